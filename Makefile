@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+#   make          build/pyprof-bpf         make V=1     show the commands
+#   make check    unit tests               make SAN=1   with ASan and UBSan, in build-san/
+#   make fuzz     fuzz targets             make O=dir   build somewhere else
+#   make bench    benchmarks               make lint    layering and format
+
+SAN     ?= 0
+O       ?= build$(if $(filter 1,$(SAN)),-san)
+CLANG   ?= clang
+BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
+ARCH    := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+
+WARN     := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter $(WERROR)
+SAN_1    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS   ?= -O2 -g
+USER     := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuserspace -Ibpf -I. -I$(O)/gen $(SAN_$(SAN)) $(CFLAGS)
+BPF      := -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall $(WERROR) -Iinclude -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
+LDLIBS   := -lbpf -lelf -lz -liberty -ljansson -lcap-ng -lncursesw -ltinfo -lm
+
+SRCS     := $(sort $(shell find userspace -name '*.c'))
+CORE     := $(filter-out userspace/main.c,$(SRCS))
+OBJS     := $(SRCS:%.c=$(O)/%.o)
+CORE_OBJS := $(CORE:%.c=$(O)/%.o)
+BPF_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bpf/*.bpf.c)))
+UNIT_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/unit/*.c tests/bpf/*.c)))
+FUZZERS  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+BENCHES  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
+SKEL     := $(O)/gen/pyprof.skel.h
+
+ifneq ($(V),1)
+Q   := @
+say  = @printf '  %-7s %s\n' $(1) $(patsubst $(O)/%,%,$@);
+endif
+
+.PHONY: all check fuzz bench lint clean
+all: $(O)/pyprof-bpf
+
+$(O)/pyprof-bpf: $(OBJS)
+	$(call say,LD)
+	$(Q)$(CC) $(USER) $^ $(LDLIBS) -o $@
+
+$(O)/%.bpf.o: %.bpf.c Makefile
+	$(call say,BPF)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF) -MMD -MP -c $< -o $@
+
+$(SKEL): $(BPF_OBJS)
+	$(call say,SKEL)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen object $(@:.skel.h=.bpf.o) $^
+	$(Q)$(BPFTOOL) gen skeleton $(@:.skel.h=.bpf.o) name pyprof_bpf > $@
+
+$(O)/%.o: %.c Makefile | $(SKEL)
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(USER) -MMD -MP -c $< -o $@
+
+# Assembly, so that files can be embedded with .incbin.
+$(O)/%.o: %.S Makefile
+	$(call say,AS)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(USER) -MMD -MP -c $< -o $@
+
+$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS)
+	$(call say,LD)
+	$(Q)$(CC) $(USER) $^ $(LDLIBS) -lcriterion -o $@
+
+# Criterion does not count a leak as a failure, so look for reports ourselves.
+check: $(O)/unit
+	$(Q)rm -rf $(O)/san && mkdir -p $(O)/san
+	$(Q)ASAN_OPTIONS=log_path=$(O)/san/report $<
+	$(Q)! cat $(O)/san/report.* 2>/dev/null
+
+$(O)/tests/fuzz/%: tests/fuzz/%.c $(CORE) | $(SKEL)
+	$(call say,FUZZ)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(USER) -fsanitize=fuzzer,address,undefined $^ $(LDLIBS) -o $@
+
+$(O)/tests/bench/%: $(O)/tests/bench/%.o $(CORE_OBJS)
+	$(call say,LD)
+	$(Q)$(CC) $(USER) $^ $(LDLIBS) -o $@
+
+fuzz: $(FUZZERS)
+
+lint:
+	$(Q)tools/check_layers.py
+	$(Q)clang-format --dry-run -Werror $(shell find bpf include userspace tests -name '*.[ch]')
+
+clean:
+	$(call say,CLEAN)
+	$(Q)rm -rf build build-san
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(patsubst %.o,%.d,$(OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(BENCHES:=.o))

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* config.h - what user space decides before the kernel side is loaded (read-only there), and what it counts. */
+#ifndef PYPROF_CONFIG_H
+#define PYPROF_CONFIG_H
+
+#include "pyprof/losses.h"
+#include "pyprof/types.h"
+
+struct config {
+	u64 weight_ns; /* 1e9 / frequency */
+	u64 time_budget_ns; /* after which a walk ends with LOSS_TIME */
+	u64 ring_size; /* of one ring */
+	u32 ring_cnt;
+	u32 cpu_cnt; /* scratch slots: possible CPUs */
+	u32 all; /* sample every process, else only PROCESS_SELECTED */
+	u32 kernel_stacks;
+	u32 python_frames; /* how many are kept, at most MAX_PYTHON_FRAMES; tests lower it */
+	u32 namespace_level; /* of the profiler's own PID namespace, 0 for the initial one */
+	u32 thread_size; /* of a kernel stack, where bpf_task_pt_regs is absent */
+	u32 reserved;
+};
+
+/* Per CPU, in the `counters` map. */
+struct counters {
+	u64 runs; /* of the sampling program, idle and unselected ones included */
+	u64 run_ns;
+	u64 idle; /* runs that met the idle task */
+	u64 other; /* runs that met a process that is not selected */
+	u64 samples; /* sent */
+	u64 losses[LOSS_CNT]; /* those with effect LOST that the kernel side counts */
+};
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * python_abi.h - where one build of CPython keeps what a walker needs. User
+ * space finds or reads a layout, the kernel side and every other walker follow
+ * it: what differs between versions is data here, never a branch on a version.
+ *
+ * Every member is an offset in bytes unless its comment says otherwise. ABSENT
+ * marks what a version does not have.
+ */
+#ifndef PYPROF_PYTHON_ABI_H
+#define PYPROF_PYTHON_ABI_H
+
+#include "pyprof/record.h"
+#include "pyprof/types.h"
+
+#define ABSENT 0xffff
+
+/* How many bytes of each object the walker reads in one go: all offsets below must lie inside. */
+#define THREAD_STATE_WINDOW 256
+#define FRAME_WINDOW	    88
+#define CODE_WINDOW	    192
+
+struct python_layout {
+	u32 version; /* PY_VERSION_HEX: 0x030d12f0 is 3.13.18 */
+	u16 free_threaded; /* 1: built with --disable-gil */
+
+	/* _PyRuntimeState, PyInterpreterState */
+	u16 runtime_interpreters; /* address of the first interpreter */
+	u16 interpreter_next;
+	u16 interpreter_threads; /* address of the first thread state: the newest thread */
+	u32 interpreter_generation; /* a u64 that changes whenever a code object may have been replaced; 0: none */
+	u32 generation_size; /* its size, 4 or 8 */
+
+	/* PyThreadState */
+	u16 thread_previous;
+	u16 thread_next;
+	u16 thread_interpreter;
+	u16 thread_frame; /* the innermost frame; or, to 3.12, the _PyCFrame that knows it */
+	u16 thread_id; /* pthread_self() */
+	u16 thread_size; /* a frame inside [state, state + size) is the base frame of 3.15: no frame */
+
+	/* _PyCFrame, which lives on the C stack; ABSENT from 3.13 on */
+	u16 cframe_frame;
+	u16 cframe_previous;
+
+	/* _PyInterpreterFrame */
+	u16 frame_code;
+	u16 frame_previous;
+	u16 frame_instr; /* pointer to the current or last instruction */
+	u16 frame_owner; /* u8; ABSENT in 3.11, which has frame_is_entry */
+	u16 frame_is_entry; /* u8, 3.11: the outermost frame of a run; else ABSENT */
+	u16 frame_owner_shim; /* owners from this value on are no Python frames: each ends a run and is its anchor */
+	u64 frame_code_mask; /* bits of the code pointer that are address; 3.14 and later tag the low two */
+
+	/* PyCodeObject */
+	u16 code_version; /* u32 co_version, 3.12 and later; else ABSENT: see signature below */
+	u16 code_bytecode; /* co_code_adaptive: what instr is relative to */
+	u16 code_first_line;
+	u16 code_filename;
+	u16 code_name;
+	u16 code_qualname;
+	u16 code_line_table;
+
+	/* PyUnicodeObject, PyBytesObject, PyTypeObject, PyObject */
+	u16 string_length;
+	u16 string_hash;
+	u16 string_state; /* u32 bit field: interned, kind, compact, ascii (see python/string.h) */
+	u16 string_ascii_size; /* where a compact ASCII string's bytes begin */
+	u16 string_compact_size; /* where any other compact string's units begin */
+	u16 bytes_size;
+	u16 bytes_data;
+	u16 type_name;
+	u16 object_type;
+	u16 reserved[3];
+};
+
+/*
+ * The signature of a code object tells apart two that lived at one address:
+ * co_version where the version has it and it is not 0, else a mix of the hash
+ * cached in the co_name string, the first line and the address of the
+ * co_filename string. (Measured on 3.8 to 3.13: line, flags and even the
+ * strings' addresses are often equal for another function at the same place.)
+ */
+static inline u32 python_signature(u32 code_version, u64 name_hash, u32 first_line, u64 filename)
+{
+	u64 hash = name_hash;
+
+	if (code_version)
+		return code_version;
+	hash = (hash ^ first_line) * 0x9E3779B97F4A7C15ull;
+	hash ^= hash >> 32;
+	hash = (hash ^ filename) * 0x9E3779B97F4A7C15ull;
+	return hash >> 32;
+}
+
+/* What the kernel side knows of a process; value of the `processes` map, keyed by pid. */
+struct process_row {
+	u64 start_ns; /* must equal the task's, else the row is of an earlier process */
+	u64 exec_id; /* likewise */
+	u64 runtime; /* address of _PyRuntime; 0: no supported CPython in there */
+	u32 layout; /* index in the `layouts` map */
+	u32 flags; /* enum process_flags */
+};
+
+enum process_flags {
+	PROCESS_SELECTED = 1 << 0, /* -p: sample it */
+	PROCESS_CHILDREN = 1 << 1, /* and what it forks */
+	PROCESS_KNOWN = 1 << 2, /* user space has looked at it: `runtime` is meant */
+};
+
+/* Key of the `threads` map; the value is a u64, the address of a PyThreadState, 0: known to have none. */
+struct thread_key {
+	u64 pid;
+	u64 thread_pointer;
+};
+
+_Static_assert(sizeof(struct process_row) == 32, "process_row has a hole");
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * record.h - what crosses from the kernel to user space: the records of the
+ * ring buffer. The record that BPF writes *is* the one that every stage reads.
+ *
+ * `pid` is always what the kernel calls tgid and `tid` what it calls pid, both
+ * as the profiler's own PID namespace numbers them (0: not visible from there).
+ * Times are CLOCK_MONOTONIC nanoseconds, sizes are bytes. Records are 8-byte
+ * aligned and have no holes.
+ */
+#ifndef PYPROF_RECORD_H
+#define PYPROF_RECORD_H
+
+#include "pyprof/limits.h"
+#include "pyprof/types.h"
+
+enum record_type {
+	RECORD_SAMPLE = 1, /* struct sample */
+	RECORD_FORK, /* struct process_record: a new process, by fork or clone */
+	RECORD_EXEC, /* struct process_record: same pid, new program */
+	RECORD_EXIT, /* struct process_record: its last thread is gone */
+	RECORD_PROCESS, /* struct process_record: was there when we started */
+	RECORD_MAPPING, /* struct mapping_record; made by user space from the perf side-band */
+	RECORD_MAPPINGS_LOST, /* struct record alone; side-band overflowed: known mappings may be stale */
+};
+
+struct record {
+	u32 type; /* enum record_type */
+	u32 size; /* of the whole record, this header included */
+	u64 time_ns;
+};
+
+/*
+ * What makes a process this one: a pid is reused, and exec replaces everything
+ * but the pid. Thread groups share all three.
+ */
+struct process_id {
+	u64 start_ns; /* start_boottime of the group leader */
+	u64 exec_id; /* task->self_exec_id: fork copies it, exec increments it */
+	u32 pid;
+	u32 reserved;
+};
+
+struct process_record {
+	struct record record;
+	struct process_id process;
+	struct process_id parent; /* RECORD_FORK: whose memory the child shares; else zero */
+	char comm[THREAD_COMM_SIZE];
+};
+
+struct mapping_record {
+	struct record record;
+	u32 pid;
+	u32 tid;
+	u64 start, end; /* half open */
+	u64 file_offset; /* of `start` */
+	u64 inode;
+	u32 dev_major, dev_minor;
+	u32 path_size; /* with its NUL and padding to 8 bytes; the path follows */
+	u32 reserved;
+};
+
+/* One Python frame, innermost first in the record. */
+struct python_frame {
+	u64 code; /* address of the PyCodeObject */
+	u32 signature; /* tells a reused address from the code object seen before (python_abi.h) */
+	u32 instr; /* byte offset of the instruction in the code; PYTHON_INSTR_UNKNOWN if it lies outside */
+};
+
+#define PYTHON_INSTR_UNKNOWN 0xffffffffu
+
+enum sample_flags {
+	SAMPLE_IN_KERNEL = 1 << 0, /* taken in kernel mode; `ip` is where user mode goes on */
+	SAMPLE_KNOWN = 1 << 1, /* user space had registered the process */
+	SAMPLE_PYTHON = 1 << 2, /* the process has a supported CPython */
+	SAMPLE_THREAD_NEW = 1 << 3, /* found by search: please add (pid, thread_pointer) to the thread map */
+	SAMPLE_THREAD_LOOKUP = 1 << 4, /* not found by a short search: please look through the whole list */
+	SAMPLE_UNVERIFIED = 1 << 5, /* the innermost anchor is not on this thread's stack (fibers, alternate stacks) */
+	SAMPLE_KERNEL_THREAD = 1 << 6, /* has no user memory */
+};
+
+/*
+ * One interruption of one thread. Three parts follow the struct, in this order,
+ * each innermost first:
+ *
+ *	u64 kernel[kernel_cnt];
+ *	u64 native[native_cnt];
+ *	struct python_frame python[python_cnt];
+ *
+ * Each part has an id that hashes what its frames are (never stack addresses)
+ * and names it within one process_id. An id that is not 0 with a count of 0
+ * stands for the part that this CPU sent earlier under the same id. An id of 0
+ * means that there is no such part.
+ */
+struct sample {
+	struct record record;
+	struct process_id process;
+	u32 tid;
+	u32 cpu;
+	u64 weight_ns; /* the CPU time that this sample stands for */
+	u64 thread_pointer; /* fsbase; equals PyThreadState.thread_id */
+	u64 thread_state; /* the verified PyThreadState; 0: none */
+	u64 ip; /* user mode; 0 in kernel threads */
+	u64 fault_address; /* what could not be read, when an end below says `fault`; else 0 */
+	u64 kernel_id, native_id, python_id;
+	char comm[THREAD_COMM_SIZE]; /* of the group leader, i.e. the process */
+	char thread_comm[THREAD_COMM_SIZE];
+	u16 kernel_cnt, native_cnt, python_cnt;
+	u16 run_cnt;
+	u8 python_end; /* enum loss: why the walk ended; LOSS_NONE: came to the thread's outermost frame */
+	u8 native_end; /* likewise */
+	u16 flags; /* enum sample_flags */
+	u32 reserved;
+};
+
+_Static_assert(sizeof(struct record) == 16, "record header has a hole");
+_Static_assert(sizeof(struct process_id) == 24, "process_id has a hole");
+_Static_assert(sizeof(struct process_record) == 80, "process_record has a hole");
+_Static_assert(sizeof(struct mapping_record) == 72, "mapping_record has a hole");
+_Static_assert(sizeof(struct python_frame) == 16, "python_frame has a hole");
+_Static_assert(sizeof(struct sample) == 160, "sample has a hole");
+
+#endif

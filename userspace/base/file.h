@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* file.h - whole files, read and written. */
+#ifndef PYPROF_FILE_H
+#define PYPROF_FILE_H
+
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* All of a file, at most limit bytes (-EFBIG beyond), with a NUL behind it that ret_size does not count. */
+int file_read(const char *path, size_t limit, char **ret, size_t *ret_size);
+
+/* The same, of an open descriptor from its current position, which stays the caller's. */
+int file_read_fd(int fd, size_t limit, char **ret, size_t *ret_size);
+
+/*
+ * A file that appears whole or not at all: written beside its place under
+ * another name, synced and renamed on commit. Special files (/dev/null, a pipe)
+ * are written in place.
+ */
+struct atomic_file;
+
+/* Tries the place: fails where a commit would. Owner: who shall own the file, (uid_t)-1 for us. */
+int atomic_file_open(const char *path, uid_t uid, gid_t gid, struct atomic_file **ret);
+FILE *atomic_file_stream(struct atomic_file *file);
+/* Frees it, also on failure; then nothing is left behind. */
+int atomic_file_commit(struct atomic_file *file);
+/* Frees it and leaves no trace. NULL is fine. */
+void atomic_file_abandon(struct atomic_file *file);
+
+#endif

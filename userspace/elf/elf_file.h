@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * elf_file.h - one ELF file, opened once and shared by everybody who maps it.
+ *
+ * Addresses here are the file's own virtual addresses ("vaddr"), which symbol
+ * tables speak; a process adds its bias. File offsets are what mappings speak.
+ * The bytes are another party's: nothing in them is believed unchecked.
+ *
+ * Symbols are loaded on first need and the descriptor is closed thereafter.
+ */
+#ifndef PYPROF_ELF_FILE_H
+#define PYPROF_ELF_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "pyprof/types.h"
+
+struct elf_file;
+
+struct symbol {
+	u64 start, size; /* vaddr; size is never 0: reaches to the next symbol where the file says none */
+	const char *name; /* as in the file, mangled; owned by the elf_file */
+};
+
+/* Takes over fd, also on failure. The name is for people. -ENOEXEC: not a 64-bit little-endian ELF. */
+int elf_file_open_fd(int fd, const char *name, struct elf_file **ret);
+/* The same of bytes in memory (the vDSO, tests); they are copied. */
+int elf_file_open_memory(const void *data, size_t size, const char *name, struct elf_file **ret);
+
+struct elf_file *elf_file_ref(struct elf_file *file);
+void elf_file_unref(struct elf_file *file); /* NULL is fine */
+DEFINE_CLEANUP(elf_file, struct elf_file *, elf_file_unref)
+
+/* What the program headers say of a file offset. -ENOENT when no PT_LOAD holds it. */
+int elf_file_address_of_offset(struct elf_file *file, u64 offset, u64 *ret);
+
+/* size bytes of the image at vaddr, as the file has them. */
+int elf_file_read(struct elf_file *file, u64 address, void *ret, size_t size);
+
+/* Where a section or an exported object (.dynsym, else .symtab) lies. -ENOENT. */
+int elf_file_section(struct elf_file *file, const char *name, u64 *ret_address, u64 *ret_size);
+int elf_file_object(struct elf_file *file, const char *name, u64 *ret_address, u64 *ret_size);
+
+/*
+ * The function at address, NULL when no symbol covers it. The first call reads
+ * .symtab and .dynsym, of which the better name wins (global over local, one
+ * without a suffix over one with).
+ */
+const struct symbol *elf_file_symbol(struct elf_file *file, u64 address);
+
+/* True when the instruction before this return address is a call: what tells a real caller from data. */
+bool elf_file_follows_call(struct elf_file *file, u64 address);
+
+/* DT_SONAME, or NULL: what to call the file beside its own name. */
+const char *elf_file_soname(struct elf_file *file);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* format.h - profile to bytes, nothing else. Pure: goldens and fuzzing need no set-up. */
+#ifndef PYPROF_FORMAT_H
+#define PYPROF_FORMAT_H
+
+#include <stdio.h>
+
+#include "profile/profile.h"
+
+struct format {
+	const char *name; /* what --format takes */
+	const char *suffix; /* ".folded" */
+	const char *summary; /* for --help */
+	int (*write)(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct format formats[];
+
+const struct format *format_find(const char *name); /* NULL: none */
+/*
+ * By the suffix of a file name. "-" and names without any suffix are folded; NULL
+ * for a suffix that is none of ours.
+ */
+const struct format *format_of_file(const char *path);
+
+/* Folded lines, root first, sorted bytewise; also what a window of a stream is made of. */
+int folded_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
+int flamegraph_svg_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
+
+/* --stats: one JSON object (README, "Statistics"). */
+int stats_json_write(const struct truth *truth, FILE *out);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * mapped_file.h - the file behind mappings, shared by every process that maps
+ * the same (device, inode): its ELF view and what CPython is in it, found once.
+ *
+ * Opened through /proc/PID/map_files, else under /proc/PID/root with
+ * openat2(RESOLVE_IN_ROOT), else by path in our own root when device and inode
+ * agree, so that containers, deleted files and processes that are gone already work.
+ */
+#ifndef PYPROF_MAPPED_FILE_H
+#define PYPROF_MAPPED_FILE_H
+
+#include "base/cleanup.h"
+#include "elf/elf_file.h"
+#include "process/mapping.h"
+#include "python/python_file.h"
+
+struct mapped_file {
+	char *name; /* base name of the path, without " (deleted)" */
+	struct elf_file *elf; /* NULL: could not be opened, or no ELF file */
+	struct python_file python; /* version 0: no CPython in it */
+	u32 id; /* small and unique, never reused while the cache lives */
+	/* rest is the cache's */
+	u64 inode;
+	u32 dev_major, dev_minor;
+	u32 refs;
+	u64 used_ns;
+	struct mapped_file_cache *cache;
+	void *hh[8];
+};
+
+struct mapped_file_cache;
+
+struct mapped_file_cache *mapped_file_cache_new(void);
+void mapped_file_cache_free(struct mapped_file_cache *cache); /* after all references are gone */
+DEFINE_CLEANUP(mapped_file_cache, struct mapped_file_cache *, mapped_file_cache_free)
+
+/*
+ * The file behind a mapping of process pid, opened when nobody had it. Fills
+ * mapping->file, which the mapping owns; NULL when there is none (anonymous memory).
+ * The vDSO is read from the process's memory. Bounded: the least recently used
+ * files that nobody references are dropped.
+ */
+struct mapped_file *mapped_file_get(struct mapped_file_cache *cache, int pid, struct mapping *mapping);
+struct mapped_file *mapped_file_ref(struct mapped_file *file);
+void mapped_file_unref(struct mapped_file *file);
+
+#endif

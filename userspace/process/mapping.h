@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * mapping.h - the executable ranges of one process's address space.
+ *
+ * A mapping turns an address seen at run time into an offset in a file. Ranges
+ * are half open. A table keeps only executable ranges, sorted, without overlaps:
+ * a later mapping replaces what it covers, as in the kernel.
+ */
+#ifndef PYPROF_MAPPING_H
+#define PYPROF_MAPPING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "pyprof/types.h"
+
+struct mapped_file; /* process/mapped_file.h */
+
+struct mapping {
+	u64 start, end;
+	u64 file_offset; /* of `start` */
+	u64 inode; /* 0: no file (anonymous, [vdso]) */
+	u32 dev_major, dev_minor;
+	char *path; /* as the kernel prints it: with " (deleted)", "[vdso]", "" for anonymous; owned */
+	struct mapped_file *file; /* NULL until somebody asked for it; a reference of ours */
+	bool file_failed; /* asked, and there is none */
+};
+
+struct mapping_table;
+
+struct mapping_table *mapping_table_new(void);
+/* Shared between a process and its forked children until one of them changes: copies are lazy. */
+struct mapping_table *mapping_table_ref(struct mapping_table *table);
+void mapping_table_unref(struct mapping_table *table);
+DEFINE_CLEANUP(mapping_table, struct mapping_table *, mapping_table_unref)
+
+/* Text of /proc/PID/maps (paths are escaped by the kernel: \012). Replaces all; on failure the old contents stay. */
+int mapping_table_parse(struct mapping_table *table, const char *maps, size_t size);
+
+/* A new mapping, which the table copies (path included; `file` is ignored). *table may be replaced by a copy of its own. */
+int mapping_table_insert(struct mapping_table **table, const struct mapping *mapping);
+
+/* NULL when no mapping covers the address. Valid until the table changes. */
+struct mapping *mapping_table_find(struct mapping_table *table, u64 address);
+
+size_t mapping_table_cnt(const struct mapping_table *table);
+struct mapping *mapping_table_at(struct mapping_table *table, size_t i);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * code_object.h - a PyCodeObject's names and lines, read once from the
+ * process's memory while it lives.
+ */
+#ifndef PYPROF_CODE_OBJECT_H
+#define PYPROF_CODE_OBJECT_H
+
+#include "base/cleanup.h"
+#include "base/remote_memory.h"
+#include "pyprof/python_abi.h"
+
+struct code_object {
+	char *function; /* co_qualname, else co_name; UTF-8 */
+	char *file; /* co_filename as it is */
+	u32 first_line;
+	u8 *line_table;
+	size_t line_table_size;
+};
+
+/*
+ * Reads it, and believes it only when its signature is the given one before and
+ * after: -ESTALE when the object was freed or replaced meanwhile, -EINVAL when it
+ * is no code object, -EFAULT / -ESRCH when it cannot be read.
+ */
+int code_object_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address, u32 signature,
+		     struct code_object **ret);
+void code_object_free(struct code_object *code);
+DEFINE_CLEANUP(code_object, struct code_object *, code_object_free)
+
+/* 0: unknown. instr as in struct python_frame. */
+u32 code_object_line(const struct code_object *code, u32 instr);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* string.h - a PyUnicodeObject's text. Every kind (ASCII, Latin-1, UCS-2, UCS-4), compact or legacy, becomes UTF-8. */
+#ifndef PYPROF_PYTHON_STRING_H
+#define PYPROF_PYTHON_STRING_H
+
+#include "base/strbuf.h"
+#include "base/remote_memory.h"
+#include "pyprof/python_abi.h"
+
+#define PYTHON_STRING_MAX 4096 /* characters; what is longer is cut and ends in U+2026 */
+
+/* Appends the text; lone surrogates become U+FFFD. -EINVAL: no string; -EFAULT: not readable. */
+int python_string_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+		       struct strbuf *b);
+
+#endif
