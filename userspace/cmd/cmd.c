@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cmd/cmd.h"
+
+#include <stddef.h>
+
+const struct command commands[] = {
+	{"record", "sample for a while or until stopped, and say where the time went (the default)", record_main},
+	{"doctor", "what this kernel and these rights allow, what is missing, how to get it", doctor_main},
+	{.name = NULL},
+};

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * options.h - the command line of `record`, as values. Parsing reads nothing but
+ * argv; what depends on the terminal is asked of pure functions afterwards.
+ */
+#ifndef PYPROF_OPTIONS_H
+#define PYPROF_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "format/format.h"
+#include "profile/profile.h"
+#include "pyprof/types.h"
+
+#define FREQUENCY_HZ_MAX	10000
+#define FREQUENCY_HZ_DEFAULT	99 /* not a divisor of common timers: no lockstep with what is profiled */
+#define FREQUENCY_HZ_CONTINUOUS 19 /* of --all into a pipe or a journal, for hours */
+
+struct strbuf;
+
+enum target {
+	TARGET_ALL,
+	TARGET_PIDS,
+	TARGET_COMMAND,
+};
+
+/* Where the profile goes. */
+enum output {
+	OUTPUT_TABLE, /* live, on the terminal */
+	OUTPUT_STREAM, /* windows on stdout */
+	OUTPUT_FILE, /* one profile; with output NULL its name is pyprof-bpf-PID and the format's suffix */
+};
+
+/* What the line asks for; all but ACTION_RECORD is answered at once. */
+enum action {
+	ACTION_RECORD,
+	ACTION_HELP,
+	ACTION_VERSION,
+	ACTION_LIST_LOSSES,
+};
+
+struct record_options {
+	enum action action;
+
+	enum target target;
+	u32 *pids; /* TARGET_PIDS, each once; owned */
+	size_t pid_cnt;
+	char **command; /* TARGET_COMMAND: ends with NULL; borrowed from argv */
+	bool children; /* of the pids; always set with TARGET_COMMAND */
+
+	u32 frequency_hz; /* 0: not given, see record_options_frequency_hz */
+	u64 duration_ns; /* 0: until stopped */
+	u64 window_ns;
+
+	const char *output; /* NULL: not given; "-": stdout; borrowed from argv */
+	const struct format *format; /* never NULL */
+	const char *stats; /* NULL: not wanted; borrowed from argv */
+	struct view view;
+	bool kernel; /* kernel stacks are wanted */
+	bool verbose;
+	bool force; /* also on kernels that are known or suspected to hang, see probe.h */
+};
+
+/*
+ * Fills *ret in any case (release with record_options_deinit). -EINVAL: a wrong
+ * line, `error` says in one sentence what to do instead. -ENOMEM.
+ */
+int record_options_parse(int argc, char **argv, struct record_options *ret, struct strbuf *error);
+void record_options_deinit(struct record_options *options);
+
+/*
+ * What record_main does first: parses, and answers help, version, losses and
+ * wrong lines itself. False: the answer was given, leave with *ret_status.
+ */
+bool record_options_read(int argc, char **argv, struct record_options *ret, int *ret_status);
+
+enum output record_options_output(const struct record_options *options, bool stdout_is_terminal);
+u32 record_options_frequency_hz(const struct record_options *options, bool stdout_is_terminal);
+
+/* --help and --list-losses. program: argv[0] of the command, so that `record --help` is about record alone. */
+void record_options_put_help(const char *program, struct strbuf *b);
+void record_options_put_losses(struct strbuf *b);
+
+/* Decimal seconds to nanoseconds, exactly: "10", "0.25". -EINVAL, -ERANGE. Fine digits beyond a nanosecond are cut. */
+int seconds_parse(const char *text, u64 *ret_ns);
+
+#endif

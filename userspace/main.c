@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* main.c - which command is meant. */
+#include <locale.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+static const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	/* What we write is UTF-8 in any locale; only the widths of characters are asked of libc. */
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		setlocale(LC_CTYPE, "");
+
+	const struct command *command = argc > 1 ? command_find(argv[1]) : NULL;
+	if (command)
+		return command->main(argc - 1, argv + 1);
+	return commands[0].main(argc, argv);
+}
