@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "profile/truth.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "profile/losses.h"
+
+u64 truth_lost(const struct truth *truth)
+{
+	u64 lost = 0;
+
+	for (int i = 0; i < LOSS_CNT; i++)
+		lost += truth->lost[i];
+	return lost;
+}
+
+u64 truth_complete(const struct truth *truth)
+{
+	u64 incomplete = 0;
+
+	for (int i = 0; i < LOSS_CNT; i++)
+		incomplete += truth->incomplete[i];
+	return incomplete < truth->samples ? truth->samples - incomplete : 0;
+}
+
+static double truth_cpu_s(const struct truth *truth)
+{
+	return truth->agent_cpu_s + (double)truth->bpf_ns / NS_PER_S;
+}
+
+double truth_us_per_sample(const struct truth *truth)
+{
+	return truth->samples ? truth_cpu_s(truth) * 1e6 / (double)truth->samples : 0;
+}
+
+/* Rounded down, so that "100.00 %" is said only of what is whole. */
+static double percent_of(u64 part, u64 whole)
+{
+	return whole ? floor((double)part * 1e4 / (double)whole) / 100 : 100;
+}
+
+/* ": 10 ring-full, 2 not-taken"; nothing when all are 0. */
+static void losses_put(const u64 losses[LOSS_CNT], struct strbuf *b)
+{
+	const char *before = ": ";
+
+	for (int i = 0; i < LOSS_CNT; i++) {
+		if (!losses[i])
+			continue;
+		strbuf_printf(b, "%s%llu %s", before, losses[i], loss_reason(i));
+		before = ", ";
+	}
+}
+
+static void truth_put_python(const struct truth *truth, struct strbuf *b)
+{
+	strbuf_printf(b, "Python: %llu samples of threads that run it", truth->python_samples);
+	if (truth->python_samples)
+		strbuf_printf(b, ", %.2f %% of them complete",
+			      percent_of(truth->python_complete, truth->python_samples));
+	for (size_t i = 0; i < TRUTH_VERSION_CNT && truth->versions[i].version[0]; i++)
+		strbuf_printf(b, "%s %s (%u process%s)", i ? "," : "; CPython", truth->versions[i].version,
+			      truth->versions[i].processes, truth->versions[i].processes == 1 ? "" : "es");
+	strbuf_put(b, ".\n");
+}
+
+static void truth_put_cost(const struct truth *truth, struct strbuf *b)
+{
+	double cpu_s = truth_cpu_s(truth), host_s = truth->seconds * truth->cpus;
+
+	strbuf_printf(b, "Cost: %.3f s of CPU, of which %.3f s in the kernel", cpu_s, (double)truth->bpf_ns / NS_PER_S);
+	if (truth->samples)
+		strbuf_printf(b, "; %.1f us per sample", truth_us_per_sample(truth));
+	if (host_s > 0)
+		strbuf_printf(b, "; %.3f %% of %u CPU%s", cpu_s * 100 / host_s, truth->cpus,
+			      truth->cpus == 1 ? "" : "s");
+	strbuf_printf(b, "; %.1f MiB of memory.",
+		      (double)(truth->rss_bytes + truth->ring_bytes + truth->map_bytes) / (1 << 20));
+}
+
+void truth_put_words(const struct truth *truth, struct strbuf *b)
+{
+	u64 lost = truth_lost(truth), complete = truth_complete(truth);
+
+	strbuf_printf(b, "%llu samples in %.1f s at %u Hz, of %u processes (%u with Python).\n", truth->samples,
+		      truth->seconds, truth->hz, truth->processes, truth->python_processes);
+
+	if (truth->samples) {
+		strbuf_printf(b, "Complete: %.2f %% have their whole stack", percent_of(complete, truth->samples));
+		if (complete < truth->samples)
+			strbuf_put(b, "; the others say what is missing");
+		losses_put(truth->incomplete, b);
+		strbuf_put(b, ".\n");
+	}
+	if (lost)
+		strbuf_printf(b, "Lost: %llu samples are not in the profile", lost);
+	else
+		strbuf_put(b, "Lost: nothing");
+	losses_put(truth->lost, b);
+	strbuf_put(b, ".\n");
+
+	if (truth->python_processes || truth->python_samples)
+		truth_put_python(truth, b);
+	truth_put_cost(truth, b);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * truth.h - what is true of a profile besides its stacks; everything that --stats,
+ * the summary and a picture's footer say. All since the profile began.
+ */
+#ifndef PYPROF_TRUTH_H
+#define PYPROF_TRUTH_H
+
+#include "pyprof/losses.h"
+#include "pyprof/types.h"
+
+struct strbuf;
+
+struct truth {
+	u64 samples; /* in the profile */
+	u64 lost[LOSS_CNT]; /* absent from it, by reason */
+	u64 incomplete[LOSS_CNT]; /* in it, with an [unknown] or [truncated] frame */
+	u64 python_samples, python_complete;
+	u64 start_realtime_ns;
+	double seconds, first_sample_s;
+	u32 hz, cpus;
+	u64 bpf_ns, bpf_runs;
+	double agent_cpu_s;
+	u64 ring_bytes, map_bytes, rss_bytes;
+	u32 processes, python_processes; /* seen */
+	struct python_version_cnt {
+		char version[24];
+		u32 processes;
+	} versions[32]; /* sorted by version; ends with "" */
+};
+
+#define TRUTH_VERSION_CNT (sizeof(((struct truth *)0)->versions) / sizeof(struct python_version_cnt))
+
+u64 truth_lost(const struct truth *truth); /* the sum of lost[] */
+/* How many samples have their whole stack, at least: one that misses two things is subtracted twice. */
+u64 truth_complete(const struct truth *truth);
+/* (agent_cpu_s + bpf_ns) / samples, in microseconds; 0 without samples. */
+double truth_us_per_sample(const struct truth *truth);
+/* The text summary of stderr, a few lines, the last one without newline. */
+void truth_put_words(const struct truth *truth, struct strbuf *b);
+
+#endif

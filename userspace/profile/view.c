@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "profile/view.h"
+
+#include "base/strbuf.h"
+#include "profile/losses.h"
+#include "profile/profile.h"
+
+/* An empty name would be an empty level, which readers of folded text drop. */
+static void name_put(const struct string_table *strings, u32 id, struct strbuf *b)
+{
+	strbuf_put(b, id == STRING_EMPTY ? "?" : string_table_at(strings, id));
+}
+
+void origin_put_process(const struct profile *profile, const struct origin *origin, const struct view *view,
+			struct strbuf *b)
+{
+	name_put(profile_tables_of(profile)->strings, origin->comm, b);
+	if (view->pids)
+		strbuf_printf(b, " (%u)", origin->pid);
+}
+
+void origin_put_thread(const struct profile *profile, const struct origin *origin, struct strbuf *b)
+{
+	name_put(profile_tables_of(profile)->strings, origin->thread_comm, b);
+	strbuf_printf(b, " (%u)", origin->tid);
+}
+
+static void frame_put_python(const struct string_table *strings, const struct frame *frame, const struct view *view,
+			     struct strbuf *b)
+{
+	name_put(strings, frame->function, b);
+	strbuf_put(b, " (");
+	name_put(strings, frame->file, b);
+	if (view->lines && frame->line)
+		strbuf_printf(b, ":%u", frame->line);
+	else if (view->lines)
+		strbuf_put(b, ":?");
+	strbuf_put_char(b, ')');
+}
+
+static void frame_put_native(const struct string_table *strings, const struct frame *frame, struct strbuf *b)
+{
+	name_put(strings, frame->function, b);
+	if (frame->file != STRING_EMPTY)
+		strbuf_printf(b, " (%s)", string_table_at(strings, frame->file));
+}
+
+void frame_put(const struct profile_tables *tables, const struct frame *frame, const struct view *view,
+	       struct strbuf *b)
+{
+	switch (frame->kind) {
+	case FRAME_LOSS:
+		strbuf_printf(b, "[%s: %s]",
+			      loss_effect(frame->loss) == LOSS_EFFECT_TRUNCATED ? "truncated" : "unknown",
+			      loss_reason(frame->loss));
+		return;
+	case FRAME_KERNEL:
+		if (frame->named)
+			name_put(tables->strings, frame->function, b);
+		else
+			strbuf_printf(b, "0x%llx", frame->address);
+		strbuf_put(b, "_[k]");
+		return;
+	default:
+		if (!frame->named)
+			strbuf_printf(b, "0x%llx", frame->address);
+		else if (frame->kind == FRAME_PYTHON)
+			frame_put_python(tables->strings, frame, view, b);
+		else
+			frame_put_native(tables->strings, frame, b);
+	}
+}

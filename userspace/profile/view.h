@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* view.h - how a person wants frames and roots written, and those as text (--no-lines, --no-pid, --threads). */
+#ifndef PYPROF_VIEW_H
+#define PYPROF_VIEW_H
+
+#include <stdbool.h>
+
+struct frame;
+struct origin;
+struct profile;
+struct profile_tables;
+struct strbuf;
+
+struct view {
+	bool lines, pids, threads;
+};
+
+/* "COMM (PID)" and "COMM (TID)"; without pids just "COMM". A name that is empty is "?". */
+void origin_put_process(const struct profile *profile, const struct origin *origin, const struct view *view,
+			struct strbuf *b);
+void origin_put_thread(const struct profile *profile, const struct origin *origin, struct strbuf *b);
+/*
+ * QUALNAME (FILE:LINE), SYMBOL (libfoo.so.1), SYMBOL_[k], [unknown: REASON]. LINE
+ * is ? when unknown; QUALNAME (FILE) without lines. A frame that nobody named is its address.
+ */
+void frame_put(const struct profile_tables *tables, const struct frame *frame, const struct view *view,
+	       struct strbuf *b);
+
+#endif
