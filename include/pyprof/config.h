@@ -14,8 +14,6 @@ struct config {
 	u32 cpu_cnt; /* scratch slots: possible CPUs */
 	u32 all; /* sample every process, else only PROCESS_SELECTED */
 	u32 kernel_stacks;
-	u32 python_frames; /* how many are kept, at most MAX_PYTHON_FRAMES; tests lower it */
-	u32 namespace_level; /* of the profiler's own PID namespace, 0 for the initial one */
 	u32 thread_size; /* of a kernel stack, where bpf_task_pt_regs is absent */
 	u32 reserved;
 };

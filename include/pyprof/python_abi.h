@@ -108,7 +108,9 @@ enum process_flags {
 	PROCESS_KNOWN = 1 << 2, /* user space has looked at it: `runtime` is meant */
 };
 
-/* Key of the `threads` map; the value is a u64, the address of a PyThreadState, 0: known to have none. */
+/* Key of the `threads` map; the value is a u64: the address of a PyThreadState, or THREAD_STATE_NONE. */
+#define THREAD_STATE_NONE 1 /* user space looked: this thread has none. Forgotten after a while, for it may get one */
+
 struct thread_key {
 	u64 pid;
 	u64 thread_pointer;

@@ -84,8 +84,8 @@ enum sample_flags {
  * each innermost first:
  *
  *	u64 kernel[kernel_cnt];
- *	u64 native[native_cnt];
  *	struct python_frame python[python_cnt];
+ *	u64 native[native_cnt];
  *
  * Each part has an id that hashes what its frames are (never stack addresses)
  * and names it within one process_id. An id that is not 0 with a count of 0
@@ -112,6 +112,22 @@ struct sample {
 	u16 flags; /* enum sample_flags */
 	u32 reserved;
 };
+
+/* The parts of a sample that record_check() has passed. */
+static inline const u64 *sample_kernel(const struct sample *s)
+{
+	return (const u64 *)(s + 1);
+}
+
+static inline const struct python_frame *sample_python(const struct sample *s)
+{
+	return (const struct python_frame *)(sample_kernel(s) + s->kernel_cnt);
+}
+
+static inline const u64 *sample_native(const struct sample *s)
+{
+	return (const u64 *)(sample_python(s) + s->python_cnt);
+}
 
 _Static_assert(sizeof(struct record) == 16, "record header has a hole");
 _Static_assert(sizeof(struct process_id) == 24, "process_id has a hole");

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* maps.bpf.h - every map: what it maps to what, and who writes it. Sizes marked "user space" are set before load. */
+#ifndef PYPROF_MAPS_BPF_H
+#define PYPROF_MAPS_BPF_H
+
+#include "kernel.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "pyprof/config.h"
+#include "scratch.bpf.h"
+
+/* pid -> what is known of the process. Written by user space, and by fork, exec and exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_PROCESSES);
+	__type(key, u32);
+	__type(value, struct process_row);
+} processes __weak SEC(".maps");
+
+/* (pid, thread pointer) -> PyThreadState. Written by user space only: no hash map is updated from a sample. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_THREADS);
+	__type(key, struct thread_key);
+	__type(value, u64);
+} threads __weak SEC(".maps");
+
+/* Layouts of the CPythons alive, by index. Written by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_LAYOUTS);
+	__type(key, u32);
+	__type(value, struct python_layout);
+} layouts __weak SEC(".maps");
+
+/* By CPU. An ARRAY, for a PERCPU_ARRAY refuses values over 32 KiB. Sized by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct signature_cache);
+} signature_caches __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sent_cache);
+} sent_caches __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct counters);
+} counters __weak SEC(".maps");
+
+/* One ring for CPUS_PER_RING CPUs: its reserve is a lock that CPUs would fight for. Filled by user space. */
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAX_CPUS / CPUS_PER_RING);
+	__type(key, u32);
+	__array(values, struct ring);
+} rings __weak SEC(".maps");
+
+extern const volatile struct config config;
+
+/* Depth of the profiler's own PID namespace; written by the process list, which the profiler runs first. */
+extern u32 namespace_level;
+
+/* Part of every id. User space changes it when it had to forget parts, so that they are sent again. */
+extern u32 epoch;
+
+static __always_inline struct scratch *scratch_get(u32 slot)
+{
+	return bpf_map_lookup_elem(&scratches, &slot);
+}
+
+static __always_inline struct signature_cache *signature_cache_get(u32 slot)
+{
+	return bpf_map_lookup_elem(&signature_caches, &slot);
+}
+
+static __always_inline const struct python_layout *layout_get(u32 index)
+{
+	return bpf_map_lookup_elem(&layouts, &index);
+}
+
+static __always_inline u64 thread_state_find(u32 pid, u64 thread_pointer)
+{
+	struct thread_key key = { .pid = pid, .thread_pointer = thread_pointer };
+	u64 *state = bpf_map_lookup_elem(&threads, &key);
+
+	return state ? *state : 0;
+}
+
+static __always_inline int read_user(void *to, u32 size, u64 address)
+{
+	return bpf_probe_read_user(to, size, (const void *)address);
+}
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * python.bpf.h - from a thread to its Python frames. The only Python walker: plain
+ * C over read_user(), scratch_get(), signature_cache_get(), layout_get() and
+ * thread_state_find(), so that the same text runs in the kernel, in other readers
+ * of a process's memory and under the tests' debugger (tests/bpf/host.h).
+ *
+ *	python_thread(slot)	finds and verifies the thread's PyThreadState
+ *	python_begin(slot)	the innermost frame
+ *	python_step(slot)	one frame outward; called in a plain loop
+ *
+ * The functions that loop bodies call are global and take one scalar: the verifier
+ * then checks each once, not once for every turn. __weak keeps clang from dropping
+ * an argument. Walks go by struct python_layout, never by a version.
+ */
+#ifndef PYPROF_PYTHON_BPF_H
+#define PYPROF_PYTHON_BPF_H
+
+#include "bound.bpf.h"
+#include "pyprof/losses.h"
+#include "scratch.bpf.h"
+
+#define THREAD_SEARCH_LENGTH 8	/* list entries that a sample may look at itself; the newest threads come first */
+
+/* A member of an object that was read to the start of a buffer of at least 256 + 8 bytes. */
+#define MEMBER(bytes, offset, type) (*(type *)((bytes) + BOUND(offset, 255)))
+
+/* Reads one PyThreadState into s->object. */
+static __always_inline int thread_state_read(struct scratch *s, u64 state)
+{
+	return read_user(s->object, THREAD_STATE_WINDOW, state);
+}
+
+/*
+ * Is s->object, read from state, what this thread runs under? A dead state often
+ * still carries the thread pointer of a living thread: so it must also be linked
+ * in its interpreter's list.
+ */
+static __always_inline int thread_state_is_linked(struct scratch *s, const struct python_layout *l, u64 state)
+{
+	u64 previous = MEMBER(s->object, l->thread_previous, u64);
+	u64 interpreter = MEMBER(s->object, l->thread_interpreter, u64);
+	u64 back = 0;
+	u64 link = previous ? previous + l->thread_next : interpreter + l->interpreter_threads;
+
+	return !read_user(&back, sizeof(back), link) && back == state;
+}
+
+/* One entry of the search for a thread that is not in the threads map. */
+__weak int python_thread_search(u32 slot)
+{
+	struct scratch *s = scratch_get(slot);
+	if (!s)
+		return WALK_END;
+	const struct python_layout *l = layout_get(s->python.layout);
+	if (!l)
+		return WALK_END;
+
+	u64 state = s->python.next_state;
+	if (!state) {
+		u64 interpreter = s->python.next_interpreter;
+		u64 next = 0;
+
+		if (!interpreter || read_user(&state, sizeof(state), interpreter + l->interpreter_threads) || !state)
+			return WALK_END;
+		read_user(&next, sizeof(next), interpreter + l->interpreter_next);
+		s->python.next_interpreter = next;
+	}
+	if (thread_state_read(s, state))
+		return WALK_END;
+	/* Up to 3.11 a new state carries its creator's thread pointer until its thread starts; it has no frame then. */
+	if (MEMBER(s->object, l->thread_id, u64) == s->python.thread_pointer && MEMBER(s->object, l->thread_frame, u64) &&
+	    thread_state_is_linked(s, l, state)) {
+		s->python.state = state;
+		return WALK_END;
+	}
+	s->python.next_state = MEMBER(s->object, l->thread_next, u64);
+	return WALK_ON;
+}
+
+/*
+ * Finds the thread's state: s->python.state, with its bytes in s->object. Returns
+ * the flags to add to the sample.
+ */
+static __always_inline u32 python_thread(struct scratch *s, u32 slot, const struct python_layout *l)
+{
+	struct python_walk *w = &s->python;
+	u64 state = thread_state_find(s->sample.process.pid, w->thread_pointer);
+
+	if (state > THREAD_STATE_NONE && !thread_state_read(s, state) && MEMBER(s->object, l->thread_id, u64) == w->thread_pointer &&
+	    thread_state_is_linked(s, l, state)) {
+		w->state = state;
+		return 0;
+	}
+
+	w->state = w->next_state = w->next_interpreter = 0;
+	if (read_user(&w->next_interpreter, sizeof(u64), w->runtime + l->runtime_interpreters) || !w->next_interpreter)
+		return 0; /* not initialised yet, or finalized: nobody has a state */
+	for (u32 i = 0; i < THREAD_SEARCH_LENGTH; i++)
+		if (python_thread_search(slot) != WALK_ON)
+			break;
+	if (w->state)
+		return SAMPLE_THREAD_NEW;
+	return w->next_state && state != THREAD_STATE_NONE ? SAMPLE_THREAD_LOOKUP : 0;
+}
+
+/*
+ * The generation under which signatures may be kept, and the innermost frame.
+ * Returns 0 or the loss that ends the walk before it began.
+ */
+static __always_inline int python_begin(struct scratch *s, const struct python_layout *l, u64 now)
+{
+	struct python_walk *w = &s->python;
+	u64 interpreter = MEMBER(s->object, l->thread_interpreter, u64);
+	u64 generation = 0;
+
+	/* Without one, or unreadable: a key that was never used and will not be again. */
+	if (!l->interpreter_generation || read_user(&generation, sizeof(generation), interpreter + l->interpreter_generation))
+		generation = now;
+	else if (l->generation_size == 4)
+		generation = (u32)generation;
+	w->generation = hash_mix(generation, w->process_tag);
+
+	w->frame = MEMBER(s->object, l->thread_frame, u64);
+	w->cframe_unproven = 0;
+	if (l->cframe_frame == ABSENT)
+		return 0;
+
+	/*
+	 * To 3.12 the thread state points to a _PyCFrame on the C stack, and does so a
+	 * few instructions before that is filled in. What proves it is that its run
+	 * was called from where the cframe before it stands: checked in python_step().
+	 */
+	u64 cframe = w->frame, previous = 0;
+
+	w->cframe = cframe;
+	w->frame = w->cframe_outer = 0;
+	if (!cframe)
+		return 0;
+	if (read_user(&w->frame, sizeof(u64), cframe + l->cframe_frame) ||
+	    read_user(&previous, sizeof(u64), cframe + l->cframe_previous)) {
+		w->fault_address = cframe;
+		return LOSS_PYTHON_FAULT;
+	}
+	if (previous && !read_user(&w->cframe_outer, sizeof(u64), previous + l->cframe_frame))
+		w->cframe_unproven = 1;
+	return 0;
+}
+
+/* The innermost cframe was not filled in yet: its activation has not begun. Start from the one before. */
+static __always_inline void python_restart(struct scratch *s, const struct python_layout *l)
+{
+	struct python_walk *w = &s->python;
+
+	w->frame = w->cframe_outer;
+	read_user(&w->cframe, sizeof(u64), w->cframe + l->cframe_previous);
+	w->cframe_unproven = 0;
+	w->cnt = w->run_cnt = 0;
+	w->id = 0;
+	s->word_cnt = w->first_word;
+	s->runs[0].first = 0;
+}
+
+/* Makes the window hold the FRAME_WINDOW bytes at frame, and as many neighbours below it as one read gives. */
+static __always_inline int frame_window_fill(struct window *window, u64 frame)
+{
+	u64 end = frame + FRAME_WINDOW;
+	u64 start = end - WINDOW_SIZE;
+	u64 page = frame & ~(u64)(PAGE_SIZE - 1);
+
+	if (start < page)
+		start = page;
+
+	u64 size = end - start;
+	if (size > WINDOW_SIZE) /* cannot be; the verifier needs to read it */
+		return -1;
+	window->start = start;
+	window->size = size;
+	if (!read_user(window->bytes, size, start))
+		return 0;
+
+	/* A neighbour may have faulted. */
+	window->start = frame;
+	window->size = FRAME_WINDOW;
+	if (!read_user(window->bytes, FRAME_WINDOW, frame))
+		return 0;
+	window->size = 0;
+	return -1;
+}
+
+/* What tells the code object apart from others that lived at its address; see python_signature(). */
+static __always_inline u32 code_signature(struct scratch *s, u32 slot, const struct python_layout *l, u64 code, int *fault)
+{
+	struct python_walk *w = &s->python;
+	struct signature_cache *cache = signature_cache_get(slot);
+	u32 version = 0;
+
+	if (!cache)
+		return 0;
+	struct signature_entry *entry = &cache->entries[BOUND(code >> 4 ^ code >> 16, SIGNATURE_CACHE_SIZE - 1)];
+	if (entry->code == code && entry->generation == w->generation)
+		return entry->signature;
+
+	if (l->code_version != ABSENT && read_user(&version, sizeof(version), code + l->code_version)) {
+		*fault = 1;
+		return 0;
+	}
+	if (!version) {
+		u64 name_hash = 0;
+
+		if (read_user(s->object, CODE_WINDOW, code) ||
+		    read_user(&name_hash, sizeof(name_hash), MEMBER(s->object, l->code_name, u64) + l->string_hash)) {
+			*fault = 1;
+			return 0;
+		}
+		version = python_signature(0, name_hash, MEMBER(s->object, l->code_first_line, u32),
+					   MEMBER(s->object, l->code_filename, u64));
+	}
+	if (entry->code != code || entry->signature != version || entry->process_tag != w->process_tag)
+		w->fresh = 1;
+	entry->code = code;
+	entry->generation = w->generation;
+	entry->signature = version;
+	entry->process_tag = w->process_tag;
+	return version;
+}
+
+/* A run of frames ends here, at its anchor. Returns WALK_ON or why not. */
+static __always_inline int run_end(struct scratch *s, u64 anchor, u64 called_from)
+{
+	struct python_walk *w = &s->python;
+	u32 run = w->run_cnt;
+
+	if (w->cframe_unproven) {
+		if (called_from != w->cframe_outer)
+			return WALK_RESTART;
+		w->cframe_unproven = 0;
+	}
+	if (run >= MAX_PYTHON_RUNS - 1)
+		return LOSS_PYTHON_RUNS;
+	s->runs[BOUND(run, MAX_PYTHON_RUNS - 1)].anchor = anchor;
+	s->runs[BOUND(run + 1, MAX_PYTHON_RUNS - 1)].first = w->cnt;
+	s->runs[BOUND(run + 1, MAX_PYTHON_RUNS - 1)].anchor = 0;
+	w->run_cnt = run + 1;
+	return WALK_ON;
+}
+
+/* Visits s->python.frame and moves one frame outward. WALK_ON, WALK_END, WALK_RESTART or an enum loss. */
+__weak int python_step(u32 slot)
+{
+	struct scratch *s = scratch_get(slot);
+	if (!s)
+		return WALK_END;
+	struct python_walk *w = &s->python;
+	const struct python_layout *l = layout_get(w->layout);
+	if (!l)
+		return WALK_END;
+
+	u64 frame = w->frame;
+	/* 3.15's outermost base frame lies inside the thread state. */
+	if (!frame || frame - w->state < l->thread_size)
+		return WALK_END;
+
+	u64 offset = frame - w->window.start;
+	if (offset > WINDOW_SIZE || offset + FRAME_WINDOW > w->window.size) {
+		if (frame_window_fill(&w->window, frame)) {
+			w->fault_address = frame;
+			return w->cframe_unproven ? WALK_RESTART : LOSS_PYTHON_FAULT;
+		}
+		offset = frame - w->window.start;
+	}
+
+	u8 *bytes = w->window.bytes + BOUND(offset, WINDOW_SIZE - 1);
+	u64 code = *(u64 *)(bytes + BOUND(l->frame_code, 127)) & l->frame_code_mask;
+	u64 previous = *(u64 *)(bytes + BOUND(l->frame_previous, 127));
+	u64 instr = *(u64 *)(bytes + BOUND(l->frame_instr, 127));
+
+	if (l->frame_owner != ABSENT && *(bytes + BOUND(l->frame_owner, 127)) >= l->frame_owner_shim) {
+		w->frame = previous;
+		return run_end(s, frame, previous);
+	}
+
+	u32 cnt = w->cnt;
+	if (cnt >= MAX_PYTHON_FRAMES)
+		return LOSS_PYTHON_DEPTH;
+	if (!code)
+		return LOSS_PYTHON_LOOP;
+
+	int fault = 0;
+	u32 signature = code_signature(s, slot, l, code, &fault);
+	if (fault) {
+		w->fault_address = code;
+		return w->cframe_unproven ? WALK_RESTART : LOSS_PYTHON_FAULT;
+	}
+
+	u64 at = instr - code - l->code_bytecode;
+	u64 what = (u64)signature << 32 | (at >> 30 ? PYTHON_INSTR_UNKNOWN : (u32)at);
+	u32 word = s->word_cnt;
+
+	s->words[BOUND(word, SAMPLE_WORDS - 1)] = code;
+	s->words[BOUND(word + 1, SAMPLE_WORDS - 1)] = what << 32 | what >> 32;
+	s->word_cnt = word + 2;
+	w->cnt = cnt + 1;
+	w->id = hash_mix(hash_mix(w->id, code), what);
+	w->frame = previous;
+
+	if (l->frame_is_entry != ABSENT && *(bytes + BOUND(l->frame_is_entry, 127))) {
+		u64 anchor = w->cframe;
+
+		read_user(&w->cframe, sizeof(u64), anchor + l->cframe_previous);
+		return run_end(s, anchor, previous);
+	}
+	return WALK_ON;
+}
+
+#endif

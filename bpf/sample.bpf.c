@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * sample.bpf.c - the perf_event program: one interrupt in, one record out.
+ *
+ * It runs on every CPU, HZ times a second, and takes the whole truth of that
+ * instant: kernel stack, Python stack, native stack, thread, process. Everything
+ * after it only looks at what is sent here. It updates no hash map (a bucket lock
+ * in an interrupt can deadlock a machine) and ends within a time budget.
+ */
+#include "maps.bpf.h"
+
+#include "bound.bpf.h"
+#include "identity.bpf.h"
+#include "native.bpf.h"
+#include "python.bpf.h"
+#include "ring.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile struct config config = { .cpu_cnt = 1 };
+u32 namespace_level;
+u32 epoch;
+
+struct user_registers {
+	u64 ip, sp, bp;
+};
+
+_Static_assert(LOSS_CNT <= 32, "counters are indexed by a masked loss");
+_Static_assert(sizeof(((struct counters *)0)->losses) == 8 * LOSS_CNT, "");
+
+#define CLOCK_CHECK_STEPS 32	/* steps between two looks at the clock */
+
+/* The registers with which user mode goes on. 1 when the sample was taken in the kernel. */
+static __always_inline int user_registers_read(struct bpf_perf_event_data *ctx, struct user_registers *ret)
+{
+	/* volatile: a narrowed load of this member is refused by 5.10. */
+	u64 cs = *(volatile unsigned long *)&ctx->regs.cs;
+
+	if (cs & 3) {
+		ret->ip = ctx->regs.ip;
+		ret->sp = ctx->regs.sp;
+		ret->bp = ctx->regs.bp;
+		return 0;
+	}
+
+	struct pt_regs *regs;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		regs = (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf());
+	} else {
+		struct task_struct *task = (void *)bpf_get_current_task();
+
+		regs = BPF_CORE_READ(task, stack) + config.thread_size - sizeof(*regs);
+	}
+	bpf_probe_read_kernel(&ret->ip, sizeof(u64), &regs->ip);
+	bpf_probe_read_kernel(&ret->sp, sizeof(u64), &regs->sp);
+	bpf_probe_read_kernel(&ret->bp, sizeof(u64), &regs->bp);
+	return 1;
+}
+
+/*
+ * A part that this CPU sent lately goes as its id alone. Only what really was
+ * sent is remembered: see parts_sent().
+ */
+static __always_inline int part_was_sent(struct sent_cache *cache, u64 id)
+{
+	return cache->ids[BOUND(id >> 20, SENT_CACHE_SIZE - 1)] == id;
+}
+
+static __always_inline void part_sent(struct sent_cache *cache, u64 id)
+{
+	cache->ids[BOUND(id >> 20, SENT_CACHE_SIZE - 1)] = id;
+}
+
+/*
+ * Ids name parts within a process, but the cache holds those of all. How the walk
+ * ended is a part of what the part says. 0 means "no part".
+ */
+static __always_inline u64 part_id(u64 hash, u64 process_hash, u32 end)
+{
+	return hash_mix(hash_mix(hash, process_hash), (u64)epoch << 32 | end) | 1;
+}
+
+static __always_inline void kernel_part(struct bpf_perf_event_data *ctx, struct scratch *s, struct sent_cache *cache)
+{
+	long size = bpf_get_stack(ctx, s->words, MAX_KERNEL_FRAMES * sizeof(u64), 0);
+	if (size <= 0)
+		return;
+
+	u32 cnt = BOUND((u64)size / sizeof(u64), 127);
+	u64 id = 0;
+
+	for (u32 i = 0; i < MAX_KERNEL_FRAMES; i++) {
+		if (i >= cnt)
+			break;
+		id = hash_mix(id, s->words[i]);
+	}
+	s->sample.kernel_id = part_id(id, 0, LOSS_NONE);
+	if (part_was_sent(cache, s->sample.kernel_id))
+		return;
+	s->sample.kernel_cnt = cnt;
+	s->word_cnt = cnt;
+}
+
+/* True when address lies on the stack that this thread runs on. */
+static __always_inline int is_on_stack(u64 address, u64 sp, u64 thread_pointer)
+{
+	if (address < sp)
+		return 0;
+	if (address < thread_pointer)
+		return 1;
+
+	/* The main thread's stack is not below its thread pointer. */
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return address <= BPF_CORE_READ(task, mm, start_stack);
+}
+
+static __always_inline void python_part(struct scratch *s, u32 slot, const struct process_row *row, u64 sp, u64 process_hash,
+					struct sent_cache *cache)
+{
+	struct python_walk *w = &s->python;
+	const struct python_layout *l;
+	u64 start = s->sample.record.time_ns;
+	int end;
+
+	w->layout = row->layout;
+	w->runtime = row->runtime;
+	w->thread_pointer = s->sample.thread_pointer;
+	w->process_tag = process_hash >> 32;
+	w->state = w->id = w->fault_address = 0;
+	w->cnt = w->run_cnt = w->fresh = 0;
+	w->window.size = 0;
+	w->first_word = s->word_cnt;
+	s->runs[0].first = 0;
+	s->runs[0].anchor = 0;
+
+	l = layout_get(w->layout);
+	if (!l)
+		return;
+	s->sample.flags |= SAMPLE_PYTHON | python_thread(s, slot, l);
+	s->sample.thread_state = w->state;
+	if (!w->state)
+		return;
+
+	end = python_begin(s, l, start);
+	if (!end) {
+		end = LOSS_PYTHON_DEPTH;
+		for (u32 i = 0; i < MAX_PYTHON_FRAMES + MAX_PYTHON_RUNS + 1; i++) {
+			end = python_step(slot);
+			if (end == WALK_RESTART) {
+				python_restart(s, l);
+				continue;
+			}
+			if (end != WALK_ON)
+				break;
+			if (!((i + 1) % CLOCK_CHECK_STEPS) && bpf_ktime_get_ns() - start > config.time_budget_ns) {
+				end = LOSS_TIME;
+				break;
+			}
+		}
+	}
+	s->sample.python_end = end == WALK_END ? LOSS_NONE : end;
+	s->sample.fault_address = w->fault_address;
+	s->sample.run_cnt = w->run_cnt;
+	if (w->run_cnt && !is_on_stack(s->runs[0].anchor, sp, w->thread_pointer))
+		s->sample.flags |= SAMPLE_UNVERIFIED;
+	if (!w->cnt)
+		return;
+
+	s->sample.python_id = part_id(w->id, process_hash, s->sample.python_end);
+	if (part_was_sent(cache, s->sample.python_id))
+		s->word_cnt = w->first_word;
+	else
+		s->sample.python_cnt = w->cnt;
+}
+
+/* The leaf; and its callers, where frame pointers can be trusted to be some: not in a process that runs CPython. */
+static __always_inline void native_part(struct scratch *s, u32 slot, const struct user_registers *regs, u64 process_hash,
+					struct sent_cache *cache)
+{
+	struct native_walk *w = &s->native;
+	u32 first_word = s->word_cnt;
+	int end = WALK_END;
+
+	w->bp = regs->bp;
+	w->stack = regs->sp;
+	w->id = w->fault_address = 0;
+	w->cnt = 0;
+	w->window.size = 0;
+	native_push(s, regs->ip);
+
+	if (!(s->sample.flags & SAMPLE_PYTHON)) {
+		for (u32 i = 0; i < MAX_NATIVE_FRAMES; i++) {
+			end = native_step(slot);
+			if (end != WALK_ON)
+				break;
+			if (!((i + 1) % CLOCK_CHECK_STEPS) &&
+			    bpf_ktime_get_ns() - s->sample.record.time_ns > config.time_budget_ns) {
+				end = LOSS_TIME;
+				break;
+			}
+		}
+	}
+	s->sample.native_end = end == WALK_END ? LOSS_NONE : end;
+	if (w->fault_address)
+		s->sample.fault_address = w->fault_address;
+
+	s->sample.native_id = part_id(w->id, process_hash, s->sample.native_end);
+	if (part_was_sent(cache, s->sample.native_id))
+		s->word_cnt = first_word;
+	else
+		s->sample.native_cnt = w->cnt;
+}
+
+static __always_inline void sample_send(struct scratch *s, struct sent_cache *cache, struct counters *count)
+{
+	u64 words = s->word_cnt;
+	u64 size = sizeof(s->sample) + words * sizeof(u64);
+
+	if (size > sizeof(s->sample) + sizeof(s->words)) /* cannot be; the verifier needs to read it */
+		return;
+	s->sample.record.size = size;
+	if (ring_send(&s->sample, size,
+		      s->python.fresh || s->sample.flags & SAMPLE_THREAD_LOOKUP || !(s->sample.flags & SAMPLE_KNOWN)))
+		return;
+
+	count->samples++;
+	if (s->sample.kernel_cnt)
+		part_sent(cache, s->sample.kernel_id);
+	if (s->sample.python_cnt)
+		part_sent(cache, s->sample.python_id);
+	if (s->sample.native_cnt)
+		part_sent(cache, s->sample.native_id);
+}
+
+static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct scratch *s, u32 slot,
+					struct task_struct *task, const struct process_id *process,
+					const struct process_row *row, struct counters *count, u64 now)
+{
+	struct sample *sample = &s->sample;
+	struct user_registers regs = {};
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	u32 flags = BPF_CORE_READ(task, flags);
+	u32 cache_slot = slot;
+	struct sent_cache *cache = bpf_map_lookup_elem(&sent_caches, &cache_slot);
+	if (!cache)
+		return;
+
+	__builtin_memset(sample, 0, sizeof(*sample));
+	sample->record.type = RECORD_SAMPLE;
+	sample->record.time_ns = now;
+	sample->process = *process;
+	sample->tid = task_number(task);
+	sample->cpu = slot;
+	sample->weight_ns = config.weight_ns;
+	sample->python_end = sample->native_end = LOSS_NONE;
+	bpf_probe_read_kernel(sample->comm, sizeof(sample->comm),
+			      (void *)leader + bpf_core_field_offset(struct task_struct, comm));
+	bpf_get_current_comm(sample->thread_comm, sizeof(sample->thread_comm));
+	s->word_cnt = 0;
+	s->python.fresh = 0;
+
+	int in_kernel = user_registers_read(ctx, &regs);
+	if (in_kernel) {
+		sample->flags |= SAMPLE_IN_KERNEL;
+		if (config.kernel_stacks)
+			kernel_part(ctx, s, cache);
+	}
+
+	/* No user memory: a kernel thread, or a process on its way out. */
+	if (flags & (PF_KTHREAD | PF_IO_WORKER) || !BPF_CORE_READ(task, mm)) {
+		sample->flags |= SAMPLE_KERNEL_THREAD | SAMPLE_KNOWN;
+		sample_send(s, cache, count);
+		return;
+	}
+
+	u64 process_hash = hash_mix(hash_mix(process->start_ns, process->exec_id), process->pid);
+
+	sample->ip = regs.ip;
+	sample->thread_pointer = BPF_CORE_READ(task, thread.fsbase);
+	if (row && row->flags & PROCESS_KNOWN)
+		sample->flags |= SAMPLE_KNOWN;
+	if (row && row->runtime)
+		python_part(s, slot, row, regs.sp, process_hash, cache);
+	native_part(s, slot, &regs, process_hash, cache);
+	sample_send(s, cache, count);
+}
+
+SEC("perf_event")
+int sample(struct bpf_perf_event_data *ctx)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct counters *count = counters_get();
+	if (!count)
+		return 0;
+
+	if (!(u32)bpf_get_current_pid_tgid()) {
+		count->idle++;
+		goto out;
+	}
+
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct process_id process;
+
+	process_id_fill(&process, task);
+	struct process_row *row = process_row_find(&process);
+	if (!config.all && !(row && row->flags & PROCESS_SELECTED)) {
+		count->other++;
+		goto out;
+	}
+
+	u32 slot = bpf_get_smp_processor_id();
+	struct scratch *s = scratch_get(slot);
+	if (!s)
+		goto out;
+	if (s->busy) {
+		count->losses[LOSS_SCRATCH_BUSY]++;
+		goto out;
+	}
+	s->busy = 1;
+	sample_take(ctx, s, slot, task, &process, row, count, now);
+	s->busy = 0;
+out:
+	count->runs++;
+	count->run_ns += bpf_ktime_get_ns() - now;
+	return 0;
+}

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "capture/capture.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+
+#include "base/clock.h"
+#include "capture/perf_event.h"
+#include "capture/record.h"
+#include "capture/sideband.h"
+#include "pyprof.skel.h"
+#include "scratch.bpf.h"
+
+#define TIME_BUDGET_NS (500 * 1000ull)
+#define KERNEL_STACK_SIZE 16384 /* x86-64; only used where bpf_task_pt_regs is absent */
+#define RING_SIZE_MIN (1u << 20)
+#define RING_SIZE_MAX (32u << 20)
+#define RECORD_SIZE_TYPICAL 512
+#define RING_SECONDS 2 /* how long we may stay without the CPU */
+
+/* One sampled CPU. */
+struct cpu {
+	int number;
+	struct bpf_link *link; /* owns the perf event too: libbpf closes it with the link */
+	int event; /* borrowed from link */
+	u64 started_ns;
+};
+
+struct capture {
+	struct capture_options options;
+	struct pyprof_bpf *skeleton;
+	struct ring_buffer *reader;
+	struct sideband *sideband;
+	int epoll;
+	bool hardware;
+	bool started;
+	struct cpu cpus[MAX_CPUS];
+	size_t cpu_cnt;
+	u64 expected_past_ns; /* CPU time sampled on CPUs that went offline */
+	u64 stopped_ns;
+	int rings[MAX_CPUS / CPUS_PER_RING];
+	size_t ring_cnt;
+	u32 ring_size;
+	u32 possible_cpu_cnt;
+	u32 layout_cnt;
+	struct python_layout layouts[MAX_LAYOUTS];
+	/* mappings of this drain, in the order of time */
+	struct mapping_record **mappings;
+	size_t mapping_cnt, mapping_capacity, mapping_next;
+	bool mappings_lost;
+	int drained; /* records of this drain */
+	int drain_err;
+	u64 bad_records;
+};
+
+static void (*message_sink)(const char *message); /* libbpf's printer takes no context */
+
+static int print_message(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char message[1024];
+
+	if (!message_sink)
+		return 0;
+	vsnprintf(message, sizeof(message), format, args);
+	message[strcspn(message, "\n")] = 0;
+	message_sink(message);
+	return 0;
+}
+
+static u32 ring_size_for(u32 frequency_hz)
+{
+	u64 wanted = (u64)frequency_hz * CPUS_PER_RING * RECORD_SIZE_TYPICAL * RING_SECONDS;
+	u32 size = RING_SIZE_MIN;
+
+	while (size < wanted && size < RING_SIZE_MAX)
+		size *= 2;
+	return size;
+}
+
+static void configure(struct capture *c)
+{
+	struct bpf_map *per_cpu[] = { c->skeleton->maps.scratches, c->skeleton->maps.signature_caches,
+				      c->skeleton->maps.sent_caches };
+	struct pyprof_bpf__rodata *rodata = c->skeleton->rodata;
+
+	for (size_t i = 0; i < sizeof(per_cpu) / sizeof(*per_cpu); i++)
+		bpf_map__set_max_entries(per_cpu[i], c->possible_cpu_cnt);
+	rodata->config = (struct config){
+		.weight_ns = NS_PER_S / c->options.frequency_hz,
+		.time_budget_ns = TIME_BUDGET_NS,
+		.ring_size = c->ring_size,
+		.ring_cnt = c->ring_cnt,
+		.cpu_cnt = c->possible_cpu_cnt,
+		.all = c->options.all,
+		.kernel_stacks = c->options.kernel_stacks,
+		.thread_size = KERNEL_STACK_SIZE,
+	};
+}
+
+static int on_ring_record(void *ctx, void *data, size_t size);
+
+static int rings_open(struct capture *c)
+{
+	for (u32 i = 0; i < c->ring_cnt; i++) {
+		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, c->ring_size, NULL);
+		if (fd < 0)
+			return -errno;
+		c->rings[i] = fd;
+
+		int err = bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.rings), &i, &fd, BPF_ANY);
+		if (err)
+			return -errno;
+		if (!c->reader) {
+			c->reader = ring_buffer__new(fd, on_ring_record, c, NULL);
+			if (!c->reader)
+				return -errno;
+		} else if ((err = ring_buffer__add(c->reader, fd, on_ring_record, c))) {
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int watch(struct capture *c, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int sideband_watch(struct capture *c)
+{
+	int cpus[MAX_CPUS];
+	size_t cpu_cnt;
+	int err = cpus_online(cpus, MAX_CPUS, &cpu_cnt);
+
+	if (!err)
+		err = sideband_open(cpus, cpu_cnt, &c->sideband);
+	if (err)
+		return err;
+	return watch(c, sideband_fd(c->sideband));
+}
+
+static int programs_attach(struct capture *c)
+{
+	struct {
+		struct bpf_program *program;
+		struct bpf_link **link;
+	} wanted[] = {
+		{ c->skeleton->progs.on_fork, &c->skeleton->links.on_fork },
+		{ c->skeleton->progs.on_exec, &c->skeleton->links.on_exec },
+		{ c->skeleton->progs.on_exit, &c->skeleton->links.on_exit },
+		{ c->skeleton->progs.list_processes, &c->skeleton->links.list_processes },
+	};
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		*wanted[i].link = bpf_program__attach(wanted[i].program);
+		if (!*wanted[i].link)
+			return -errno;
+	}
+	return 0;
+}
+
+int capture_open(const struct capture_options *options, struct capture **ret, const char **ret_step)
+{
+	const char *ignored;
+	const char **step = ret_step ? ret_step : &ignored;
+	_cleanup_(capture) struct capture *c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+
+	c->options = *options;
+	c->hardware = true;
+	c->epoll = -1;
+	c->possible_cpu_cnt = libbpf_num_possible_cpus();
+	if (c->possible_cpu_cnt > MAX_CPUS)
+		return -E2BIG;
+	c->ring_cnt = (c->possible_cpu_cnt + CPUS_PER_RING - 1) / CPUS_PER_RING;
+	c->ring_size = ring_size_for(options->frequency_hz);
+	for (size_t i = 0; i < c->ring_cnt; i++)
+		c->rings[i] = -1;
+	message_sink = options->on_message;
+	libbpf_set_print(print_message);
+
+	*step = "epoll";
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll < 0)
+		return -errno;
+
+	*step = "the BPF programs could not be opened";
+	c->skeleton = pyprof_bpf__open();
+	if (!c->skeleton)
+		return -errno;
+	configure(c);
+
+	*step = "the kernel refused to load the BPF programs";
+	int err = pyprof_bpf__load(c->skeleton);
+	if (err)
+		return err;
+
+	*step = "a BPF ring buffer could not be made";
+	err = rings_open(c);
+	if (!err)
+		err = watch(c, ring_buffer__epoll_fd(c->reader));
+	if (err)
+		return err;
+
+	*step = "perf_event_open was refused for the mapping side-band";
+	err = sideband_watch(c);
+	if (err)
+		return err;
+
+	*step = "the BPF programs could not be attached to fork, exec and exit";
+	err = programs_attach(c);
+	if (err)
+		return err;
+
+	*ret = take(c);
+	return 0;
+}
+
+static u64 cpu_sampled_ns(const struct capture *c, const struct cpu *cpu)
+{
+	return (c->stopped_ns ? c->stopped_ns : clock_monotonic_ns()) - cpu->started_ns;
+}
+
+static void cpu_close(struct capture *c, size_t i)
+{
+	c->expected_past_ns += cpu_sampled_ns(c, &c->cpus[i]);
+	bpf_link__destroy(c->cpus[i].link);
+	sideband_remove_cpu(c->sideband, c->cpus[i].number);
+	c->cpus[i] = c->cpus[--c->cpu_cnt];
+}
+
+static int cpu_open(struct capture *c, int number)
+{
+	int fd = perf_event_open_cpu(number, c->options.frequency_hz, &c->hardware);
+	if (fd < 0)
+		return fd;
+
+	/* The link takes the descriptor over. */
+	struct bpf_link *link = bpf_program__attach_perf_event(c->skeleton->progs.sample, fd);
+	if (!link) {
+		int err = -errno;
+		close(fd);
+		return err;
+	}
+	if (ioctl(fd, PERF_EVENT_IOC_ENABLE, 0)) {
+		int err = -errno;
+		bpf_link__destroy(link);
+		return err;
+	}
+	c->cpus[c->cpu_cnt++] = (struct cpu){ number, link, fd, clock_monotonic_ns() };
+	return 0;
+}
+
+static bool cpu_is_open(const struct capture *c, int number)
+{
+	for (size_t i = 0; i < c->cpu_cnt; i++)
+		if (c->cpus[i].number == number)
+			return true;
+	return false;
+}
+
+static bool cpu_is_online(int number, const int *online, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++)
+		if (online[i] == number)
+			return true;
+	return false;
+}
+
+int capture_check_cpus(struct capture *c)
+{
+	int online[MAX_CPUS];
+	size_t online_cnt;
+	int err = cpus_online(online, MAX_CPUS, &online_cnt);
+
+	if (err || !c->started)
+		return err;
+	for (size_t i = c->cpu_cnt; i-- > 0;)
+		if (!cpu_is_online(c->cpus[i].number, online, online_cnt))
+			cpu_close(c, i);
+	for (size_t i = 0; i < online_cnt; i++) {
+		if (cpu_is_open(c, online[i]))
+			continue;
+		err = cpu_open(c, online[i]);
+		if (err == -ENODEV)
+			continue; /* gone again */
+		if (err)
+			return err;
+		sideband_add_cpu(c->sideband, online[i]); /* or else /proc is read on first need */
+	}
+	return 0;
+}
+
+int capture_start(struct capture *c)
+{
+	c->started = true;
+
+	int err = capture_check_cpus(c);
+	if (!err && !c->cpu_cnt)
+		return -ENODEV;
+	return err;
+}
+
+void capture_stop(struct capture *c)
+{
+	for (size_t i = 0; i < c->cpu_cnt; i++)
+		ioctl(c->cpus[i].event, PERF_EVENT_IOC_DISABLE, 0);
+	if (c->started && !c->stopped_ns)
+		c->stopped_ns = clock_monotonic_ns();
+	c->started = false;
+}
+
+void capture_close(struct capture *c)
+{
+	if (!c)
+		return;
+	while (c->cpu_cnt)
+		bpf_link__destroy(c->cpus[--c->cpu_cnt].link);
+	ring_buffer__free(c->reader);
+	for (size_t i = 0; i < c->ring_cnt; i++)
+		if (c->rings[i] >= 0)
+			close(c->rings[i]);
+	sideband_close(c->sideband);
+	pyprof_bpf__destroy(c->skeleton);
+	if (c->epoll >= 0)
+		close(c->epoll);
+	for (size_t i = 0; i < c->mapping_cnt; i++)
+		free(c->mappings[i]);
+	free(c->mappings);
+	free(c);
+}
+
+int capture_list(struct capture *c)
+{
+	_cleanup_(fd) int fd = bpf_iter_create(bpf_link__fd(c->skeleton->links.list_processes));
+	if (fd < 0)
+		return -errno;
+
+	struct process_record records[64];
+	size_t have = 0;
+
+	/* The kernel may give any number of bytes at a time, but always the whole list in the end. */
+	for (;;) {
+		ssize_t got = read(fd, (char *)records + have, sizeof(records) - have);
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (got < 0)
+			return -errno;
+		if (!got)
+			return have ? -EBADMSG : 0;
+		have += got;
+
+		size_t cnt = have / sizeof(*records);
+		for (size_t i = 0; i < cnt; i++) {
+			records[i].record.type = RECORD_PROCESS;
+			int err = c->options.on_record(c->options.ctx, &records[i].record);
+			if (err)
+				return err;
+		}
+		have -= cnt * sizeof(*records);
+		memmove(records, &records[cnt], have);
+	}
+}
+
+int capture_fd(const struct capture *c)
+{
+	return c->epoll;
+}
+
+static int on_mapping(void *ctx, const struct record *record)
+{
+	struct capture *c = ctx;
+
+	if (record->type == RECORD_MAPPINGS_LOST) {
+		c->mappings_lost = true;
+		return 0;
+	}
+	if (c->mapping_cnt == c->mapping_capacity) {
+		size_t capacity = c->mapping_capacity ? 2 * c->mapping_capacity : 256;
+		void *more = realloc(c->mappings, capacity * sizeof(*c->mappings));
+		if (!more)
+			return -ENOMEM;
+		c->mappings = more;
+		c->mapping_capacity = capacity;
+	}
+	struct mapping_record *copy = malloc(record->size);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, record, record->size);
+	c->mappings[c->mapping_cnt++] = copy;
+	return 0;
+}
+
+static int hand_over(struct capture *c, const struct record *record)
+{
+	c->drained++;
+	return c->options.on_record(c->options.ctx, record);
+}
+
+/* Mappings up to an instant, before what happened then. */
+static int mappings_hand_over(struct capture *c, u64 until_ns)
+{
+	int err = 0;
+
+	while (!err && c->mapping_next < c->mapping_cnt && c->mappings[c->mapping_next]->record.time_ns <= until_ns)
+		err = hand_over(c, &c->mappings[c->mapping_next++]->record);
+	return err;
+}
+
+static int on_ring_record(void *ctx, void *data, size_t size)
+{
+	struct capture *c = ctx;
+
+	if (record_check(data, size)) {
+		c->bad_records++;
+		return 0;
+	}
+	int err = mappings_hand_over(c, ((const struct record *)data)->time_ns);
+	if (!err)
+		err = hand_over(c, data);
+	return err < 0 ? err : 0;
+}
+
+static void mappings_forget(struct capture *c)
+{
+	for (size_t i = 0; i < c->mapping_cnt; i++)
+		free(c->mappings[i]);
+	c->mapping_cnt = c->mapping_next = 0;
+	c->mappings_lost = false;
+}
+
+/*
+ * The side-band first, for a sample needs the mappings from before it. What is
+ * mapped while the rings are read waits for the next drain at the latest.
+ */
+int capture_drain(struct capture *c)
+{
+	c->drained = 0;
+
+	int err = sideband_drain(c->sideband, on_mapping, c);
+	if (!err && c->mappings_lost) {
+		struct record lost = { .type = RECORD_MAPPINGS_LOST, .size = sizeof(lost), .time_ns = clock_monotonic_ns() };
+		err = hand_over(c, &lost);
+	}
+	if (!err) {
+		err = ring_buffer__consume(c->reader);
+		if (err > 0)
+			err = 0;
+	}
+	if (!err)
+		err = mappings_hand_over(c, UINT64_MAX);
+	mappings_forget(c);
+	return err ? err : c->drained;
+}
+
+int capture_set_process(struct capture *c, u32 pid, const struct process_row *row)
+{
+	return bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.processes), &pid, row, BPF_ANY) ? -errno : 0;
+}
+
+int capture_add_layout(struct capture *c, const struct python_layout *layout, u32 *ret)
+{
+	for (u32 i = 0; i < c->layout_cnt; i++) {
+		if (!memcmp(&c->layouts[i], layout, sizeof(*layout))) {
+			*ret = i;
+			return 0;
+		}
+	}
+	if (c->layout_cnt == MAX_LAYOUTS)
+		return -ENOSPC;
+
+	u32 index = c->layout_cnt;
+	if (bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.layouts), &index, layout, BPF_ANY))
+		return -errno;
+	c->layouts[c->layout_cnt++] = *layout;
+	*ret = index;
+	return 0;
+}
+
+int capture_set_thread(struct capture *c, u32 pid, u64 thread_pointer, u64 state)
+{
+	struct thread_key key = { pid, thread_pointer };
+
+	return bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.threads), &key, &state, BPF_ANY) ? -errno : 0;
+}
+
+void capture_forget_thread(struct capture *c, u32 pid, u64 thread_pointer)
+{
+	struct thread_key key = { pid, thread_pointer };
+
+	bpf_map_delete_elem(bpf_map__fd(c->skeleton->maps.threads), &key);
+}
+
+void capture_forget_parts(struct capture *c)
+{
+	__atomic_add_fetch(&c->skeleton->bss->epoch, 1, __ATOMIC_RELAXED);
+}
+
+int capture_counters(struct capture *c, struct counters *ret)
+{
+	/* Values are padded to 8 bytes each; struct counters is made of them. */
+	_cleanup_(free) struct counters *each = calloc(c->possible_cpu_cnt, sizeof(*each));
+	u32 zero = 0;
+
+	if (!each)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(bpf_map__fd(c->skeleton->maps.counters), &zero, each))
+		return -errno;
+
+	memset(ret, 0, sizeof(*ret));
+	for (u32 cpu = 0; cpu < c->possible_cpu_cnt; cpu++)
+		for (size_t i = 0; i < sizeof(*ret) / sizeof(u64); i++)
+			((u64 *)ret)[i] += ((const u64 *)&each[cpu])[i];
+	return 0;
+}
+
+u64 capture_expected_runs(const struct capture *c)
+{
+	u64 ns = c->expected_past_ns;
+
+	for (size_t i = 0; i < c->cpu_cnt; i++)
+		ns += cpu_sampled_ns(c, &c->cpus[i]);
+	return ns / (NS_PER_S / c->options.frequency_hz);
+}
+
+u64 capture_ring_bytes(const struct capture *c)
+{
+	return (u64)c->ring_size * c->ring_cnt;
+}
+
+u64 capture_map_bytes(const struct capture *c)
+{
+	struct bpf_map *map;
+	u64 bytes = capture_ring_bytes(c);
+
+	bpf_object__for_each_map(map, c->skeleton->obj) {
+		u64 copies = bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY ? c->possible_cpu_cnt : 1;
+		bytes += copies * bpf_map__max_entries(map) * (bpf_map__key_size(map) + bpf_map__value_size(map));
+	}
+	return bytes;
+}
+
+u32 capture_cpu_cnt(const struct capture *c)
+{
+	return c->cpu_cnt;
+}
+
+u64 capture_bad_records(const struct capture *c)
+{
+	return c->bad_records;
+}

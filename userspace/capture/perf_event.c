@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "capture/perf_event.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "pyprof/limits.h"
+
+static int event_open(u32 type, u64 config, int cpu, u32 frequency_hz)
+{
+	struct perf_event_attr attr = {
+		.type = type,
+		.config = config,
+		.size = sizeof(attr),
+		.freq = 1,
+		.sample_freq = frequency_hz,
+		.disabled = 1,
+	};
+	int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int perf_event_open_cpu(int cpu, u32 frequency_hz, bool *hardware)
+{
+	if (*hardware) {
+		int fd = event_open(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, cpu, frequency_hz);
+		if (fd >= 0 || fd == -ENODEV)
+			return fd;
+		*hardware = false;
+	}
+	return event_open(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, cpu, frequency_hz);
+}
+
+int cpus_parse(const char *text, int *cpus, size_t capacity, size_t *ret_cnt)
+{
+	size_t cnt = 0;
+
+	while (*text && *text != '\n') {
+		char *end;
+		unsigned long first = strtoul(text, &end, 10), last = first;
+
+		if (end == text)
+			return -EINVAL;
+		if (*end == '-') {
+			text = end + 1;
+			last = strtoul(text, &end, 10);
+			if (end == text)
+				return -EINVAL;
+		}
+		if (last < first || last >= MAX_CPUS)
+			return -ERANGE;
+		for (unsigned long cpu = first; cpu <= last; cpu++) {
+			if (cnt == capacity)
+				return -ENOSPC;
+			cpus[cnt++] = (int)cpu;
+		}
+		if (*end && *end != ',' && *end != '\n')
+			return -EINVAL;
+		text = *end == ',' ? end + 1 : end;
+	}
+	*ret_cnt = cnt;
+	return 0;
+}
+
+int cpus_online(int *cpus, size_t capacity, size_t *ret_cnt)
+{
+	_cleanup_(free) char *text = NULL;
+	size_t size;
+	int err = file_read("/sys/devices/system/cpu/online", 65536, &text, &size);
+
+	if (err)
+		return err;
+	return cpus_parse(text, cpus, capacity, ret_cnt);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "capture/record.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pyprof/losses.h"
+
+static bool end_is_sane(u8 end)
+{
+	return end < LOSS_CNT || end == LOSS_NONE;
+}
+
+static int sample_check(const struct sample *sample)
+{
+	if (sample->record.size < sizeof(*sample))
+		return -EBADMSG;
+	if (sample->kernel_cnt > MAX_KERNEL_FRAMES || sample->python_cnt > MAX_PYTHON_FRAMES ||
+	    sample->native_cnt > MAX_NATIVE_FRAMES || sample->run_cnt > MAX_PYTHON_RUNS)
+		return -EBADMSG;
+	if (!end_is_sane(sample->python_end) || !end_is_sane(sample->native_end))
+		return -EBADMSG;
+
+	size_t parts = sample->kernel_cnt * sizeof(u64) + sample->python_cnt * sizeof(struct python_frame) +
+		       sample->native_cnt * sizeof(u64);
+	return sample->record.size == sizeof(*sample) + parts ? 0 : -EBADMSG;
+}
+
+int record_check(const void *data, size_t size)
+{
+	const struct record *record = data;
+
+	/* The ring may round sizes up; a record says its own. */
+	if (size < sizeof(*record) || record->size < sizeof(*record) || record->size > size || (uintptr_t)data % 8)
+		return -EBADMSG;
+
+	switch (record->type) {
+	case RECORD_SAMPLE:
+		return sample_check(data);
+	case RECORD_FORK:
+	case RECORD_EXEC:
+	case RECORD_EXIT:
+	case RECORD_PROCESS:
+		return record->size == sizeof(struct process_record) ? 0 : -EBADMSG;
+	default:
+		return -EBADMSG;
+	}
+}
