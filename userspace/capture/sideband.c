@@ -43,7 +43,7 @@ struct sideband {
 	size_t cnt, entry_capacity;
 	bool lost; /* the queue was full, or a record made no sense: say so on the next drain */
 
-	u8 scratch[PERF_RECORD_MAX];
+	u8 scratch[RING_RECORD_MAX];
 	struct sideband_record record;
 };
 
@@ -83,7 +83,7 @@ static int cpu_ring_init(struct cpu_ring *ring, int cpu, size_t page_size)
 	void *page;
 
 	if (fd < 0)
-		return take_fd(fd);
+		return fd;
 	for (;; size /= 2) {
 		page = mmap(NULL, page_size + size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (page != MAP_FAILED)
@@ -296,15 +296,16 @@ int sideband_drain(struct sideband *sideband, int (*on_record)(void *ctx, const 
 
 	for (size_t i = 0; i < sideband->ring_cnt; i++)
 		sideband_read_ring(sideband, &sideband->rings[i]);
-	qsort(sideband->entries, sideband->cnt, sizeof(*sideband->entries), entry_compare);
+	if (sideband->cnt)
+		qsort(sideband->entries, sideband->cnt, sizeof(*sideband->entries), entry_compare);
 
-	if (take(sideband->lost)) {
-		struct record lost = {.type = RECORD_MAPPINGS_LOST, .size = sizeof(lost), .time_ns = until_ns};
-
-		err = on_record(ctx, &lost);
-	}
 	while (!err && done < sideband->cnt && sideband->entries[done].time_ns <= until_ns)
 		err = on_record(ctx, (const struct record *)(sideband->bytes + sideband->entries[done++].offset));
 	queue_drop(sideband, done);
-	return err;
+	if (err || !sideband->lost)
+		return err;
+
+	sideband->lost = false;
+	const struct record lost = {.type = RECORD_MAPPINGS_LOST, .size = sizeof(lost), .time_ns = until_ns};
+	return on_record(ctx, &lost);
 }

@@ -133,7 +133,7 @@ int sideband_record_parse(const void *data, size_t size, struct sideband_record 
 	u16 header_size = cursor_u16(&c);
 	struct sample_id id;
 
-	if (c.bad || header_size != size || cursor_left(&c) < sizeof(id))
+	if (c.bad || header_size != size || size % 8 || cursor_left(&c) < sizeof(id))
 		return -EBADMSG;
 	c.end -= sizeof(id);
 	memcpy(&id, c.end, sizeof(id));

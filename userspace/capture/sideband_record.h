@@ -12,7 +12,7 @@
 #include "pyprof/record.h"
 
 /* The size of a perf record is a u16. */
-#define PERF_RECORD_MAX 65536
+#define RING_RECORD_MAX 65536
 
 /*
  * The part of a ring that the kernel has filled. Positions only grow; a
@@ -23,7 +23,7 @@ struct perf_ring {
 	size_t size; /* a power of two */
 	u64 head; /* the kernel's: where it writes next */
 	u64 tail; /* ours: what is before it may be overwritten */
-	u8 *scratch; /* PERF_RECORD_MAX bytes, in which a record that wraps is put together; borrowed */
+	u8 *scratch; /* RING_RECORD_MAX bytes, in which a record that wraps is put together; borrowed */
 };
 
 /*

@@ -17,6 +17,9 @@
 
 struct mapped_file; /* process/mapped_file.h */
 
+/* Ranges in one table: a JIT that never stops, or a program out to hurt, gets no more of our memory. */
+#define MAPPING_TABLE_MAX 16384
+
 struct mapping {
 	u64 start, end;
 	u64 file_offset; /* of `start` */
@@ -35,10 +38,16 @@ struct mapping_table *mapping_table_ref(struct mapping_table *table);
 void mapping_table_unref(struct mapping_table *table);
 DEFINE_CLEANUP(mapping_table, struct mapping_table *, mapping_table_unref)
 
-/* Text of /proc/PID/maps (paths are escaped by the kernel: \012). Replaces all; on failure the old contents stay. */
-int mapping_table_parse(struct mapping_table *table, const char *maps, size_t size);
+/*
+ * Text of /proc/PID/maps (paths are escaped by the kernel: \012). *table becomes a table of its own, which keeps the
+ * opened files of ranges that stayed; on failure nothing changes. Ranges beyond MAPPING_TABLE_MAX are left out.
+ */
+int mapping_table_parse(struct mapping_table **table, const char *maps, size_t size);
 
-/* A new mapping, which the table copies (path included; `file` is ignored). *table may be replaced by a copy of its own. */
+/*
+ * A new mapping, which the table copies (path included; `file` is ignored). *table may be replaced by a copy of its own.
+ * -ENOSPC beyond MAPPING_TABLE_MAX.
+ */
 int mapping_table_insert(struct mapping_table **table, const struct mapping *mapping);
 
 /* NULL when no mapping covers the address. Valid until the table changes. */
