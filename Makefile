@@ -4,6 +4,7 @@
 #   make check    unit tests               make SAN=1   with ASan and UBSan, in build-san/
 #   make fuzz     fuzz targets             make O=dir   build somewhere else
 #   make bench    benchmarks               make lint    layering and format
+#   make fuzz-run SECONDS=60               each fuzz target on its seeds for so long
 
 SAN     ?= 0
 O       ?= build$(if $(filter 1,$(SAN)),-san)
@@ -25,6 +26,8 @@ CORE_OBJS := $(CORE:%.c=$(O)/%.o)
 BPF_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bpf/*.bpf.c)))
 UNIT_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/unit/*.c tests/bpf/*.c)))
 FUZZERS  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+BENCH_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/bench/bench_% %.bpf.c,$(wildcard tests/bench/*.c)) \
+	      $(wildcard userspace/base/*.c))
 BENCHES  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 SKEL     := $(O)/gen/pyprof.skel.h
 
@@ -33,7 +36,7 @@ Q   := @
 say  = @printf '  %-7s %s\n' $(1) $(patsubst $(O)/%,%,$@);
 endif
 
-.PHONY: all check fuzz bench lint clean
+.PHONY: all check fuzz fuzz-run bench lint clean
 all: $(O)/pyprof-bpf
 
 $(O)/pyprof-bpf: $(OBJS)
@@ -77,11 +80,26 @@ $(O)/tests/fuzz/%: tests/fuzz/%.c $(CORE) | $(SKEL)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(USER) -fsanitize=fuzzer,address,undefined $^ $(LDLIBS) -o $@
 
-$(O)/tests/bench/%: $(O)/tests/bench/%.o $(CORE_OBJS)
+# They watch the program from outside, so nothing of it is linked in but base/.
+$(O)/tests/bench/bench_%: $(O)/tests/bench/bench_%.o $(BENCH_OBJS)
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -o $@
 
+bench: $(O)/pyprof-bpf $(BENCHES) $(O)/tests/bench/empty.bpf.o
+	$(Q)tests/bench/run.sh $(O) $(BENCHES)
+
 fuzz: $(FUZZERS)
+
+# What libFuzzer finds new goes to a copy: a crash becomes a seed by hand, with a unit test.
+SECONDS ?= 60
+fuzz-run: $(FUZZERS)
+	$(Q)set -e; for target in $^; do \
+		name=$${target##*/fuzz_}; \
+		rm -rf $(O)/fuzz/$$name; mkdir -p $(O)/fuzz/$$name; \
+		echo "  FUZZ    $$name, $(SECONDS) s"; \
+		$$target -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
+			-artifact_prefix=$(O)/fuzz/$$name/ $(O)/fuzz/$$name $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null); \
+	done
 
 lint:
 	$(Q)tools/check_layers.py
@@ -93,4 +111,4 @@ clean:
 
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(patsubst %.o,%.d,$(OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(BENCHES:=.o))
+-include $(patsubst %.o,%.d,$(OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(BENCHES:=.o) $(BENCH_OBJS))

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * bench_slowdown.c - how much less a Python program gets done per second of CPU
+ * time while it is profiled. The same processes run all the time; windows with
+ * and without the profiler alternate, and each with is compared with the mean of
+ * its two neighbours without, so that slow drifts of the machine cancel out.
+ *
+ * CPU time holds the interrupts, unless the kernel accounts for those apart
+ * (CONFIG_IRQ_TIME_ACCOUNTING): then the result is too good, and a note says so.
+ * The profiler's own process is not in here: see bench_agent.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "tests/bench/agent.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/program_cost.h"
+#include "tests/bench/workload.h"
+
+#define DEPTH	   30
+#define WINDOW_S   2
+#define MAX_ROUNDS 128
+
+static const struct rate {
+	u32 hz;
+	double goal_percent;
+} rates[] = {{99, 0.2}, {999, 1}};
+
+static bool interrupts_have_their_own_time(void)
+{
+	unsigned long long irq = 0;
+	_cleanup_(stream) FILE *file = fopen("/proc/stat", "re");
+
+	/* Without it a kernel with a tick counts no whole tick as spent in interrupts. */
+	return file && fscanf(file, "cpu %*u %*u %*u %*u %*u %llu", &irq) == 1 && irq;
+}
+
+static double speed_when_profiled(const struct workload *workload, u32 hz)
+{
+	struct agent agent = agent_start(hz);
+	int statistics = program_cost_enable(); /* only to see that it samples: they cost time, too */
+
+	agent_wait_steady(&agent);
+	close(statistics);
+	double speed = workload_speed(workload, WINDOW_S);
+
+	json_decref(agent_stop(&agent));
+	return speed;
+}
+
+static void measure(const struct workload *workload, const struct rate *rate)
+{
+	u32 rounds = bench_times(10);
+	double slowdown[MAX_ROUNDS];
+	char name[64];
+	double before = workload_speed(workload, WINDOW_S);
+
+	for (u32 i = 0; i < rounds; i++) {
+		double with = speed_when_profiled(workload, rate->hz);
+		double after = workload_speed(workload, WINDOW_S);
+
+		slowdown[i] = 100 * (1 - with / ((before + after) / 2));
+		before = after;
+	}
+	snprintf(name, sizeof(name), "slowdown_%uhz", rate->hz);
+	bench_line(name, bench_median(slowdown, rounds), "%", rate->goal_percent);
+	snprintf(name, sizeof(name), "slowdown_%uhz_spread", rate->hz);
+	bench_line(name, bench_spread(slowdown, rounds), "%", NO_GOAL);
+}
+
+int main(void)
+{
+	if (interrupts_have_their_own_time())
+		bench_note("this kernel accounts for interrupts apart: the slowdown below leaves them out");
+	struct workload *workload = workload_start(DEPTH);
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+		measure(workload, &rates[i]);
+	workload_stop(workload);
+	return 0;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "tests/bench/workload.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "pyprof/limits.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/child.h"
+
+#define START_LIMIT_NS (10 * NS_PER_S)
+
+struct workload {
+	u32 cnt;
+	pid_t pid[MAX_CPUS];
+	volatile u64 *done[MAX_CPUS]; /* each in a page that the process shares with us */
+};
+
+const char *workload_python(void)
+{
+	const char *python = getenv("BENCH_PYTHON");
+
+	return python ? python : "python3";
+}
+
+const char *workload_script(const char *name, char *ret, u32 size)
+{
+	const char *directory = getenv("BENCH_DIR");
+
+	snprintf(ret, size, "%s/%s", directory ? directory : "tests/bench", name);
+	return ret;
+}
+
+static volatile u64 *counter_new(u32 cpu, char *path, size_t size)
+{
+	snprintf(path, size, "%s/done-%u", bench_scratch(), cpu);
+	_cleanup_(fd) int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, 4096))
+		bench_die("cannot write %s", path);
+
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		bench_die("cannot map %s", path);
+	return page;
+}
+
+static void wait_for_work(const struct workload *workload, u32 i)
+{
+	u64 start_ns = clock_monotonic_ns();
+
+	while (!*workload->done[i]) {
+		if (clock_monotonic_ns() - start_ns > START_LIMIT_NS)
+			bench_die("%s does not run depth.py", workload_python());
+		bench_sleep(0.01);
+	}
+}
+
+struct workload *workload_start(u32 depth)
+{
+	struct workload *workload = calloc(1, sizeof(*workload));
+	char script[256], counter[256], calls[16];
+
+	if (!workload)
+		bench_die("no memory");
+	workload->cnt = bench_cpu_cnt();
+	workload_script("depth.py", script, sizeof(script));
+	snprintf(calls, sizeof(calls), "%u", depth);
+	for (u32 i = 0; i < workload->cnt; i++) {
+		workload->done[i] = counter_new(i, counter, sizeof(counter));
+
+		const char *argv[] = {workload_python(), script, calls, counter, NULL};
+
+		workload->pid[i] = child_start(argv, i, NULL);
+	}
+	for (u32 i = 0; i < workload->cnt; i++)
+		wait_for_work(workload, i);
+	return workload;
+}
+
+void workload_stop(struct workload *workload)
+{
+	for (u32 i = 0; i < workload->cnt; i++) {
+		child_stop(workload->pid[i], SIGKILL);
+		munmap((void *)workload->done[i], 4096);
+	}
+	free(workload);
+}
+
+struct workload_progress workload_progress(const struct workload *workload)
+{
+	struct workload_progress sum = {0};
+
+	for (u32 i = 0; i < workload->cnt; i++) {
+		sum.done += *workload->done[i];
+		sum.cpu_ns += child_cpu_ns(workload->pid[i]);
+	}
+	return sum;
+}
+
+double workload_speed(const struct workload *workload, double seconds)
+{
+	struct workload_progress before = workload_progress(workload);
+
+	bench_sleep(seconds);
+	struct workload_progress after = workload_progress(workload);
+
+	return (after.done - before.done) * 1e9 / (after.cpu_ns - before.cpu_ns);
+}

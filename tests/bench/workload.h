@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * workload.h - depth.py, one on each CPU and bound to it: every core is busy in
+ * Python code that is so many calls deep, and every piece of work is counted.
+ */
+#ifndef PYPROF_BENCH_WORKLOAD_H
+#define PYPROF_BENCH_WORKLOAD_H
+
+#include "pyprof/types.h"
+
+struct workload;
+
+/* Returns when all of them work. */
+struct workload *workload_start(u32 depth);
+void workload_stop(struct workload *workload);
+
+/* Pieces of work done so far, and the CPU time that went into them. */
+struct workload_progress {
+	u64 done;
+	u64 cpu_ns;
+};
+
+struct workload_progress workload_progress(const struct workload *workload);
+
+/* Pieces of work per second of CPU time, over so many seconds from now. */
+double workload_speed(const struct workload *workload, double seconds);
+
+/* tests/bench/NAME, with the Python that run.sh chose. */
+const char *workload_python(void);
+const char *workload_script(const char *name, char *ret, u32 size);
+
+#endif
