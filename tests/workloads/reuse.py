@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""reuse.py - code objects that live for 2 ms, at addresses used again and again.
+
+Must show: `made_N_L (/made/N/L.py:LINE)` with LINE from L + 1 to L + 4, called by
+`<module> (/made/N/L.py:L+6)`: a name, file or line of another code object does
+not add up within its own text.
+"""
+import time
+
+TEMPLATE = """{newlines}def made_{n}_{line}():
+    end = clock() + 2_000_000
+    while clock() < end:
+        for i in range(20):
+            i + i
+
+made_{n}_{line}()
+"""
+
+addresses = {}
+
+
+def live_and_die(n):
+    line = 1 + n * 7 % 90
+    text = TEMPLATE.format(newlines="\n" * (line - 1), n=n, line=line)
+    code = compile(text, f"/made/{n}/{line}.py", "exec")
+    names = {"clock": time.perf_counter_ns}
+    exec(code, names)
+    address = id(names[f"made_{n}_{line}"].__code__)
+    addresses[address] = addresses.get(address, 0) + 1
+    names.clear()  # the function goes, and its code with it
+
+
+for n in range(1_000_000_000):
+    if n == 200:
+        assert len(addresses) < 50, "the allocator does not use addresses again: this tests nothing"
+        print("ready", flush=True)
+    live_and_die(n)

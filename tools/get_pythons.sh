@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# get_pythons.sh - the interpreters that the end-to-end tests profile: Debian
+# roots, made once, outside the repository, and pyenv's when there are any.
+#
+#   tools/get_pythons.sh          make what is missing, then list
+#   tools/get_pythons.sh --list   list only
+#
+# Each line of the list is NAME<TAB>INTERPRETER<TAB>ROOT: the interpreter's path
+# as seen from inside ROOT, which is `/` for those that need no chroot.
+#
+# PYPROF_ROOTS says where the roots live, PYPROF_MIRROR which mirror to use in
+# place of the one that apt is configured with.
+set -eu
+
+roots=${PYPROF_ROOTS:-/var/cache/pyprof-bpf/roots}
+
+# SUITE PACKAGE[,PACKAGE...], which are also the interpreters' names in /usr/bin.
+wanted() {
+	echo bookworm python3.11
+	echo trixie python3.13
+	echo sid python3.13,python3.14,python3.15
+}
+
+die() {
+	echo "get_pythons: $*" >&2
+	exit 1
+}
+
+# What apt on this machine calls Debian's archive. Empty: debootstrap's own default.
+mirror() {
+	if [ -n "${PYPROF_MIRROR:-}" ]; then
+		echo "$PYPROF_MIRROR"
+		return
+	fi
+	found=$(apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+		sed -n 's/^Debian|//p' | head -n 1)
+	if [ -z "$found" ]; then # apt has no lists yet
+		found=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+			sed -nE 's/^(deb +(\[[^]]*\] +)?|URIs: *)(https?:[^ ]*\/debian\/?)( .*)?$/\3/p' | head -n 1)
+	fi
+	echo "$found"
+}
+
+complete() { # SUITE PACKAGES
+	for python in $(echo "$2" | tr , ' '); do
+		[ -x "$roots/$1/usr/bin/$python" ] || return 1
+	done
+}
+
+make_root() { # SUITE PACKAGES
+	command -v debootstrap >/dev/null || die "debootstrap is missing: apt-get install debootstrap"
+	[ "$(id -u)" = 0 ] || die "making the root of $1 needs root"
+	part=$roots/$1.part
+	# Left over from a run that was killed; debootstrap mounts proc in there.
+	umount "$part/proc" "$part/sys" 2>/dev/null || true
+	rm -rf --one-file-system "$part"
+	echo "get_pythons: making $roots/$1 with $2" >&2
+	# shellcheck disable=SC2046 # no mirror must be no argument
+	if ! debootstrap --variant=minbase --include="$2" "$1" "$part" $(mirror) >"$roots/$1.log" 2>&1; then
+		tail -n 20 "$roots/$1.log" >&2
+		die "debootstrap failed for $1, see $roots/$1.log"
+	fi
+	umount "$part/proc" "$part/sys" 2>/dev/null || true
+	rm -rf "$part"/var/cache/apt/archives/*.deb "$part"/var/lib/apt/lists/*
+	rm -rf --one-file-system "${roots:?}/$1"
+	mv "$part" "$roots/$1"
+	complete "$1" "$2" || die "$roots/$1 lacks one of $2"
+}
+
+list() {
+	wanted | while read -r suite packages; do
+		for python in $(echo "$packages" | tr , ' '); do
+			if [ -x "$roots/$suite/usr/bin/$python" ]; then
+				printf '%s-%s\t%s\t%s\n' "$suite" "${python#python}" "/usr/bin/$python" "$roots/$suite"
+			fi
+		done
+	done
+	for version in 3.11 3.12 3.13; do
+		for python in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python$version; do
+			if [ -x "$python" ]; then
+				printf 'pyenv-%s\t%s\t/\n' "$version" "$python"
+				break
+			fi
+		done
+	done
+}
+
+if [ "${1:-}" != --list ]; then
+	mkdir -p "$roots" || die "cannot make $roots"
+	exec 9>"$roots/.lock"
+	flock 9
+	# Not a pipe: a failure in there must end the script.
+	while read -r suite packages; do
+		complete "$suite" "$packages" || make_root "$suite" "$packages" 9>&- </dev/null
+	done <<-END
+		$(wanted)
+	END
+fi
+list
