@@ -64,14 +64,15 @@ struct python_layout {
 	/* PyUnicodeObject, PyBytesObject, PyTypeObject, PyObject */
 	u16 string_length;
 	u16 string_hash;
-	u16 string_state; /* u32 bit field: interned, kind, compact, ascii (see python/string.h) */
+	u16 string_state; /* u32 bit field: interned, kind, compact, ascii (see python/string.c) */
+	u16 string_kind_bit; /* the first bit of kind in it: 2, but 8 in free-threaded builds of 3.14 and later */
 	u16 string_ascii_size; /* where a compact ASCII string's bytes begin */
 	u16 string_compact_size; /* where any other compact string's units begin */
 	u16 bytes_size;
 	u16 bytes_data;
 	u16 type_name;
 	u16 object_type;
-	u16 reserved[3];
+	u16 reserved[2];
 };
 
 /*

@@ -19,6 +19,7 @@ struct python_thread {
  * Calls visit for every thread of every interpreter, newest first. The lists are
  * another program's memory and change while they are read: bounded, circles are
  * broken, and what is torn is left out. runtime is the address of _PyRuntime.
+ * The first visit that does not return 0 is the last, and its answer is ours.
  */
 int thread_list_read(const struct remote_memory *memory, const struct python_layout *layout, u64 runtime,
 		     int (*visit)(void *ctx, const struct python_thread *thread), void *ctx);

@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""gen_python_layout.py - measures CPython layouts and writes userspace/python/layout_table.h.
+
+    tools/gen_python_layout.py INCLUDE_DIR... > userspace/python/layout_table.h
+
+INCLUDE_DIR holds a CPython's Python.h and internal/ (pyenv: versions/X.Y.Z/include/pythonX.Y, Debian:
+usr/include/pythonX.Y of libpythonX.Y-dev). A small program compiled against these headers says where everything
+is, so neither a build nor debug information is needed. From 3.13 on each is measured twice, the second time as a
+free-threaded build. Several patch releases of one version must agree, or this fails; what may differ (the place
+of the generation and the size of the interpreter state) is kept with the releases that it was measured in.
+
+A new version: put its headers at the end of the arguments, look at what the compiler or the comparison complains
+about, and add a row to MEMBERS for what moved.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+ABSENT = "0xffff"
+
+
+def offset(struct, member):
+    return f"offsetof({struct}, {member})"
+
+
+# Member of struct python_layout: [(first minor version, expression)...]; None: that version has no such thing.
+MEMBERS = {
+    "runtime_interpreters": [(11, offset("_PyRuntimeState", "interpreters.head"))],
+    "interpreter_next": [(11, offset("PyInterpreterState", "next"))],
+    "interpreter_threads": [(11, offset("PyInterpreterState", "threads.head"))],
+    "interpreter_generation": [
+        (11, "0"),
+        (12, offset("PyInterpreterState", "func_state.next_version")),
+        (14, offset("PyInterpreterState", "_code_object_generation")),
+    ],
+    "generation_size": [
+        (11, "0"),
+        (12, "sizeof(((PyInterpreterState *)0)->func_state.next_version)"),
+        (14, "sizeof(((PyInterpreterState *)0)->_code_object_generation)"),
+    ],
+    "thread_previous": [(11, offset("PyThreadState", "prev"))],
+    "thread_next": [(11, offset("PyThreadState", "next"))],
+    "thread_interpreter": [(11, offset("PyThreadState", "interp"))],
+    "thread_frame": [(11, offset("PyThreadState", "cframe")), (13, offset("PyThreadState", "current_frame"))],
+    "thread_id": [(11, offset("PyThreadState", "thread_id"))],
+    "thread_size": [
+        (11, "sizeof(PyThreadState)"),
+        (15, offset("_PyThreadStateImpl", "base_frame") + " + sizeof(_PyInterpreterFrame)"),
+    ],
+    "cframe_frame": [(11, offset("_PyCFrame", "current_frame")), (13, None)],
+    "cframe_previous": [(11, offset("_PyCFrame", "previous")), (13, None)],
+    "frame_code": [
+        (11, offset("_PyInterpreterFrame", "f_code")),
+        (13, offset("_PyInterpreterFrame", "f_executable")),
+    ],
+    "frame_previous": [(11, offset("_PyInterpreterFrame", "previous"))],
+    "frame_instr": [
+        (11, offset("_PyInterpreterFrame", "prev_instr")),
+        (13, offset("_PyInterpreterFrame", "instr_ptr")),
+    ],
+    "frame_owner": [(11, None), (12, offset("_PyInterpreterFrame", "owner"))],
+    "frame_is_entry": [(11, offset("_PyInterpreterFrame", "is_entry")), (12, None)],
+    # FRAME_OWNED_BY_CSTACK up to 3.13, then FRAME_OWNED_BY_INTERPRETER, after which comes FRAME_OWNED_BY_CSTACK.
+    "frame_owner_shim": [(11, "3"), (12, "FRAME_OWNED_BY_CSTACK"), (14, "FRAME_OWNED_BY_INTERPRETER")],
+    # The free-threaded 3.14 uses one bit of the two; code objects are aligned to more, so both may go.
+    "frame_code_mask": [(11, "~0ull"), (14, "~3ull")],
+    "code_version": [(11, None), (12, offset("PyCodeObject", "co_version"))],
+    "code_bytecode": [(11, offset("PyCodeObject", "co_code_adaptive"))],
+    "code_first_line": [(11, offset("PyCodeObject", "co_firstlineno"))],
+    "code_filename": [(11, offset("PyCodeObject", "co_filename"))],
+    "code_name": [(11, offset("PyCodeObject", "co_name"))],
+    "code_qualname": [(11, offset("PyCodeObject", "co_qualname"))],
+    "code_line_table": [(11, offset("PyCodeObject", "co_linetable"))],
+    "string_length": [(11, offset("PyASCIIObject", "length"))],
+    "string_hash": [(11, offset("PyASCIIObject", "hash"))],
+    "string_state": [(11, offset("PyASCIIObject", "state"))],
+    "string_kind_bit": [(11, "kind_bit()")],
+    "string_ascii_size": [(11, "sizeof(PyASCIIObject)")],
+    "string_compact_size": [(11, "sizeof(PyCompactUnicodeObject)")],
+    "bytes_size": [(11, offset("PyVarObject", "ob_size"))],
+    "bytes_data": [(11, offset("PyBytesObject", "ob_sval"))],
+    "type_name": [(11, offset("PyTypeObject", "tp_name"))],
+    "object_type": [(11, offset("PyObject", "ob_type"))],
+}
+
+# Where struct _Py_DebugOffsets says it: member of struct debug_offsets_index: [(first minor version, its path)...].
+DESCRIBED = {
+    "runtime_interpreters": [(13, "runtime_state.interpreters_head")],
+    "interpreter_size": [(13, "interpreter_state.size")],
+    "interpreter_next": [(13, "interpreter_state.next")],
+    "interpreter_threads": [(13, "interpreter_state.threads_head")],
+    "interpreter_generation": [(13, None), (14, "interpreter_state.code_object_generation")],
+    "thread_previous": [(13, "thread_state.prev")],
+    "thread_next": [(13, "thread_state.next")],
+    "thread_interpreter": [(13, "thread_state.interp")],
+    "thread_frame": [(13, "thread_state.current_frame")],
+    "thread_id": [(13, "thread_state.thread_id")],
+    "thread_size": [(13, "thread_state.size")],
+    "frame_code": [(13, "interpreter_frame.executable")],
+    "frame_previous": [(13, "interpreter_frame.previous")],
+    "frame_instr": [(13, "interpreter_frame.instr_ptr")],
+    "frame_owner": [(13, "interpreter_frame.owner")],
+    "code_bytecode": [(13, "code_object.co_code_adaptive")],
+    "code_first_line": [(13, "code_object.firstlineno")],
+    "code_filename": [(13, "code_object.filename")],
+    "code_name": [(13, "code_object.name")],
+    "code_qualname": [(13, "code_object.qualname")],
+    "code_line_table": [(13, "code_object.linetable")],
+    "string_length": [(13, "unicode_object.length")],
+    "string_state": [(13, "unicode_object.state")],
+    "string_ascii_size": [(13, "unicode_object.asciiobject_size")],
+    "bytes_size": [(13, "bytes_object.ob_size")],
+    "bytes_data": [(13, "bytes_object.ob_sval")],
+    "type_name": [(13, "type_object.tp_name")],
+    "object_type": [(13, "pyobject.ob_type")],
+}
+
+PROBE = """
+#define Py_BUILD_CORE 1
+#include <Python.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include "internal/pycore_runtime.h"
+#include "internal/pycore_interp.h"
+#include "internal/pycore_frame.h"
+#include "internal/pycore_code.h"
+#if PY_VERSION_HEX >= 0x030e0000
+#include "internal/pycore_debug_offsets.h"
+#include "internal/pycore_interpframe_structs.h"
+#endif
+
+static unsigned int bit_of(const PyASCIIObject *string)
+{
+	unsigned int word;
+
+	memcpy(&word, &string->state, sizeof(word));
+	return __builtin_ctz(word);
+}
+
+/* Readers expect `compact` three bits and `ascii` four bits above the first bit of `kind`. */
+static unsigned int kind_bit(void)
+{
+	PyASCIIObject kind, compact, ascii;
+
+	memset(&kind, 0, sizeof(kind));
+	compact = ascii = kind;
+	kind.state.kind = 1;
+	compact.state.compact = 1;
+	ascii.state.ascii = 1;
+	if (bit_of(&compact) != bit_of(&kind) + 3 || bit_of(&ascii) != bit_of(&kind) + 4)
+		return 999;
+	return bit_of(&kind);
+}
+
+int main(void)
+{
+	printf("version %%llu\\n", (unsigned long long)PY_VERSION_HEX);
+	printf("interpreter_size %%llu\\n", (unsigned long long)sizeof(PyInterpreterState));
+	printf("described_thread_size %%llu\\n", (unsigned long long)sizeof(PyThreadState));
+%s
+	return 0;
+}
+"""
+
+
+def since(rows, minor):
+    return [expression for first, expression in rows if first <= minor][-1]
+
+
+def minor_of(include):
+    with open(os.path.join(include, "patchlevel.h")) as f:
+        return next(int(line.split()[2]) for line in f if line.startswith("#define PY_MINOR_VERSION"))
+
+
+def measure(include, minor, free_threaded):
+    """All numbers of one version's headers, as a dictionary; None for what it does not have."""
+    wanted = {name: since(rows, minor) for name, rows in MEMBERS.items()}
+    if minor >= 13:
+        for name, rows in DESCRIBED.items():
+            path = since(rows, minor)
+            wanted["index." + name] = path and offset("_Py_DebugOffsets", path)
+        wanted["index.size"] = "sizeof(_Py_DebugOffsets)"
+    prints = "".join(
+        f'\tprintf("{name} %llu\\n", (unsigned long long)({expression}));\n'
+        for name, expression in wanted.items()
+        if expression
+    )
+    outer = os.path.dirname(os.path.abspath(include))
+    with tempfile.TemporaryDirectory() as scratch:
+        program = os.path.join(scratch, "probe")
+        with open(program + ".c", "w") as f:
+            f.write(PROBE % prints)
+        machine = os.uname().machine + "-linux-gnu"
+        subprocess.run(
+            ["gcc", "-w", *(["-DPy_GIL_DISABLED=1"] if free_threaded else []), "-I", include, "-I", include + "/internal"]
+            + ["-I", outer, "-I", os.path.join(outer, machine), program + ".c", "-o", program],
+            check=True,
+        )
+        answer = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    found = dict.fromkeys(wanted)
+    found.update((name, int(value)) for name, value in (line.split() for line in answer.splitlines()))
+    if found["string_kind_bit"] > 31:
+        sys.exit(f"{include}: the bits of a string's state are in another order")
+    return found
+
+
+def merge(rows):
+    """One row for the patch releases of a version, which must agree."""
+    rows.sort(key=lambda row: row["version"])
+    first, last = rows[0], rows[-1]
+    for row in rows:
+        differing = {name for name in first if row[name] != first[name]}
+        differing -= {"version", "interpreter_size"}
+        if "index.size" in first:
+            differing -= {"thread_size", "described_thread_size"}  # the target says it
+        if differing:
+            sys.exit(f"{row['version']:#x} differs from {first['version']:#x} in {sorted(differing)}")
+    merged = dict(last)
+    merged["smallest_interpreter"] = first["interpreter_size"]
+    return merged
+
+
+def number(name, value):
+    if value is None:
+        return ABSENT
+    return f"{value:#x}ull" if name == "frame_code_mask" else str(value)
+
+
+def write_row(row, free_threaded, out):
+    first = row["version"] & 0xFFFF0000 | 0xC1  # betas may still differ
+    out.append("\t{")
+    out.append(f"\t\t.first_version = {first:#010x},")
+    out.append(f"\t\t.last_measured = {row['version']:#010x},")
+    out.append(f"\t\t.smallest_interpreter = {row['smallest_interpreter']},")
+    out.append(f"\t\t.largest_interpreter = {row['interpreter_size']},")
+    if row["thread_size"] != row["described_thread_size"]:
+        out.append(f"\t\t.thread_tail = {row['thread_size'] - row['described_thread_size']},")
+    out.append("\t\t.layout = {")
+    out.append(f"\t\t\t.free_threaded = {int(free_threaded)},")
+    out += [f"\t\t\t.{name} = {number(name, row[name])}," for name in MEMBERS]
+    out.append("\t\t},")
+    if "index.size" in row:
+        out.append("\t\t.index = {")
+        out.append(f"\t\t\t.size = {row['index.size']},")
+        out += [f"\t\t\t.{name} = {row['index.' + name]}," for name in DESCRIBED if row["index." + name] is not None]
+        out.append("\t\t},")
+    out.append("\t},")
+
+
+def main():
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
+    versions = {}
+    for include in sys.argv[1:]:
+        minor = minor_of(include)
+        for free_threaded in (False, True) if minor >= 13 else (False,):
+            row = measure(include, minor, free_threaded)
+            versions.setdefault((minor, free_threaded), []).append(row)
+    out = [
+        "/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */",
+        "/*",
+        " * layout_table.h - CPython layouts as measured from its headers, x86-64. Made by",
+        " * tools/gen_python_layout.py: do not edit. For layout.c alone, which explains it.",
+        " */",
+        "#ifndef PYPROF_LAYOUT_TABLE_H",
+        "#define PYPROF_LAYOUT_TABLE_H",
+        "",
+        "/* clang-format off */",
+        "static const struct measured_layout measured_layouts[] = {",
+    ]
+    for (_, free_threaded), rows in sorted(versions.items()):
+        write_row(merge(rows), free_threaded, out)
+    out += ["};", "/* clang-format on */", "", "#endif"]
+    print("\n".join(out))
+
+
+main()

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "python/code_object.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "python/line_table.h"
+#include "python/string.h"
+
+#define BYTES_HEADER_MAX 128 /* python_layout_check bounds bytes_data by it */
+
+/* What is read of a code object itself. */
+struct code_window {
+	u64 type;
+	u64 filename, name, qualname, line_table;
+	u32 version; /* 0: has none */
+	u32 first_line;
+	bool alive;
+};
+
+static u64 window_u64(const u8 *window, u16 offset)
+{
+	u64 value;
+
+	memcpy(&value, window + offset, sizeof(value));
+	return value;
+}
+
+static u32 window_u32(const u8 *window, u16 offset)
+{
+	u32 value;
+
+	memcpy(&value, window + offset, sizeof(value));
+	return value;
+}
+
+/*
+ * An allocator puts its free list into the first words of a freed block and may
+ * leave all others, so that a code object looks well while its strings are gone.
+ * The first word of a living one is its reference count: the low half, never 0,
+ * while bits 32 to 47, which a list's pointer would set, are 0 in all versions.
+ * (Free-threaded builds have no such word: there, the type alone must do.)
+ */
+static bool window_is_alive(const u8 *window, const struct python_layout *layout)
+{
+	u64 count = window_u64(window, 0);
+
+	return layout->free_threaded || ((u32)count && !(count >> 32 & 0xffff));
+}
+
+static int code_window_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+			    struct code_window *ret)
+{
+	u8 window[CODE_WINDOW];
+	int err = remote_read(memory, address, window, sizeof(window));
+	if (err)
+		return err;
+
+	*ret = (struct code_window){
+		.type = window_u64(window, layout->object_type),
+		.filename = window_u64(window, layout->code_filename),
+		.name = window_u64(window, layout->code_name),
+		.qualname = window_u64(window, layout->code_qualname),
+		.line_table = window_u64(window, layout->code_line_table),
+		.version = layout->code_version == ABSENT ? 0 : window_u32(window, layout->code_version),
+		.first_line = window_u32(window, layout->code_first_line),
+		.alive = window_is_alive(window, layout),
+	};
+	return 0;
+}
+
+/* -ESTALE unless the window is the living object that the signature was taken of. */
+static int code_window_check(const struct code_window *window, const struct remote_memory *memory,
+			     const struct python_layout *layout, u32 signature)
+{
+	u64 hash = 0;
+
+	if (!window->alive)
+		return -ESTALE;
+	if (!window->version) {
+		int err = remote_read(memory, window->name + layout->string_hash, &hash, sizeof(hash));
+		if (err)
+			return err;
+	}
+	if (python_signature(window->version, hash, window->first_line, window->filename) != signature)
+		return -ESTALE;
+	return 0;
+}
+
+/* 0 when the type at this address has this name. */
+static int type_check(const struct remote_memory *memory, const struct python_layout *layout, u64 type,
+		      const char *expected)
+{
+	char name[8];
+	size_t size = strlen(expected) + 1; /* with its NUL: a prefix does not do */
+	u64 name_address;
+	int err = remote_read(memory, type + layout->type_name, &name_address, sizeof(name_address));
+
+	if (!err)
+		err = remote_read(memory, name_address, name, size);
+	if (err)
+		return err == -EFAULT ? -EINVAL : err; /* what leads nowhere is no type */
+	return memcmp(name, expected, size) ? -EINVAL : 0;
+}
+
+static int text_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address, char **ret)
+{
+	STRBUF(text);
+	int err = python_string_read(memory, layout, address, &text);
+	if (err)
+		return err;
+
+	char *taken = strbuf_take(&text);
+	if (!taken)
+		return -ENOMEM;
+	*ret = taken;
+	return 0;
+}
+
+static int line_table_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+			   struct code_object *code)
+{
+	u8 header[BYTES_HEADER_MAX];
+	int err = remote_read(memory, address, header, layout->bytes_data);
+	if (err)
+		return err;
+	err = type_check(memory, layout, window_u64(header, layout->object_type), "bytes");
+	if (err)
+		return err;
+	u64 size = window_u64(header, layout->bytes_size);
+	if (size > LINE_TABLE_MAX)
+		return -EINVAL;
+
+	_cleanup_(free) u8 *table = malloc(size + 1); /* of no bytes, malloc might give NULL */
+	if (!table)
+		return -ENOMEM;
+	err = remote_read(memory, address + layout->bytes_data, table, size);
+	if (err)
+		return err;
+	code->line_table = take(table);
+	code->line_table_size = size;
+	return 0;
+}
+
+static int contents_read(const struct remote_memory *memory, const struct python_layout *layout,
+			 const struct code_window *window, struct code_object *code)
+{
+	int err = text_read(memory, layout, window->qualname, &code->function);
+	if (err == -EINVAL || err == -EFAULT)
+		err = text_read(memory, layout, window->name, &code->function);
+	if (!err)
+		err = text_read(memory, layout, window->filename, &code->file);
+	if (!err)
+		err = line_table_read(memory, layout, window->line_table, code);
+	code->first_line = window->first_line;
+	return err;
+}
+
+/* Whether what was read can be believed: nothing had replaced or freed the object until now. */
+static int code_still_there(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+			    u32 signature, u64 type)
+{
+	struct code_window window;
+	int err = code_window_read(memory, layout, address, &window);
+
+	if (!err)
+		err = code_window_check(&window, memory, layout, signature);
+	if (!err && window.type != type)
+		err = -ESTALE;
+	return err;
+}
+
+int code_object_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address, u32 signature,
+		     struct code_object **ret)
+{
+	struct code_window window;
+	int err = code_window_read(memory, layout, address, &window);
+	if (!err)
+		err = code_window_check(&window, memory, layout, signature);
+	if (!err)
+		err = type_check(memory, layout, window.type, "code");
+	if (err)
+		return err;
+
+	_cleanup_(code_object) struct code_object *code = calloc(1, sizeof(*code));
+	if (!code)
+		return -ENOMEM;
+	err = contents_read(memory, layout, &window, code);
+	int gone = code_still_there(memory, layout, address, signature, window.type);
+	/* Why it is gone says more than what did not fit in its remains. */
+	if (gone || err)
+		return gone ? gone : err;
+	*ret = take(code);
+	return 0;
+}
+
+void code_object_free(struct code_object *code)
+{
+	if (!code)
+		return;
+	free(code->function);
+	free(code->file);
+	free(code->line_table);
+	free(code);
+}
+
+u32 code_object_line(const struct code_object *code, u32 instr)
+{
+	return line_table_find(code->line_table, code->line_table_size, code->first_line, instr);
+}

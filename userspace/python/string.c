@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "python/string.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "base/cursor.h"
+
+/*
+ * A str (CPython's Include/cpython/unicodeobject.h) is one of three:
+ *
+ *	PyASCIIObject, then the bytes			compact and ascii
+ *	PyCompactUnicodeObject, then the units		compact
+ *	PyCompactUnicodeObject, then a pointer to them	neither: a subclass's or, up to 3.11, a legacy string's
+ *
+ * Its state has, from layout->string_kind_bit on: kind (3 bits: 1, 2 or 4 bytes
+ * a unit; 0 is a legacy string not yet in any of these forms), compact, ascii.
+ */
+#define STRING_HEADER_MAX 128 /* python_layout_check bounds string_ascii_size by it */
+#define LENGTH_MAX	  (1ull << 48) /* no address space holds more: it is no length */
+
+struct string_header {
+	u64 length; /* units */
+	u64 data; /* where they are */
+	unsigned int unit_size;
+};
+
+/* Reads no more than every string has: a short one may be the last thing before unmapped memory. */
+static int string_header_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+			      struct string_header *ret)
+{
+	u8 bytes[STRING_HEADER_MAX];
+	int err = remote_read(memory, address, bytes, layout->string_ascii_size);
+	if (err)
+		return err;
+
+	struct string_header header;
+	u32 state;
+	memcpy(&header.length, bytes + layout->string_length, sizeof(header.length));
+	memcpy(&state, bytes + layout->string_state, sizeof(state));
+	state >>= layout->string_kind_bit;
+	header.unit_size = state & 7;
+	bool compact = state & 8;
+	bool ascii = state & 16;
+
+	if (header.unit_size != 1 && header.unit_size != 2 && header.unit_size != 4)
+		return -EINVAL;
+	if ((ascii && header.unit_size != 1) || header.length > LENGTH_MAX)
+		return -EINVAL;
+
+	header.data = address + (ascii ? layout->string_ascii_size : layout->string_compact_size);
+	if (!compact)
+		err = remote_read(memory, address + layout->string_compact_size, &header.data, sizeof(header.data));
+	if (!err)
+		*ret = header;
+	return err;
+}
+
+static void put_utf8(struct strbuf *b, u32 c)
+{
+	if (c == 0)
+		c = '?'; /* `at` is a C string */
+	if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		c = 0xfffd;
+	if (c < 0x80) {
+		strbuf_put_char(b, c);
+	} else if (c < 0x800) {
+		strbuf_put_char(b, 0xc0 | c >> 6);
+		strbuf_put_char(b, 0x80 | (c & 0x3f));
+	} else if (c < 0x10000) {
+		strbuf_put_char(b, 0xe0 | c >> 12);
+		strbuf_put_char(b, 0x80 | (c >> 6 & 0x3f));
+		strbuf_put_char(b, 0x80 | (c & 0x3f));
+	} else {
+		strbuf_put_char(b, 0xf0 | c >> 18);
+		strbuf_put_char(b, 0x80 | (c >> 12 & 0x3f));
+		strbuf_put_char(b, 0x80 | (c >> 6 & 0x3f));
+		strbuf_put_char(b, 0x80 | (c & 0x3f));
+	}
+}
+
+static void put_units(struct strbuf *b, struct cursor *units, unsigned int unit_size)
+{
+	while (cursor_left(units) >= unit_size) {
+		if (unit_size == 1)
+			put_utf8(b, cursor_u8(units));
+		else if (unit_size == 2)
+			put_utf8(b, cursor_u16(units));
+		else
+			put_utf8(b, cursor_u32(units));
+	}
+}
+
+int python_string_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+		       struct strbuf *b)
+{
+	struct string_header header;
+	int err = string_header_read(memory, layout, address, &header);
+	if (err)
+		return err;
+
+	u64 cnt = header.length < PYTHON_STRING_MAX ? header.length : PYTHON_STRING_MAX;
+	u8 data[PYTHON_STRING_MAX * sizeof(u32)];
+	err = remote_read(memory, header.data, data, cnt * header.unit_size);
+	if (err)
+		return err;
+
+	struct cursor units = cursor_of(data, cnt * header.unit_size);
+	put_units(b, &units, header.unit_size);
+	if (cnt < header.length)
+		put_utf8(b, 0x2026);
+	return b->failed ? -ENOMEM : 0;
+}
