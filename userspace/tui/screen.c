@@ -20,10 +20,14 @@
 #define ENTER "\033[?1049h\033[?25l\033[?7l"
 #define LEAVE "\033[0m\033[?7h\033[?25h\033[?1049l"
 
-/* Synchronized output: a terminal that knows it shows the whole draw at once, others ignore it. */
-#define DRAW_BEGIN "\033[?2026h\033[H"
-#define DRAW_END   "\033[J\033[?2026l"
-#define LINE_END   "\033[K\r\n"
+/*
+ * Synchronized output: a terminal that knows it shows the whole draw at once,
+ * others ignore it. Lines are erased before they are written: afterwards the
+ * cursor may stand on the last column and would take its character along.
+ */
+#define DRAW_BEGIN "\033[?2026h\033[H\033[K"
+#define LINE_NEXT  "\r\n\033[K"
+#define DRAW_END   "\033[?2026l"
 
 struct screen {
 	int out; /* stdout, borrowed */
@@ -229,9 +233,9 @@ static void put_draw(struct strbuf *b, const char *lines)
 		at += size;
 		if (!*at++)
 			break;
-		strbuf_put(b, LINE_END);
+		strbuf_put(b, LINE_NEXT);
 	}
-	strbuf_put(b, "\033[K" DRAW_END);
+	strbuf_put(b, DRAW_END);
 }
 
 int screen_draw(struct screen *screen, const char *lines)

@@ -53,14 +53,22 @@ static void put_in_brief(const struct status *s, struct strbuf *b)
 		      s->python_processes, s->lost, 100 * s->own_cpus);
 }
 
+static void put_the_least(const struct status *s, struct strbuf *b)
+{
+	strbuf_printf(b, "%.0f/s, %llu lost, own %.1f %%", s->samples_per_s, s->lost, 100 * s->own_cpus);
+}
+
 void status_put(const struct status *status, int columns, struct strbuf *b)
 {
+	static void (*const forms[])(const struct status *, struct strbuf *) = {put_in_words, put_in_brief,
+										put_the_least};
 	STRBUF(text);
 
-	put_in_words(status, &text);
-	if (cells_width(text.at) > columns) {
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		strbuf_clear(&text);
-		put_in_brief(status, &text);
+		forms[i](status, &text);
+		if (cells_width(text.at) <= columns)
+			break;
 	}
 	cells_put(b, text.at, columns, ELIDE_MIDDLE);
 }

@@ -168,12 +168,12 @@ static const struct {
 	int sort; /* enum hot_sort, HOT_SORT_CNT: cannot be sorted by */
 	int at_least, width, weight;
 } columns[COLUMN_CNT] = {
-	[COLUMN_SELF] = {"self %", HOT_SORT_SELF, 0, 7, 0},
+	[COLUMN_SELF] = {"self %", HOT_SORT_SELF, 16, 7, 0},
 	[COLUMN_TOTAL] = {"total %", HOT_SORT_TOTAL, 56, 8, 0},
 	[COLUMN_BAR] = {"", HOT_SORT_CNT, 140, 12, 0},
 	[COLUMN_FUNCTION] = {"function", HOT_SORT_FUNCTION, 0, 0, 5},
 	[COLUMN_PLACE] = {"file:line", HOT_SORT_CNT, 72, 0, 4},
-	[COLUMN_PROCESS] = {"process", HOT_SORT_PROCESS, 0, 0, 3},
+	[COLUMN_PROCESS] = {"process", HOT_SORT_PROCESS, 28, 0, 3},
 };
 
 static const char *row_text(const struct table_row *row, enum column column)
