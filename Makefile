@@ -19,12 +19,13 @@ USER     := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuserspace -Ibpf -I. -I$
 BPF      := -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall $(WERROR) -Iinclude -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
 LDLIBS   := -lbpf -lelf -lz -liberty -ljansson -lcap-ng -lncursesw -ltinfo -lm
 
-SRCS     := $(sort $(shell find userspace -name '*.c'))
+SRCS     := $(sort $(shell find userspace -name '*.[cS]'))
 CORE     := $(filter-out userspace/main.c,$(SRCS))
-OBJS     := $(SRCS:%.c=$(O)/%.o)
-CORE_OBJS := $(CORE:%.c=$(O)/%.o)
+OBJS     := $(addprefix $(O)/,$(addsuffix .o,$(basename $(SRCS))))
+CORE_OBJS := $(addprefix $(O)/,$(addsuffix .o,$(basename $(CORE))))
 BPF_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bpf/*.bpf.c)))
 UNIT_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/unit/*.c tests/bpf/*.c)))
+FUZZ_CORE := $(CORE:%.c=$(O)/fuzz-obj/%.o)
 FUZZERS  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/bench/bench_% %.bpf.c,$(wildcard tests/bench/*.c)) \
 	      $(wildcard userspace/base/*.c))
@@ -65,6 +66,8 @@ $(O)/%.o: %.S Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(USER) -MMD -MP -c $< -o $@
 
+$(O)/userspace/format/assets.o: $(wildcard userspace/format/flamegraph.*)
+
 $(O)/unit: $(UNIT_OBJS) $(CORE_OBJS)
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -lcriterion -o $@
@@ -75,7 +78,13 @@ check: $(O)/unit
 	$(Q)ASAN_OPTIONS=log_path=$(O)/san/report $<
 	$(Q)! cat $(O)/san/report.* 2>/dev/null
 
-$(O)/tests/fuzz/%: tests/fuzz/%.c $(CORE) | $(SKEL)
+# Compiled once for all fuzz targets, apart from the program.
+$(O)/fuzz-obj/%.o: %.c Makefile | $(SKEL)
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(USER) -Wno-missing-prototypes -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+$(O)/tests/fuzz/%: $(O)/fuzz-obj/tests/fuzz/%.o $(FUZZ_CORE)
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(USER) -fsanitize=fuzzer,address,undefined $^ $(LDLIBS) -o $@
@@ -111,4 +120,5 @@ clean:
 
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(patsubst %.o,%.d,$(OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(BENCHES:=.o) $(BENCH_OBJS))
+-include $(patsubst %.o,%.d,$(OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(BENCHES:=.o) $(BENCH_OBJS) \
+	    $(FUZZ_CORE) $(FUZZERS:$(O)/%=$(O)/fuzz-obj/%.o))

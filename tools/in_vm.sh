@@ -143,7 +143,7 @@ write_init() { # COMMAND ARGS
 		mount -t bpf none /sys/fs/bpf
 		mount -t debugfs none /sys/kernel/debug
 		mount -t tracefs none /sys/kernel/tracing
-		for directory in /tmp /run /dev/shm; do mount -t tmpfs none \$directory; done
+		mount -t tmpfs none /dev/shm
 		ip link set lo up
 		stty -F /dev/ttyS1 raw
 		dmesg -n 1
