@@ -11,7 +11,7 @@
 enum node_kind { NODE_ROOT, NODE_PROCESS, NODE_THREAD, NODE_FRAME };
 
 struct call_node {
-	const char *text; /* as folded has it, but for the ; rule; owned by the tree */
+	const char *text; /* as folded has it; owned by the tree */
 	u32 frame; /* a frame id, of NODE_FRAME: one of those that read so */
 	u8 kind;
 	u64 self, total; /* samples */

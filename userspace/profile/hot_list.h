@@ -13,10 +13,17 @@ struct hot_row {
 	u32 origin; /* a process */
 };
 
+/* No frame: its samples have empty stacks. */
+#define HOT_NO_FRAME 0xffffffffu
+
 struct hot_process {
 	u32 origin;
 	u64 samples;
-	u32 hottest; /* frame with the most self samples; hottest Python frame if it has any */
+	/*
+	 * Of the function with the most self samples, or HOT_NO_FRAME. Of the Python
+	 * one if there is any, where what C code spends on its behalf counts too.
+	 */
+	u32 hottest;
 };
 
 struct hot_list {

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "profile/call_tree.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "build_profile.h"
+
+static const struct view plain = {.lines = true, .pids = true};
+
+static struct call_tree *tree_of(const struct built_profile *built, const struct view *view)
+{
+	struct call_tree *tree = NULL;
+
+	cr_assert_eq(call_tree_build(built->profile, view, &tree), 0);
+	return tree;
+}
+
+/* "text total/self" per node in preorder, indented by depth. */
+static void tree_put(const struct call_tree *tree, u32 i, struct strbuf *b)
+{
+	const struct call_node *node = call_tree_at(tree, i);
+
+	strbuf_printf(b, "%*s%s %llu/%llu\n", (int)node->depth, "", node->text, node->total, node->self);
+	for (u32 child = node->first_child; child; child = call_tree_at(tree, child)->next_sibling) {
+		cr_assert_eq(call_tree_at(tree, child)->parent, i);
+		tree_put(tree, child, b);
+	}
+}
+
+static void expect_tree(const char *folded, struct view view, const char *expected)
+{
+	BUILT_PROFILE(built, folded);
+	_cleanup_(call_tree) struct call_tree *tree = tree_of(&built, &view);
+	STRBUF(b);
+
+	tree_put(tree, 0, &b);
+	cr_assert_str_eq(b.at, expected);
+}
+
+Test(call_tree, counts_add_up_to_the_root_and_siblings_are_sorted)
+{
+	expect_tree("app (1);main (a.py:1);z (a.py:9) 3\n"
+		    "app (1);main (a.py:1);b (a.py:5) 2\n"
+		    "app (1);main (a.py:1) 4\n"
+		    "aaa (2);poll (libc.so.6) 1\n",
+		    plain,
+		    "all 10/0\n"
+		    " aaa (2) 1/0\n"
+		    "  poll (libc.so.6) 1/1\n"
+		    " app (1) 9/0\n"
+		    "  main (a.py:1) 9/4\n"
+		    "   b (a.py:5) 2/2\n"
+		    "   z (a.py:9) 3/3\n");
+}
+
+Test(call_tree, frames_that_read_the_same_are_one_node_with_one_set_of_children)
+{
+	expect_tree("app (1);f (lib.so)#1;g (lib.so) 1\n"
+		    "app (1);f (lib.so)#2;g (lib.so) 2\n"
+		    "app (1);f (lib.so)#2;h (lib.so) 4\n",
+		    plain,
+		    "all 7/0\n"
+		    " app (1) 7/0\n"
+		    "  f (lib.so) 7/0\n"
+		    "   g (lib.so) 3/3\n"
+		    "   h (lib.so) 4/4\n");
+}
+
+Test(call_tree, without_lines_the_lines_of_a_function_are_one_node)
+{
+	expect_tree("app (1);f (a.py:1) 1\napp (1);f (a.py:2) 2\n", (struct view){.pids = true},
+		    "all 3/0\n"
+		    " app (1) 3/0\n"
+		    "  f (a.py) 3/3\n");
+}
+
+Test(call_tree, without_pids_processes_of_one_name_are_one_node)
+{
+	expect_tree("app (1);f (a.py:1) 1\napp (2);f (a.py:1) 2\n", (struct view){.lines = true},
+		    "all 3/0\n"
+		    " app 3/0\n"
+		    "  f (a.py:1) 3/3\n");
+}
+
+Test(call_tree, the_same_stack_in_two_processes_is_two_nodes)
+{
+	expect_tree("app (1);f (a.py:1) 1\napp (2);f (a.py:1) 2\n", plain,
+		    "all 3/0\n"
+		    " app (1) 1/0\n"
+		    "  f (a.py:1) 1/1\n"
+		    " app (2) 2/0\n"
+		    "  f (a.py:1) 2/2\n");
+}
+
+Test(call_tree, threads_stand_below_their_process_when_asked_for)
+{
+	const char *folded = "app (1);@one (1);f (a.py:1) 1\napp (1);@two (2);f (a.py:1) 2\n";
+
+	expect_tree(folded, (struct view){.lines = true, .pids = true, .threads = true},
+		    "all 3/0\n"
+		    " app (1) 3/0\n"
+		    "  one (1) 1/0\n"
+		    "   f (a.py:1) 1/1\n"
+		    "  two (2) 2/0\n"
+		    "   f (a.py:1) 2/2\n");
+	expect_tree(folded, plain,
+		    "all 3/0\n"
+		    " app (1) 3/0\n"
+		    "  f (a.py:1) 3/3\n");
+}
+
+Test(call_tree, nodes_know_what_they_are)
+{
+	BUILT_PROFILE(built, "app (1);@one (3);f (a.py:1) 1\n");
+	const struct view threads = {.lines = true, .threads = true};
+	_cleanup_(call_tree) struct call_tree *tree = tree_of(&built, &threads);
+	u32 frame = call_tree_at(tree, 3)->frame;
+
+	cr_assert_eq(call_tree_at(tree, 0)->kind, NODE_ROOT);
+	cr_assert_eq(call_tree_at(tree, 1)->kind, NODE_PROCESS);
+	cr_assert_eq(call_tree_at(tree, 2)->kind, NODE_THREAD);
+	cr_assert_eq(call_tree_at(tree, 3)->kind, NODE_FRAME);
+	cr_assert_eq(frame_table_get(built.tables.frames, frame)->line, 1);
+	cr_assert_eq(call_tree_depth(tree), 3);
+}
+
+Test(call_tree, an_empty_profile_is_a_root)
+{
+	expect_tree("", plain, "all 0/0\n");
+}
+
+Test(call_tree, a_hundred_thousand_stacks_of_depth_600_share_their_callers)
+{
+	BUILT_PROFILE(built, "app (1);f (lib.so) 1\n");
+	u32 stack = STACK_ROOT, leaf;
+
+	for (int i = 0; i < 600; i++)
+		cr_assert_eq(stack_table_push(built.tables.stacks, stack, 0, &stack), 0);
+	for (u32 i = 0; i < 100000; i++) {
+		struct frame key = {.kind = FRAME_NATIVE, .address = 0x10000 + i};
+		u32 frame;
+
+		cr_assert_eq(frame_table_intern(built.tables.frames, &key, &frame, NULL), 0);
+		cr_assert_eq(stack_table_push(built.tables.stacks, stack, frame, &leaf), 0);
+		cr_assert_eq(profile_add(built.profile, 0, leaf, 1), 0);
+	}
+	_cleanup_(call_tree) struct call_tree *tree = tree_of(&built, &plain);
+	cr_assert_eq(call_tree_cnt(tree), 1 + 1 + 600 + 100000);
+	cr_assert_eq(call_tree_at(tree, 0)->total, 100001);
+	cr_assert_eq(call_tree_depth(tree), 602);
+}

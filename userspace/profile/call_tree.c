@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "profile/call_tree.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "profile/id_index.h"
+
+struct call_tree {
+	struct call_node *nodes;
+	u32 cnt, capacity;
+	u32 depth;
+	struct string_table *texts;
+};
+
+/*
+ * Where a stack ends below one base node (a process or a thread). Stacks share
+ * their outer frames, so with this each distinct (base, stack) is walked once.
+ */
+struct stack_place {
+	u32 base, stack, node;
+};
+
+struct tree_builder {
+	struct call_tree *tree;
+	const struct profile *profile;
+	const struct view *view;
+	struct id_index children; /* (parent, text) to node */
+	u32 *frame_texts; /* by frame id: text id, 0 when not yet made */
+	struct stack_place *places;
+	u32 place_cnt, place_capacity;
+	struct id_index place_index;
+	u32 *path; /* scratch: the stacks between one and the nearest known place */
+	u32 path_capacity;
+	struct strbuf scratch;
+};
+
+static int tree_add_node(struct call_tree *tree, const struct call_node *node, u32 *ret)
+{
+	struct call_node *nodes = array_room(tree->nodes, &tree->capacity, tree->cnt, sizeof(*nodes));
+	if (!nodes)
+		return -ENOMEM;
+	tree->nodes = nodes;
+	nodes[tree->cnt] = *node;
+	if (node->depth > tree->depth)
+		tree->depth = node->depth;
+	*ret = tree->cnt++;
+	return 0;
+}
+
+/* The child that reads so. */
+static int tree_child(struct tree_builder *builder, u32 parent, enum node_kind kind, u32 frame, u32 text_id, u32 *ret)
+{
+	struct call_tree *tree = builder->tree;
+	const char *text = string_table_at(tree->texts, text_id);
+	u64 hash = id_hash(parent, text_id);
+	u32 at = id_index_start(&builder->children, hash), id;
+
+	while (id_index_next(&builder->children, hash, &at, &id)) {
+		if (tree->nodes[id].parent == parent && tree->nodes[id].text == text) {
+			*ret = id;
+			return 0;
+		}
+	}
+
+	int err = id_index_add(&builder->children, hash, tree->cnt);
+	if (err)
+		return err;
+	struct call_node node = {
+		.text = text, .frame = frame, .kind = kind, .parent = parent, .depth = tree->nodes[parent].depth + 1};
+	return tree_add_node(tree, &node, ret);
+}
+
+/* What the scratch buffer says, as a level of folded text: a semicolon would make two of it. */
+static int builder_text(struct tree_builder *builder, u32 *ret)
+{
+	if (builder->scratch.failed)
+		return -ENOMEM;
+	for (char *c = builder->scratch.at; (c = strchr(c, ';')); c++)
+		*c = ':';
+	return string_table_intern(builder->tree->texts, builder->scratch.at, ret);
+}
+
+static int builder_frame_text(struct tree_builder *builder, u32 frame, u32 *ret)
+{
+	const struct profile_tables *tables = profile_tables_of(builder->profile);
+
+	if (!builder->frame_texts[frame]) {
+		strbuf_clear(&builder->scratch);
+		frame_put(tables, frame_table_get(tables->frames, frame), builder->view, &builder->scratch);
+		int err = builder_text(builder, &builder->frame_texts[frame]);
+		if (err)
+			return err;
+	}
+	*ret = builder->frame_texts[frame];
+	return 0;
+}
+
+/* The node of a process, or of a thread below it. */
+static int builder_base(struct tree_builder *builder, u32 origin_id, u32 *ret)
+{
+	const struct origin *origin = profile_origin_at(builder->profile, origin_id);
+	u32 text, process;
+
+	strbuf_clear(&builder->scratch);
+	origin_put_process(builder->profile, origin, builder->view, &builder->scratch);
+	int err = builder_text(builder, &text);
+	if (!err)
+		err = tree_child(builder, 0, NODE_PROCESS, 0, text, &process);
+	if (err || !builder->view->threads || !origin->tid) {
+		if (!err)
+			*ret = process;
+		return err;
+	}
+
+	strbuf_clear(&builder->scratch);
+	origin_put_thread(builder->profile, origin, &builder->scratch);
+	err = builder_text(builder, &text);
+	return err ? err : tree_child(builder, process, NODE_THREAD, 0, text, ret);
+}
+
+static bool builder_find_place(const struct tree_builder *builder, u32 base, u32 stack, u32 *ret)
+{
+	u64 hash = id_hash(base, stack);
+	u32 at = id_index_start(&builder->place_index, hash), id;
+
+	while (id_index_next(&builder->place_index, hash, &at, &id)) {
+		if (builder->places[id].base == base && builder->places[id].stack == stack) {
+			*ret = builder->places[id].node;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int builder_add_place(struct tree_builder *builder, u32 base, u32 stack, u32 node)
+{
+	struct stack_place *places = array_room(builder->places, &builder->place_capacity, builder->place_cnt,
+						sizeof(*places));
+	if (!places)
+		return -ENOMEM;
+	builder->places = places;
+	places[builder->place_cnt] = (struct stack_place){base, stack, node};
+	return id_index_add(&builder->place_index, id_hash(base, stack), builder->place_cnt++);
+}
+
+/* One level: the node of a stack, given that of its parent. */
+static int builder_step(struct tree_builder *builder, u32 base, u32 stack, u32 parent, u32 *ret)
+{
+	u32 frame = stack_table_frame(profile_tables_of(builder->profile)->stacks, stack), text, node;
+
+	int err = builder_frame_text(builder, frame, &text);
+	if (!err)
+		err = tree_child(builder, parent, NODE_FRAME, frame, text, &node);
+	if (!err)
+		err = builder_add_place(builder, base, stack, node);
+	if (!err)
+		*ret = node;
+	return err;
+}
+
+/* The node of a whole stack: up to the nearest place that is known, and down again. */
+static int builder_place(struct tree_builder *builder, u32 base, u32 stack, u32 *ret)
+{
+	const struct stack_table *stacks = profile_tables_of(builder->profile)->stacks;
+	u32 cnt = 0, node = base;
+
+	for (; stack != STACK_ROOT && !builder_find_place(builder, base, stack, &node);
+	     stack = stack_table_parent(stacks, stack)) {
+		u32 *path = array_room(builder->path, &builder->path_capacity, cnt, sizeof(*path));
+		if (!path)
+			return -ENOMEM;
+		builder->path = path;
+		path[cnt++] = stack;
+	}
+	while (cnt) {
+		int err = builder_step(builder, base, builder->path[--cnt], node, &node);
+		if (err)
+			return err;
+	}
+	*ret = node;
+	return 0;
+}
+
+static int builder_add(struct tree_builder *builder, const struct profile_entry *entry)
+{
+	u32 base, node;
+
+	int err = builder_base(builder, entry->origin, &base);
+	if (!err)
+		err = builder_place(builder, base, entry->stack, &node);
+	if (!err)
+		builder->tree->nodes[node].self += entry->samples;
+	return err;
+}
+
+/* A node is always added after its parent: one sweep from the end carries every count to the root. */
+static void tree_sum(struct call_tree *tree)
+{
+	for (u32 i = tree->cnt; i-- > 0;) {
+		tree->nodes[i].total += tree->nodes[i].self;
+		if (i)
+			tree->nodes[tree->nodes[i].parent].total += tree->nodes[i].total;
+	}
+}
+
+static int compare_siblings(const void *a, const void *b, void *nodes_)
+{
+	const struct call_node *nodes = nodes_;
+	const struct call_node *left = &nodes[*(const u32 *)a], *right = &nodes[*(const u32 *)b];
+
+	if (left->parent != right->parent)
+		return left->parent < right->parent ? -1 : 1;
+	return strcmp(left->text, right->text);
+}
+
+static int tree_link(struct call_tree *tree)
+{
+	_cleanup_(free) u32 *order = calloc(tree->cnt, sizeof(*order));
+	if (!order)
+		return -ENOMEM;
+	for (u32 i = 0; i < tree->cnt; i++)
+		order[i] = i;
+	/* Without the root, which is nobody's child. */
+	qsort_r(order + 1, tree->cnt - 1, sizeof(*order), compare_siblings, tree->nodes);
+
+	for (u32 i = tree->cnt - 1; i > 0; i--) {
+		struct call_node *node = &tree->nodes[order[i]], *parent = &tree->nodes[node->parent];
+
+		node->next_sibling = parent->first_child;
+		parent->first_child = order[i];
+	}
+	return 0;
+}
+
+static int builder_run(struct tree_builder *builder)
+{
+	u32 root;
+
+	builder->frame_texts = calloc(frame_table_cnt(profile_tables_of(builder->profile)->frames) + 1,
+				      sizeof(*builder->frame_texts));
+	if (!builder->frame_texts)
+		return -ENOMEM;
+
+	int err = string_table_new(&builder->tree->texts);
+	if (!err)
+		err = tree_add_node(builder->tree, &(struct call_node){.kind = NODE_ROOT, .text = "all"}, &root);
+	for (size_t i = 0; !err && i < profile_cnt(builder->profile); i++)
+		err = builder_add(builder, profile_at(builder->profile, i));
+	if (err)
+		return err;
+	tree_sum(builder->tree);
+	return tree_link(builder->tree);
+}
+
+int call_tree_build(const struct profile *profile, const struct view *view, struct call_tree **ret)
+{
+	_cleanup_(call_tree) struct call_tree *tree = calloc(1, sizeof(*tree));
+	if (!tree)
+		return -ENOMEM;
+
+	struct tree_builder builder = {.tree = tree, .profile = profile, .view = view, .scratch = {.at = (char *)""}};
+	int err = builder_run(&builder);
+
+	id_index_deinit(&builder.children);
+	id_index_deinit(&builder.place_index);
+	strbuf_deinit(&builder.scratch);
+	free(builder.frame_texts);
+	free(builder.places);
+	free(builder.path);
+	if (err)
+		return err;
+	*ret = take(tree);
+	return 0;
+}
+
+void call_tree_free(struct call_tree *tree)
+{
+	if (!tree)
+		return;
+	string_table_free(tree->texts);
+	free(tree->nodes);
+	free(tree);
+}
+
+u32 call_tree_cnt(const struct call_tree *tree)
+{
+	return tree->cnt;
+}
+
+const struct call_node *call_tree_at(const struct call_tree *tree, u32 i)
+{
+	return &tree->nodes[i];
+}
+
+u32 call_tree_depth(const struct call_tree *tree)
+{
+	return tree->depth;
+}
