@@ -25,7 +25,7 @@ OBJS     := $(addprefix $(O)/,$(addsuffix .o,$(basename $(SRCS))))
 CORE_OBJS := $(addprefix $(O)/,$(addsuffix .o,$(basename $(CORE))))
 BPF_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bpf/*.bpf.c)))
 UNIT_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/unit/*.c tests/bpf/*.c)))
-FUZZ_CORE := $(CORE:%.c=$(O)/fuzz-obj/%.o)
+FUZZ_CORE := $(patsubst %.S,$(O)/%.o,$(CORE:%.c=$(O)/fuzz-obj/%.o))
 FUZZERS  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/bench/bench_% %.bpf.c,$(wildcard tests/bench/*.c)) \
 	      $(wildcard userspace/base/*.c))
