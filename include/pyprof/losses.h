@@ -24,8 +24,6 @@
 	X(PART_MISSING, UNKNOWN, "part-missing", "A part of the stack that was sent earlier did not arrive.")        \
 	X(NEW_PROCESS, UNKNOWN, "new-process", "The process was so new that its runtime was not known yet.")         \
 	X(THREAD_STATE, UNKNOWN, "thread-state", "The thread's PyThreadState was not known or not certain.")         \
-	X(NO_PYTHON_FRAME, UNKNOWN, "no-python-frame",                                                               \
-	  "The thread has a PyThreadState, but the frame it points to was being built or taken down.")               \
 	X(PYTHON_VERSION, UNKNOWN, "python-version", "This version of CPython is not supported.")                    \
 	X(CODE_GONE, UNKNOWN, "code-gone", "The code object was freed or changed before its name could be read.")    \
 	X(CODE_INVALID, UNKNOWN, "code-invalid", "What should be a code object is none, or makes no sense.")         \

@@ -4,7 +4,8 @@
  *
  * A process is a process_id: a reused pid or an exec makes another one. The old
  * one stays for a while (its samples may still be in the ring) and is retired
- * when the table says so. Bounded: the longest retired go first.
+ * when the table says so. Bounded to MAX_PROCESSES: the longest exited go first.
+ * A struct process stays where it is until process_table_retire frees it.
  */
 #ifndef PYPROF_PROCESS_H
 #define PYPROF_PROCESS_H
@@ -14,17 +15,16 @@
 #include "base/cleanup.h"
 #include "process/mapped_file.h"
 #include "process/mapping.h"
-#include "base/remote_memory.h"
 #include "pyprof/record.h"
 
 struct process {
-	struct process_id id;
+	struct process_id id; /* a start_ns of 0 is not known, and not compared with /proc */
 	char comm[THREAD_COMM_SIZE];
 	u32 key; /* small, unique for the run: what other tables use to name this process */
 	bool exited; /* there is nobody left to read from */
+	bool sampled; /* was on a CPU at an interrupt: what counts as seen */
 	bool mappings_read; /* the table below is complete; else read on first need */
 	struct mapping_table *mappings; /* never NULL */
-	struct process *parent; /* borrowed, only during process_table_fork */
 
 	/* the CPython inside, once looked for */
 	bool python_checked;
@@ -34,8 +34,14 @@ struct process {
 	u64 python_start, python_end; /* the interpreter's own text, see process_is_interpreter */
 
 	u64 exited_ns;
-	void *hh[8]; /* the table's */
-	void *hh_pid[8];
+
+	/* rest is for process.c and process_table.c */
+	u64 exec_ns; /* when it began, if by exec */
+	u64 mappings_ns; /* what `mappings` are complete for: older events are in them */
+	u64 mappings_next_ns; /* /proc is not read again before; UINT64_MAX: never */
+	u64 mappings_wait_ns; /* grows while reading brings nothing */
+	struct mapping_table *exec_mappings; /* an exec has begun: what the next program has mapped so far; else NULL */
+	u64 exec_mappings_ns;
 };
 
 struct process_table;
@@ -46,15 +52,17 @@ DEFINE_CLEANUP(process_table, struct process_table *, process_table_free)
 
 /* A look-up. NULL when not known. */
 struct process *process_table_find(struct process_table *table, const struct process_id *id);
-/* Finds or makes one; reads nothing. */
+/* Finds or makes one; reads nothing. -ENOSPC: MAX_PROCESSES are alive. */
 int process_table_get(struct process_table *table, const struct process_id *id, const char *comm, struct process **ret);
 /* The newest process that has this pid, or NULL: what the perf side-band means by a pid. */
 struct process *process_table_newest(struct process_table *table, u32 pid);
 
 /* The child shares the parent's mappings and CPython as they are now: nothing is read. */
 int process_table_fork(struct process_table *table, const struct process_record *record, struct process **ret);
+/* The new program has what the side-band told of it, else nothing until /proc is read. */
 int process_table_exec(struct process_table *table, const struct process_record *record, struct process **ret);
 void process_table_exit(struct process_table *table, const struct process_record *record);
+/* What the side-band delivers (capture/sideband.h). Gives NULL when the pid is not known. */
 int process_table_map(struct process_table *table, const struct mapping_record *record, struct process **ret);
 /* The side-band lost records: every living process's mappings are read anew on next need. */
 void process_table_forget_mappings(struct process_table *table);
@@ -64,15 +72,21 @@ void process_table_retire(struct process_table *table, u64 now_ns, u64 keep_ns,
 /* Calls visit for each living process, until it returns other than 0. */
 int process_table_for_each(struct process_table *table, int (*visit)(void *ctx, struct process *process), void *ctx);
 u32 process_table_cnt(const struct process_table *table);
+struct mapped_file_cache *process_table_files(struct process_table *table);
 
-/* The mapping at address, the table read from /proc when it was not yet, or once more when nothing is there. */
+/*
+ * The mapping at address, the table read from /proc when it was not yet, or once
+ * more when nothing is there (at most every 100 ms, less often when it brings
+ * nothing). Never of a process that has exited: then what events said is all.
+ */
 struct mapping *process_mapping(struct process *process, u64 address);
 /* Likewise, with its file opened: mapping->file may still be NULL. */
 struct mapping *process_mapping_file(struct process_table *table, struct process *process, u64 address);
 
 /*
  * Looks for a CPython among the mapped files (by content). Fills the python_
- * members. Returns true when the answer changed. Cheap when all files are known.
+ * members, of versions that are not supported too. Returns true when the answer
+ * changed. Cheap when all files are known, next to nothing when no mapping is new.
  */
 bool process_check_python(struct process_table *table, struct process *process);
 /* True when address lies in the file that holds the interpreter. */

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * record.c - sample for a while, or until stopped, and say where the time went:
+ * how a run is set up, waits, and is taken down. The order matters: the output is
+ * tried first, the command waits until all is ready, and what was collected is
+ * written whatever happens later.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "capture/probe.h"
+#include "cmd/child.h"
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+#include "profiler.h"
+#include "sink/sink.h"
+#include "tui/status.h"
+
+#define STATUS_PERIOD_NS NS_PER_S
+#define PATH_SIZE 4096
+
+DEFINE_CLEANUP(atomic_file, struct atomic_file *, atomic_file_abandon)
+
+struct run {
+	const struct record_options *options;
+	enum output output;
+	u32 frequency_hz;
+	char path[PATH_SIZE]; /* of a file */
+	uid_t uid; /* who owns what we write; and runs the command */
+	gid_t gid;
+
+	struct profiler *profiler;
+	struct sink *sink;
+	struct atomic_file *stats;
+	struct child child;
+	int signals;
+	int epoll;
+
+	u64 start_ns, period_end_ns, status_ns;
+	struct truth status_truth; /* of the status line before */
+	bool status_shown;
+	bool over; /* no more samples are wanted */
+	int err; /* why it ended early, if so */
+};
+
+static void run_deinit(struct run *run)
+{
+	sink_close(run->sink);
+	profiler_free(run->profiler);
+	atomic_file_abandon(run->stats);
+	child_close(&run->child);
+	if (run->signals >= 0)
+		close(run->signals);
+	if (run->epoll >= 0)
+		close(run->epoll);
+}
+
+/* ---- setting up */
+
+static void on_message(const char *message)
+{
+	log_debug("libbpf: %s", message);
+}
+
+/* Signals become a descriptor. SIGPIPE becomes an error of the write. */
+static int signals_open(struct run *run)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return run->signals < 0 ? -errno : 0;
+}
+
+static int run_path(struct run *run)
+{
+	int size;
+
+	if (run->options->output)
+		size = snprintf(run->path, sizeof(run->path), "%s", run->options->output);
+	else
+		size = snprintf(run->path, sizeof(run->path), "pyprof-bpf-%d%s", run->child.pid, run->options->format->suffix);
+	return size < (int)sizeof(run->path) ? 0 : -ENAMETOOLONG;
+}
+
+static int outputs_open(struct run *run)
+{
+	static const struct sink_type *const sinks[] = {
+		[OUTPUT_TABLE] = &live_sink,
+		[OUTPUT_STREAM] = &stream_sink,
+		[OUTPUT_FILE] = &file_sink,
+	};
+	struct sink_options options = {
+		.path = run->path,
+		.format = run->options->format,
+		.view = run->options->view,
+		.window_ns = run->options->window_ns,
+		.whole_host = run->options->target == TARGET_ALL,
+		.uid = run->uid,
+		.gid = run->gid,
+	};
+	int err = run_path(run);
+
+	if (!err)
+		err = sinks[run->output]->open(&options, &run->sink);
+	if (err && run->output == OUTPUT_FILE)
+		return log_error_errno(err, "cannot write '%s', choose another place with -o", run->path);
+	if (err)
+		return log_error_errno(err, "cannot use the terminal, write to a file with -o");
+	if (!run->options->stats)
+		return 0;
+	err = atomic_file_open(run->options->stats, run->uid, run->gid, &run->stats);
+	if (err)
+		return log_error_errno(err, "cannot write '%s', choose another place with --stats", run->options->stats);
+	return 0;
+}
+
+static int profiler_open(struct run *run)
+{
+	struct profiler_options options = {
+		.all = run->options->target == TARGET_ALL,
+		.children = run->options->children,
+		.kernel_stacks = run->options->kernel,
+		.threads = run->options->view.threads,
+		.frequency_hz = run->frequency_hz,
+		.on_message = on_message,
+	};
+	const char *step = "out of memory";
+	STRBUF(why);
+
+	int err = probe_kernel_is_safe(run->options->force, &why);
+	if (err) {
+		log_error("%s", why.at);
+		return err;
+	}
+	err = profiler_new(&options, &run->profiler, &step);
+	if (!err)
+		return 0;
+	probe_explain(err, &why);
+	log_error("%s: %s", step, why.at);
+	return err;
+}
+
+static int targets_select(struct run *run)
+{
+	u32 command = run->child.pid;
+	const u32 *pids = run->options->target == TARGET_PIDS ? run->options->pids : &command;
+	size_t cnt = run->options->target == TARGET_PIDS ? run->options->pid_cnt : 1;
+
+	if (run->options->target == TARGET_ALL)
+		return 0;
+	for (size_t i = 0; i < cnt; i++) {
+		int err = profiler_select(run->profiler, pids[i]);
+
+		if (err == -ESRCH) {
+			log_error("there is no process %u (a thread's id is none), see 'ps -e'", pids[i]);
+			return err;
+		}
+		if (err)
+			return log_error_errno(err, "cannot sample process %u", pids[i]);
+	}
+	return 0;
+}
+
+static int watch(struct run *run, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(run->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int loop_open(struct run *run)
+{
+	int screen = run->sink->type->fd ? run->sink->type->fd(run->sink) : -1;
+	int err;
+
+	run->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (run->epoll < 0)
+		return -errno;
+	if ((err = watch(run, profiler_fd(run->profiler))) || (err = watch(run, run->signals)))
+		return err;
+	if (run->child.pidfd >= 0 && (err = watch(run, run->child.pidfd)))
+		return err;
+	return screen >= 0 ? watch(run, screen) : 0;
+}
+
+/* ---- while it runs */
+
+static void status_clear(struct run *run)
+{
+	if (run->status_shown)
+		fputs("\r\033[K", stderr);
+	run->status_shown = false;
+	log_set_prefix(NULL);
+}
+
+static void status_show(struct run *run)
+{
+	struct winsize window;
+	struct truth truth;
+	struct status status;
+	STRBUF(line);
+
+	if (run->sink->type->owns_terminal || run->options->target == TARGET_COMMAND || !isatty(STDERR_FILENO) ||
+	    ioctl(STDERR_FILENO, TIOCGWINSZ, &window))
+		return;
+	profiler_truth(run->profiler, &truth);
+	status_of(&truth, run->status_truth.samples ? &run->status_truth : NULL, &status);
+	status_put(&status, window.ws_col ? window.ws_col - 1 : 79, &line);
+	fprintf(stderr, "\r\033[K%s", line.at);
+	run->status_truth = truth;
+	run->status_shown = true;
+	log_set_prefix("\r\033[K");
+}
+
+/* What was counted since the last period goes to the sink. */
+static int period_end(struct run *run, bool last)
+{
+	struct truth truth;
+	int err = profiler_name(run->profiler);
+
+	if (err)
+		return err;
+	profiler_truth(run->profiler, &truth);
+	err = run->sink->type->consume(run->sink, profiler_profile(run->profiler), &truth, last);
+	if (!err && run->sink->type->period_ns(run->sink))
+		profiler_clear(run->profiler);
+	return err;
+}
+
+static void signals_handle(struct run *run)
+{
+	struct signalfd_siginfo info;
+
+	while (read(run->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (run->child.pid < 0 || run->child.ended) {
+			run->over = true;
+			continue;
+		}
+		/* A key of the terminal reached the command already. */
+		if (info.ssi_code != SI_KERNEL)
+			kill(run->child.pid, info.ssi_signo);
+	}
+}
+
+static u64 earlier(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
+static int wait_ms(const struct run *run, u64 now)
+{
+	u64 until = now + (u64)profiler_timeout_ms(run->profiler) * NS_PER_MS;
+
+	if (run->options->duration_ns)
+		until = earlier(until, run->start_ns + run->options->duration_ns);
+	if (run->period_end_ns)
+		until = earlier(until, run->period_end_ns);
+	return until <= now ? 0 : (int)((until - now + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+static int events_handle(struct run *run)
+{
+	struct epoll_event events[8];
+	int cnt = epoll_wait(run->epoll, events, 8, wait_ms(run, clock_monotonic_ns()));
+
+	if (cnt < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < cnt; i++) {
+		int fd = events[i].data.fd;
+
+		if (fd == run->signals)
+			signals_handle(run);
+		else if (fd == run->child.pidfd)
+			run->over |= child_reap(&run->child, false);
+		else if (fd != profiler_fd(run->profiler)) {
+			int err = run->sink->type->speak(run->sink, &run->over);
+			if (err)
+				return err;
+		}
+	}
+	return profiler_turn(run->profiler);
+}
+
+static int timers_handle(struct run *run)
+{
+	u64 now = clock_monotonic_ns();
+	int err = 0;
+
+	if (run->options->duration_ns && now - run->start_ns >= run->options->duration_ns)
+		run->over = true;
+	if (run->options->target == TARGET_PIDS && !profiler_selected_alive(run->profiler))
+		run->over = true;
+	if (run->over)
+		return 0; /* the last period is for the end */
+	if (run->period_end_ns && now >= run->period_end_ns) {
+		err = period_end(run, false);
+		run->period_end_ns += run->sink->type->period_ns(run->sink);
+		if (run->period_end_ns <= now)
+			run->period_end_ns = now + run->sink->type->period_ns(run->sink);
+	}
+	if (now >= run->status_ns) {
+		status_show(run);
+		run->status_ns = now + STATUS_PERIOD_NS;
+	}
+	return err;
+}
+
+static int run_loop(struct run *run)
+{
+	int err = profiler_start(run->profiler);
+	if (err)
+		return log_error_errno(err, "sampling could not be started");
+
+	u64 period = run->sink->type->period_ns(run->sink);
+	run->start_ns = clock_monotonic_ns();
+	run->period_end_ns = period ? run->start_ns + period : 0;
+	run->status_ns = run->start_ns + STATUS_PERIOD_NS;
+	if (run->child.pid >= 0) {
+		err = child_start(&run->child);
+		if (err)
+			return err;
+	}
+	while (!run->over && !err) {
+		err = events_handle(run);
+		if (!err)
+			err = timers_handle(run);
+	}
+	return err;
+}
+
+/* ---- the end */
+
+/* What was collected must not be lost because its place went bad meanwhile. */
+static int profile_rescue(struct run *run, const struct truth *truth)
+{
+	const char *folder = getenv("TMPDIR");
+	char path[PATH_SIZE];
+	struct atomic_file *file;
+
+	snprintf(path, sizeof(path), "%s/pyprof-bpf-%d.folded", folder && *folder ? folder : "/tmp", getpid());
+	int err = atomic_file_open(path, run->uid, run->gid, &file);
+	if (err)
+		return log_error_errno(err, "the profile could not be kept in '%s' either", path);
+	err = folded_write(profiler_profile(run->profiler), truth, &run->options->view, atomic_file_stream(file));
+	if (err)
+		atomic_file_abandon(file);
+	else
+		err = atomic_file_commit(file);
+	if (err)
+		return log_error_errno(err, "the profile could not be kept in '%s' either", path);
+	log_error("the profile was kept in '%s'", path);
+	return 0;
+}
+
+static int stats_write(struct run *run, const struct truth *truth)
+{
+	if (!run->stats)
+		return 0;
+
+	int err = stats_json_write(truth, atomic_file_stream(run->stats));
+	if (err)
+		atomic_file_abandon(take(run->stats));
+	else
+		err = atomic_file_commit(take(run->stats));
+	if (err)
+		return log_error_errno(err, "cannot write the statistics to '%s'", run->options->stats);
+	return 0;
+}
+
+static void summary_say(const struct run *run, const struct truth *truth)
+{
+	STRBUF(words);
+
+	truth_put_words(truth, &words);
+	for (char *line = words.at, *end; line && *line; line = end) {
+		end = strchr(line, '\n');
+		if (end)
+			*end++ = 0;
+		log_info("%s", line);
+	}
+	if (run->output == OUTPUT_FILE && strcmp(run->path, "-"))
+		log_info("wrote %s", run->path);
+}
+
+static int run_finish(struct run *run)
+{
+	struct truth truth;
+	bool terminal = run->sink->type->owns_terminal;
+	int err = profiler_stop(run->profiler);
+
+	if (err)
+		log_warning_errno(err, "the last samples could not be read");
+	status_clear(run);
+	err = period_end(run, true);
+	profiler_truth(run->profiler, &truth);
+	if (terminal)
+		sink_close(take(run->sink)); /* before we speak */
+	if (err == -EPIPE || (terminal && err == -EIO))
+		err = 0; /* nobody reads any more: that is an end, too */
+	if (err) {
+		log_error_errno(err, "cannot write '%s'", run->output == OUTPUT_FILE ? run->path : "standard output");
+		profile_rescue(run, &truth);
+	}
+	int stats_err = stats_write(run, &truth);
+
+	if (!err)
+		summary_say(run, &truth);
+	return err ? err : stats_err;
+}
+
+/* Until the command is over, signals go to it. */
+static void child_wait(struct run *run)
+{
+	while (!child_reap(&run->child, false)) {
+		struct epoll_event events[8];
+
+		if (epoll_wait(run->epoll, events, 8, 100) >= 0)
+			signals_handle(run);
+	}
+}
+
+static int child_failed(struct run *run, int err)
+{
+	const char *name = run->options->command[0];
+
+	child_reap(&run->child, true);
+	log_error_errno(err, "cannot run '%s'", name);
+	return err == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
+}
+
+static int run_main(struct run *run)
+{
+	bool has_command = run->options->target == TARGET_COMMAND;
+	int err = signals_open(run);
+
+	if (!err && has_command) {
+		sudo_caller(&run->uid, &run->gid);
+		err = child_open(run->options->command, run->uid, run->gid, &run->child);
+	}
+	if (err) {
+		log_error_errno(err, "cannot prepare the run");
+		return EXIT_FAILED;
+	}
+	if (outputs_open(run) || profiler_open(run) || targets_select(run))
+		return EXIT_FAILED;
+	err = loop_open(run);
+	if (err) {
+		log_error_errno(err, "cannot wait for events");
+		return EXIT_FAILED;
+	}
+
+	err = run_loop(run);
+	if (err && has_command && !run->start_ns)
+		return EXIT_FAILED;
+	if (err && has_command && child_reap(&run->child, false))
+		return child_failed(run, err);
+	if (err && err != -EPIPE && err != -EIO)
+		log_error_errno(err, "sampling ended early");
+
+	int finish_err = run_finish(run);
+	if (has_command)
+		child_wait(run);
+	if (finish_err || (err && err != -EPIPE && err != -EIO))
+		return EXIT_FAILED;
+	return has_command ? child_exit_status(&run->child) : EXIT_OK;
+}
+
+int record_main(int argc, char **argv)
+{
+	struct record_options options;
+	int status;
+
+	if (!record_options_read(argc, argv, &options, &status))
+		return status;
+	if (options.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+
+	bool terminal = isatty(STDOUT_FILENO);
+	struct run run = {
+		.options = &options,
+		.output = record_options_output(&options, terminal),
+		.frequency_hz = record_options_frequency_hz(&options, terminal),
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+		.child = CHILD_NONE,
+		.signals = -1,
+		.epoll = -1,
+	};
+	status = run_main(&run);
+	run_deinit(&run);
+	record_options_deinit(&options);
+	return status;
+}

@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "profiler.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/remote_memory.h"
+#include "capture/capture.h"
+#include "process/process.h"
+#include "profile/part_table.h"
+#include "python/python_file.h"
+#include "registrar.h"
+#include "symbolize/symbolizer.h"
+
+#define TURN_MS 100 /* the pace of a quiet host: one wakeup for many samples */
+#define LEARN_SLICE_NS (10 * NS_PER_MS) /* looking at the processes that were there must not delay samples */
+#define TICK_NS NS_PER_S
+#define EXITED_KEEP_NS (2 * NS_PER_S) /* their samples may still be in a ring */
+#define NOT_TAKEN_SHARE 50 /* 1/50 of the interrupts may come late, or be stolen by a hypervisor, before they count as lost */
+
+struct profiler {
+	struct profiler_options options;
+	struct capture *capture;
+	struct mapped_file_cache *files;
+	struct process_table *processes;
+	struct registrar *registrar;
+	struct profile_tables tables;
+	struct symbolizer *symbolizer;
+	struct part_table *parts;
+	struct profile *profile;
+
+	struct process_id *waiting; /* found at the start, to be looked at */
+	size_t waiting_cnt, waiting_next;
+	size_t waiting_capacity;
+	u64 exec_ns; /* the latest exec: its program is being mapped now */
+	u64 tick_ns;
+	u32 selected_alive;
+
+	u64 start_ns, stop_ns, start_realtime_ns, first_sample_ns;
+	u64 cpu_start_ns;
+	u64 samples, python_samples, python_complete;
+	u64 incomplete[LOSS_CNT];
+	struct truth gone; /* of processes that were retired: how many, and their versions */
+	u64 lost_here[LOSS_CNT]; /* by user space; the kernel side has its own */
+	u32 frames[MAX_NATIVE_FRAMES + 2]; /* a part under construction */
+};
+
+static int on_record(void *ctx, const struct record *record);
+
+static int stages_open(struct profiler *p, const char **ret_step)
+{
+	struct capture_options capture = {
+		.all = p->options.all,
+		.kernel_stacks = p->options.kernel_stacks,
+		.frequency_hz = p->options.frequency_hz,
+		.on_record = on_record,
+		.ctx = p,
+		.on_message = p->options.on_message,
+	};
+	struct registrar_options registrar = { .all = p->options.all, .children = p->options.children };
+	int err;
+
+	*ret_step = "out of memory";
+	p->files = mapped_file_cache_new();
+	if (!p->files)
+		return -ENOMEM;
+	if ((err = process_table_new(p->files, &p->processes)) || (err = profile_tables_new(&p->tables)) ||
+	    (err = profile_new(&p->tables, &p->profile)) || (err = part_table_new(&p->parts)) ||
+	    (err = symbolizer_new(&p->tables, p->processes, &p->symbolizer)))
+		return err;
+	if ((err = capture_open(&capture, &p->capture, ret_step)))
+		return err;
+	return registrar_new(&registrar, p->capture, p->processes, &p->registrar);
+}
+
+int profiler_new(const struct profiler_options *options, struct profiler **ret, const char **ret_step)
+{
+	_cleanup_(profiler) struct profiler *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->options = *options;
+	p->cpu_start_ns = clock_own_cpu_ns();
+
+	int err = stages_open(p, ret_step);
+	if (err)
+		return err;
+	*ret_step = "the processes of this machine could not be listed";
+	err = capture_list(p->capture);
+	if (err)
+		return err;
+	*ret = take(p);
+	return 0;
+}
+
+void profiler_free(struct profiler *p)
+{
+	if (!p)
+		return;
+	registrar_free(p->registrar);
+	capture_close(p->capture);
+	symbolizer_free(p->symbolizer);
+	part_table_free(p->parts);
+	profile_free(p->profile);
+	profile_tables_free(&p->tables);
+	process_table_free(p->processes);
+	mapped_file_cache_free(p->files);
+	free(p->waiting);
+	free(p);
+}
+
+/* ---- stacks: what a sample's parts are made of. Cold: first sight of a part. */
+
+static int part_push_loss(struct profiler *p, enum loss loss, u32 *cnt, u32 *losses)
+{
+	int err = frame_table_loss(p->tables.frames, loss, &p->frames[*cnt]);
+
+	if (err)
+		return err;
+	*losses |= 1u << loss;
+	++*cnt;
+	return 0;
+}
+
+static int kernel_part_build(struct profiler *p, const struct sample *sample, u32 *ret_cnt)
+{
+	u32 cnt = 0;
+
+	for (u32 i = sample->kernel_cnt; i-- > 0;) {
+		int err = symbolize_kernel(p->symbolizer, sample_kernel(sample)[i], &p->frames[cnt++]);
+		if (err)
+			return err;
+	}
+	*ret_cnt = cnt;
+	return 0;
+}
+
+static int python_part_build(struct profiler *p, struct process *process, const struct sample *sample, u32 *ret_cnt,
+			     u32 *ret_losses)
+{
+	u32 cnt = 0, losses = 0;
+	int err = 0;
+
+	if (sample->python_end != LOSS_NONE)
+		err = part_push_loss(p, sample->python_end, &cnt, &losses);
+	for (u32 i = sample->python_cnt; i-- > 0 && !err;) {
+		enum loss loss;
+
+		err = symbolize_python(p->symbolizer, process, &sample_python(sample)[i], &p->frames[cnt++], &loss);
+		if (loss != LOSS_NONE)
+			losses |= 1u << loss;
+	}
+	*ret_cnt = cnt;
+	*ret_losses = losses;
+	return err;
+}
+
+/*
+ * The leaf, then callers as long as their return addresses follow a call. Under
+ * Python frames only the leaf, and only when it is not the interpreter itself.
+ */
+static int native_part_build(struct profiler *p, struct process *process, const struct sample *sample, bool under_python,
+			     u32 *ret_cnt, u32 *ret_losses)
+{
+	const u64 *native = sample_native(sample);
+	u32 cnt = 0, losses = 0, kept = sample->native_cnt;
+	enum loss end = sample->native_end;
+	int err = 0;
+
+	if (under_python) {
+		kept = kept && !process_is_interpreter(process, native[0]);
+		end = LOSS_NONE;
+	} else {
+		for (u32 i = 1; i < kept; i++) {
+			if (!symbolizer_follows_call(p->symbolizer, process, native[i])) {
+				kept = i;
+				end = LOSS_FRAME_POINTER;
+			}
+		}
+		if (sample->flags & SAMPLE_PYTHON) /* frame pointers were not tried: CPython keeps none */
+			end = LOSS_FRAME_POINTER;
+	}
+	if (end != LOSS_NONE)
+		err = part_push_loss(p, end, &cnt, &losses);
+	for (u32 i = kept; i-- > 0 && !err;)
+		err = symbolize_native(p->symbolizer, process, native[i], i > 0, &p->frames[cnt++]);
+	/* A leaf that lies nowhere is a loss of its own. */
+	for (u32 i = 0; i < cnt && !err; i++) {
+		const struct frame *frame = frame_table_get(p->tables.frames, p->frames[i]);
+		if (frame->kind == FRAME_LOSS)
+			losses |= 1u << frame->loss;
+	}
+	*ret_cnt = cnt;
+	*ret_losses = losses;
+	return err;
+}
+
+enum part_kind { PART_KERNEL, PART_PYTHON, PART_NATIVE, PART_NATIVE_UNDER_PYTHON };
+
+static int part_build(struct profiler *p, struct process *process, const struct sample *sample, enum part_kind kind,
+		      u64 id, u32 *ret)
+{
+	u32 cnt = 0, losses = 0;
+	int err;
+
+	switch (kind) {
+	case PART_KERNEL:
+		err = kernel_part_build(p, sample, &cnt);
+		break;
+	case PART_PYTHON:
+		err = python_part_build(p, process, sample, &cnt, &losses);
+		break;
+	default:
+		err = native_part_build(p, process, sample, kind == PART_NATIVE_UNDER_PYTHON, &cnt, &losses);
+		break;
+	}
+	return err ? err : part_table_add(p->parts, id, p->frames, cnt, losses, ret);
+}
+
+/*
+ * Puts one part of a sample inside of *stack. Hot when the part is known: two
+ * look-ups.
+ */
+static int part_join(struct profiler *p, struct process *process, const struct sample *sample, enum part_kind kind,
+		     u64 id, u32 frame_cnt, u32 *stack, u32 *losses)
+{
+	u32 part;
+
+	if (!id)
+		return 0;
+	/* One native part reads differently under Python frames. */
+	u64 key = id ^ (u64)(kind == PART_NATIVE_UNDER_PYTHON) << 63;
+
+	if (part_table_find(p->parts, key, &part)) {
+		if (!frame_cnt) { /* the record that had it was lost */
+			u32 frame;
+			int err = frame_table_loss(p->tables.frames, LOSS_PART_MISSING, &frame);
+
+			*losses |= 1u << LOSS_PART_MISSING;
+			return err ? err : stack_table_push(p->tables.stacks, *stack, frame, stack);
+		}
+		int err = part_build(p, process, sample, kind, key, &part);
+		if (err)
+			return err;
+	}
+	*losses |= part_table_at(p->parts, part)->losses;
+	return part_table_join(p->parts, p->tables.stacks, *stack, part, stack);
+}
+
+static int stack_push_loss(struct profiler *p, enum loss loss, u32 *stack, u32 *losses)
+{
+	u32 frame;
+	int err = frame_table_loss(p->tables.frames, loss, &frame);
+
+	*losses |= 1u << loss;
+	return err ? err : stack_table_push(p->tables.stacks, *stack, frame, stack);
+}
+
+/* ---- samples */
+
+/*
+ * What the kernel side could not know of the sample's Python, if anything: an
+ * enum loss. May make the registrar look at the process. Nearly every sample
+ * leaves at the first test.
+ */
+static enum loss python_doubt(struct profiler *p, struct process *process, const struct sample *sample)
+{
+	if (sample->flags & SAMPLE_KERNEL_THREAD)
+		return LOSS_NONE;
+	if (sample->thread_state) {
+		if (sample->flags & SAMPLE_THREAD_NEW)
+			registrar_add_thread(p->registrar, process, sample->thread_pointer, sample->thread_state);
+		return LOSS_NONE;
+	}
+	if (!(sample->flags & SAMPLE_KNOWN)) {
+		registrar_learn(p->registrar, process);
+		if (process->python_file && process->python_file->python.supported)
+			return LOSS_NEW_PROCESS;
+	}
+	if (sample->flags & SAMPLE_THREAD_LOOKUP &&
+	    registrar_find_thread(p->registrar, process, sample->thread_pointer))
+		return LOSS_THREAD_STATE;
+	if (process->python_file && !process->python_file->python.supported)
+		return LOSS_PYTHON_VERSION;
+	return LOSS_NONE;
+}
+
+static int sample_stack(struct profiler *p, struct process *process, const struct sample *sample, enum loss doubt,
+			u32 *ret, u32 *ret_losses, u32 *ret_python_losses)
+{
+	u32 stack = STACK_ROOT, losses = 0;
+	int err = 0;
+
+	if (doubt != LOSS_NONE)
+		err = stack_push_loss(p, doubt, &stack, &losses);
+	if (!err && !sample->python_id && sample->python_end != LOSS_NONE)
+		err = stack_push_loss(p, sample->python_end, &stack, &losses);
+	if (!err)
+		err = part_join(p, process, sample, PART_PYTHON, sample->python_id, sample->python_cnt, &stack, &losses);
+	*ret_python_losses = losses;
+	if (!err)
+		err = part_join(p, process, sample, sample->python_id ? PART_NATIVE_UNDER_PYTHON : PART_NATIVE,
+				sample->native_id, sample->native_cnt, &stack, &losses);
+	if (!err)
+		err = part_join(p, process, sample, PART_KERNEL, sample->kernel_id, sample->kernel_cnt, &stack, &losses);
+	*ret = stack;
+	*ret_losses = losses;
+	return err;
+}
+
+static int sample_origin(struct profiler *p, const struct sample *sample, u32 *ret)
+{
+	struct origin origin = { .pid = sample->process.pid };
+	char comm[THREAD_COMM_SIZE + 1] = { 0 };
+
+	memcpy(comm, sample->comm, THREAD_COMM_SIZE);
+	int err = string_table_intern(p->tables.strings, comm, &origin.comm);
+	if (!err && p->options.threads) {
+		memcpy(comm, sample->thread_comm, THREAD_COMM_SIZE);
+		origin.tid = sample->tid;
+		err = string_table_intern(p->tables.strings, comm, &origin.thread_comm);
+	}
+	return err ? err : profile_origin(p->profile, &origin, ret);
+}
+
+/* A page that was not there when the kernel side looked is there the next time, if it is read once from here. */
+static void page_touch(const struct process *process, u64 address)
+{
+	struct remote_memory memory = remote_memory_of_process(process->id.pid);
+	u8 byte;
+
+	if (!process->exited)
+		remote_read(&memory, address, &byte, sizeof(byte));
+}
+
+static void incomplete_count(struct profiler *p, u32 losses)
+{
+	for (; losses; losses &= losses - 1)
+		p->incomplete[__builtin_ctz(losses)]++;
+}
+
+/* Everything was forgotten: the sample under way is the price. */
+static void parts_forget(struct profiler *p)
+{
+	part_table_clear(p->parts);
+	capture_forget_parts(p->capture);
+}
+
+static int sample_lost(struct profiler *p, int err)
+{
+	p->lost_here[err == -ENOSPC ? LOSS_TABLE_FULL : LOSS_NO_MEMORY]++;
+	parts_forget(p);
+	return 0;
+}
+
+static int on_sample(struct profiler *p, const struct sample *sample)
+{
+	struct process *process = process_table_find(p->processes, &sample->process);
+	u32 stack, origin, losses, python_losses;
+	int err = 0;
+
+	if (!p->first_sample_ns)
+		p->first_sample_ns = clock_monotonic_ns();
+	if (!process)
+		err = process_table_get(p->processes, &sample->process, sample->comm, &process);
+	if (err)
+		return sample_lost(p, err);
+
+	process->sampled = true;
+	enum loss doubt = python_doubt(p, process, sample);
+	if (sample->fault_address)
+		page_touch(process, sample->fault_address);
+
+	err = sample_stack(p, process, sample, doubt, &stack, &losses, &python_losses);
+	if (!err)
+		err = sample_origin(p, sample, &origin);
+	if (!err)
+		err = profile_add(p->profile, origin, stack, 1);
+	if (err)
+		return sample_lost(p, err);
+
+	p->samples++;
+	if (losses)
+		incomplete_count(p, losses);
+	if (sample->thread_state || doubt != LOSS_NONE) {
+		p->python_samples++;
+		p->python_complete += !python_losses;
+	}
+	return 0;
+}
+
+/* ---- processes */
+
+static int process_wait(struct profiler *p, const struct process_record *record)
+{
+	struct process *process;
+	int err = process_table_get(p->processes, &record->process, record->comm, &process);
+
+	if (err)
+		return err;
+	if (p->waiting_cnt == p->waiting_capacity) {
+		size_t capacity = p->waiting_capacity ? 2 * p->waiting_capacity : 256;
+		struct process_id *waiting = realloc(p->waiting, capacity * sizeof(*waiting));
+		if (!waiting)
+			return -ENOMEM;
+		p->waiting = waiting;
+		p->waiting_capacity = capacity;
+	}
+	p->waiting[p->waiting_cnt++] = record->process;
+	return 0;
+}
+
+static int on_process_fork(struct profiler *p, const struct process_record *record)
+{
+	struct process *process;
+
+	p->selected_alive++;
+	return process_table_fork(p->processes, record, &process);
+}
+
+static int on_process_exec(struct profiler *p, const struct process_record *record)
+{
+	struct process *process;
+	int err = process_table_exec(p->processes, record, &process);
+
+	p->exec_ns = clock_monotonic_ns();
+	return err ? err : registrar_learn(p->registrar, process);
+}
+
+static void on_process_exit(struct profiler *p, const struct process_record *record)
+{
+	if (p->selected_alive)
+		p->selected_alive--;
+	process_table_exit(p->processes, record);
+}
+
+static int on_mapping(struct profiler *p, const struct mapping_record *record)
+{
+	struct process *process = NULL;
+	int err = process_table_map(p->processes, record, &process);
+
+	/* A process that nobody asked about, or that has its Python already. */
+	if (err || !process || process->exited || process->python_file)
+		return err;
+	return registrar_learn(p->registrar, process);
+}
+
+static int on_record(void *ctx, const struct record *record)
+{
+	struct profiler *p = ctx;
+	int err = 0;
+
+	switch (record->type) {
+	case RECORD_SAMPLE:
+		return on_sample(p, (const struct sample *)record);
+	case RECORD_PROCESS:
+		return process_wait(p, (const struct process_record *)record);
+	case RECORD_FORK:
+		err = on_process_fork(p, (const struct process_record *)record);
+		break;
+	case RECORD_EXEC:
+		err = on_process_exec(p, (const struct process_record *)record);
+		break;
+	case RECORD_EXIT:
+		on_process_exit(p, (const struct process_record *)record);
+		break;
+	case RECORD_MAPPING:
+		err = on_mapping(p, (const struct mapping_record *)record);
+		break;
+	case RECORD_MAPPINGS_LOST:
+		process_table_forget_mappings(p->processes);
+		break;
+	}
+	/* What could not be registered costs names, never the run. */
+	return err == -ENOMEM ? err : 0;
+}
+
+int profiler_select(struct profiler *p, u32 pid)
+{
+	struct process *process = process_table_newest(p->processes, pid);
+
+	if (!process || process->exited)
+		return -ESRCH;
+	p->selected_alive++;
+	return registrar_learn(p->registrar, process);
+}
+
+/* The processes that were there at the start, a slice at a time. */
+static void waiting_learn(struct profiler *p)
+{
+	u64 until = clock_monotonic_ns() + LEARN_SLICE_NS;
+
+	while (p->options.all && p->waiting_next < p->waiting_cnt) {
+		struct process *process = process_table_find(p->processes, &p->waiting[p->waiting_next++]);
+
+		if (process)
+			registrar_learn(p->registrar, process);
+		if (clock_monotonic_ns() > until)
+			break;
+	}
+}
+
+static int process_count(void *ctx, struct process *process)
+{
+	struct truth *truth = ctx;
+	char version[PYTHON_VERSION_SIZE];
+	size_t i = 0;
+
+	if (!process->sampled)
+		return 0;
+	truth->processes++;
+	if (!process->python_file)
+		return 0;
+	truth->python_processes++;
+	python_version_format(process->python_file->python.version,
+			      process->python_file->python.layout.free_threaded, version);
+	while (i < TRUTH_VERSION_CNT && truth->versions[i].version[0] && strcmp(truth->versions[i].version, version) < 0)
+		i++;
+	if (i == TRUTH_VERSION_CNT)
+		return 0;
+	if (strcmp(truth->versions[i].version, version)) {
+		memmove(&truth->versions[i + 1], &truth->versions[i],
+			(TRUTH_VERSION_CNT - 1 - i) * sizeof(truth->versions[0]));
+		truth->versions[i].processes = 0;
+		memcpy(truth->versions[i].version, version, sizeof(version));
+	}
+	truth->versions[i].processes++;
+	return 0;
+}
+
+static void on_gone(void *ctx, struct process *process)
+{
+	struct profiler *p = ctx;
+
+	process_count(&p->gone, process);
+	registrar_forget(p->registrar, process);
+	symbolizer_forget(p->symbolizer, process);
+}
+
+static void tick(struct profiler *p, u64 now)
+{
+	p->tick_ns = now;
+	process_table_retire(p->processes, now, EXITED_KEEP_NS, on_gone, p);
+	registrar_tick(p->registrar);
+	capture_check_cpus(p->capture);
+}
+
+int profiler_start(struct profiler *p)
+{
+	int err = capture_start(p->capture);
+
+	p->start_ns = p->tick_ns = clock_monotonic_ns();
+	p->start_realtime_ns = clock_realtime_ns();
+	return err;
+}
+
+int profiler_turn(struct profiler *p)
+{
+	int err = capture_drain(p->capture);
+	if (err < 0)
+		return err;
+
+	waiting_learn(p);
+	u64 now = clock_monotonic_ns();
+	if (now - p->tick_ns >= TICK_NS)
+		tick(p, now);
+	return 0;
+}
+
+int profiler_fd(const struct profiler *p)
+{
+	return capture_fd(p->capture);
+}
+
+int profiler_timeout_ms(const struct profiler *p)
+{
+	u64 age_ms = (clock_monotonic_ns() - p->exec_ns) / NS_PER_MS;
+
+	if (p->options.all && p->waiting_next < p->waiting_cnt)
+		return 0;
+	/* A program that has just begun maps its libraries now: look soon, then less and less often. */
+	if (p->exec_ns && age_ms < TURN_MS)
+		return age_ms < 1 ? 1 : (int)age_ms;
+	return TURN_MS;
+}
+
+int profiler_stop(struct profiler *p)
+{
+	capture_stop(p->capture);
+	p->stop_ns = clock_monotonic_ns();
+
+	int err = capture_drain(p->capture);
+	return err < 0 ? err : 0;
+}
+
+u32 profiler_selected_alive(const struct profiler *p)
+{
+	return p->selected_alive;
+}
+
+int profiler_name(struct profiler *p)
+{
+	return symbolizer_name_frames(p->symbolizer);
+}
+
+struct profile *profiler_profile(struct profiler *p)
+{
+	return p->profile;
+}
+
+void profiler_clear(struct profiler *p)
+{
+	profile_clear(p->profile);
+}
+
+/* ---- the truth about the run */
+
+static void truth_losses(struct profiler *p, struct truth *truth)
+{
+	struct counters counters;
+
+	memcpy(truth->lost, p->lost_here, sizeof(truth->lost));
+	truth->lost[LOSS_BAD_RECORD] += capture_bad_records(p->capture);
+	if (capture_counters(p->capture, &counters))
+		return;
+	truth->bpf_ns = counters.run_ns;
+	truth->bpf_runs = counters.runs;
+	for (size_t i = 0; i < LOSS_CNT; i++)
+		truth->lost[i] += counters.losses[i];
+
+	u64 expected = capture_expected_runs(p->capture);
+	if (counters.runs < expected && expected - counters.runs > expected / NOT_TAKEN_SHARE + 2 * truth->cpus)
+		truth->lost[LOSS_NOT_TAKEN] = expected - counters.runs;
+}
+
+void profiler_truth(struct profiler *p, struct truth *ret)
+{
+	struct rusage usage;
+	u64 end = p->stop_ns ? p->stop_ns : clock_monotonic_ns();
+
+	*ret = p->gone;
+	getrusage(RUSAGE_SELF, &usage);
+	ret->samples = p->samples;
+	memcpy(ret->incomplete, p->incomplete, sizeof(ret->incomplete));
+	ret->python_samples = p->python_samples;
+	ret->python_complete = p->python_complete;
+	ret->start_realtime_ns = p->start_realtime_ns;
+	ret->seconds = (double)(end - p->start_ns) / NS_PER_S;
+	ret->first_sample_s = p->first_sample_ns ? (double)(p->first_sample_ns - p->start_ns) / NS_PER_S : 0;
+	ret->hz = p->options.frequency_hz;
+	ret->cpus = capture_cpu_cnt(p->capture);
+	ret->agent_cpu_s = (double)clock_own_cpu_ns() / NS_PER_S;
+	ret->ring_bytes = capture_ring_bytes(p->capture);
+	ret->map_bytes = capture_map_bytes(p->capture);
+	ret->rss_bytes = (u64)usage.ru_maxrss * 1024;
+	truth_losses(p, ret);
+	process_table_for_each(p->processes, process_count, ret);
+}

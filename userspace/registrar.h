@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * registrar.h - tells the kernel side what user space found out about a process:
+ * where its CPython is, how it is laid out, and which PyThreadState belongs to
+ * which thread. What is registered is sampled whole; what is not yet is sampled
+ * all the same, and says so.
+ */
+#ifndef PYPROF_REGISTRAR_H
+#define PYPROF_REGISTRAR_H
+
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+#include "capture/capture.h"
+#include "process/process.h"
+
+struct registrar;
+
+struct registrar_options {
+	bool all; /* else: only what was selected, and with children what that forks */
+	bool children;
+};
+
+/* capture and processes are borrowed. */
+int registrar_new(const struct registrar_options *options, struct capture *capture, struct process_table *processes,
+		  struct registrar **ret);
+void registrar_free(struct registrar *registrar);
+DEFINE_CLEANUP(registrar, struct registrar *, registrar_free)
+
+/*
+ * Looks at the process and registers what is there. Cheap when nothing changed
+ * since the last time. Returns 0 also when there is no Python in it.
+ */
+int registrar_learn(struct registrar *registrar, struct process *process);
+/* The sampler found a thread's state by itself. */
+void registrar_add_thread(struct registrar *registrar, struct process *process, u64 thread_pointer, u64 state);
+/*
+ * The sampler did not find it among the newest threads: reads the process's whole
+ * list, at most a few times a second. True when this thread has a state.
+ */
+bool registrar_find_thread(struct registrar *registrar, struct process *process, u64 thread_pointer);
+/* Once a second or so: threads that had no state may have got one. */
+void registrar_tick(struct registrar *registrar);
+/* The process is over. */
+void registrar_forget(struct registrar *registrar, const struct process *process);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* file_sink.c - one profile, in one file, at the end. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "sink/sink.h"
+
+struct file_sink {
+	struct sink sink;
+	struct atomic_file *file; /* NULL: stdout */
+};
+
+static int file_open(const struct sink_options *options, struct sink **ret)
+{
+	struct file_sink *s = calloc(1, sizeof(*s));
+	int err = 0;
+
+	if (!s)
+		return -ENOMEM;
+	s->sink = (struct sink){ &file_sink, *options };
+	if (strcmp(options->path, "-"))
+		err = atomic_file_open(options->path, options->uid, options->gid, &s->file);
+	if (err) {
+		free(s);
+		return err;
+	}
+	*ret = &s->sink;
+	return 0;
+}
+
+static int file_consume(struct sink *sink, const struct profile *profile, const struct truth *truth, bool last)
+{
+	struct file_sink *s = (struct file_sink *)sink;
+	FILE *out = s->file ? atomic_file_stream(s->file) : stdout;
+
+	if (!last)
+		return 0;
+	int err = sink->options.format->write(profile, truth, &sink->options.view, out);
+	if (!s->file)
+		return err ? err : fflush(out) ? -errno : 0;
+	if (err) {
+		atomic_file_abandon(take(s->file));
+		return err;
+	}
+	return atomic_file_commit(take(s->file));
+}
+
+static u64 file_period_ns(const struct sink *sink)
+{
+	return 0;
+}
+
+static void file_close(struct sink *sink)
+{
+	struct file_sink *s = (struct file_sink *)sink;
+
+	atomic_file_abandon(s->file);
+	free(s);
+}
+
+const struct sink_type file_sink = {
+	.open = file_open,
+	.consume = file_consume,
+	.period_ns = file_period_ns,
+	.close = file_close,
+};

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* sink.h - where profiles go over time: a file at the end, windows on stdout, the screen. */
+#ifndef PYPROF_SINK_H
+#define PYPROF_SINK_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "format/format.h"
+#include "profile/profile.h"
+
+struct sink;
+
+struct sink_options {
+	const char *path; /* file: where to; "-" is stdout */
+	const struct format *format;
+	struct view view;
+	u64 window_ns; /* stream: length of a window; live: how far back the table looks */
+	bool whole_host;
+	uid_t uid; /* who shall own files; (uid_t)-1: we */
+	gid_t gid;
+};
+
+struct sink_type {
+	/* Tries the place: what fails later would have failed now. */
+	int (*open)(const struct sink_options *options, struct sink **ret);
+	/*
+	 * The profile of the time since the last call, named. last: there is no more,
+	 * and what waits must be out when this returns. -EPIPE: nobody reads any more.
+	 */
+	int (*consume)(struct sink *sink, const struct profile *profile, const struct truth *truth, bool last);
+	/* A descriptor on which the person may speak, and what is done then. NULL: never. */
+	int (*fd)(const struct sink *sink);
+	int (*speak)(struct sink *sink, bool *ret_quit);
+	/* How often consume is to be called, 0: once, at the end. */
+	u64 (*period_ns)(const struct sink *sink);
+	void (*close)(struct sink *sink);
+	bool owns_terminal; /* no status line beside it */
+};
+
+/* What every sink begins with. */
+struct sink {
+	const struct sink_type *type;
+	struct sink_options options;
+};
+
+extern const struct sink_type file_sink, stream_sink, live_sink;
+
+static inline void sink_close(struct sink *sink)
+{
+	if (sink)
+		sink->type->close(sink);
+}
+DEFINE_CLEANUP(sink, struct sink *, sink_close)
+
+#endif

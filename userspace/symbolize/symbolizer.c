@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "symbolize/symbolizer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/remote_memory.h"
+#include "base/strbuf.h"
+#include "symbolize/code_cache.h"
+#include "symbolize/demangle.h"
+#include "symbolize/kallsyms.h"
+
+#include <uthash.h>
+
+#define KALLSYMS_AGE_NS (60 * NS_PER_S) /* modules and BPF programs come and go */
+
+/* A file that frames refer to: kept until they have their names. */
+struct named_file {
+	u32 id;
+	struct mapped_file *file;
+	UT_hash_handle hh;
+};
+
+struct symbolizer {
+	struct profile_tables tables;
+	struct process_table *processes;
+	struct code_cache *codes;
+	struct named_file *files;
+	struct kallsyms *kallsyms;
+	u64 kallsyms_read_ns;
+	u32 *pending; /* frames without a name */
+	size_t pending_cnt, pending_capacity;
+};
+
+int symbolizer_new(const struct profile_tables *tables, struct process_table *processes, struct symbolizer **ret)
+{
+	_cleanup_(symbolizer) struct symbolizer *s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->tables = *tables;
+	s->processes = processes;
+
+	int err = code_cache_new(&s->codes);
+	if (err)
+		return err;
+	*ret = take(s);
+	return 0;
+}
+
+static void files_release(struct symbolizer *s)
+{
+	struct named_file *file, *next;
+
+	HASH_ITER (hh, s->files, file, next) {
+		HASH_DEL(s->files, file);
+		mapped_file_unref(file->file);
+		free(file);
+	}
+}
+
+void symbolizer_free(struct symbolizer *s)
+{
+	if (!s)
+		return;
+	files_release(s);
+	code_cache_free(s->codes);
+	kallsyms_free(s->kallsyms);
+	free(s->pending);
+	free(s);
+}
+
+/* The frame by its key; one that is new waits for its name. */
+static int intern_unnamed(struct symbolizer *s, const struct frame *key, u32 *ret)
+{
+	bool is_new;
+	int err = frame_table_intern(s->tables.frames, key, ret, &is_new);
+
+	if (err || !is_new)
+		return err;
+	if (s->pending_cnt == s->pending_capacity) {
+		size_t capacity = s->pending_capacity ? 2 * s->pending_capacity : 1024;
+		u32 *pending = realloc(s->pending, capacity * sizeof(*pending));
+		if (!pending)
+			return -ENOMEM;
+		s->pending = pending;
+		s->pending_capacity = capacity;
+	}
+	s->pending[s->pending_cnt++] = *ret;
+	return 0;
+}
+
+int symbolize_kernel(struct symbolizer *s, u64 address, u32 *ret)
+{
+	struct frame key = { .kind = FRAME_KERNEL, .address = address };
+
+	return intern_unnamed(s, &key, ret);
+}
+
+static int file_keep(struct symbolizer *s, struct mapped_file *file)
+{
+	struct named_file *kept;
+
+	HASH_FIND(hh, s->files, &file->id, sizeof(file->id), kept);
+	if (kept)
+		return 0;
+	kept = calloc(1, sizeof(*kept));
+	if (!kept)
+		return -ENOMEM;
+	kept->id = file->id;
+	kept->file = mapped_file_ref(file);
+	HASH_ADD(hh, s->files, id, sizeof(kept->id), kept);
+	return 0;
+}
+
+/* Memory without a file, or with one that cannot be read: code that somebody made up, named by its mapping. */
+static int intern_anonymous(struct symbolizer *s, const struct process *process, const struct mapping *mapping,
+			    u64 address, u32 *ret)
+{
+	char function[32];
+	const char *base = strrchr(mapping->path, '/');
+	struct frame key = {
+		.kind = FRAME_NATIVE,
+		.scope = process->key | 1u << 31, /* not the id of a file */
+		.address = address,
+	};
+	bool is_new;
+	u32 function_id, file_id;
+
+	int err = frame_table_intern(s->tables.frames, &key, ret, &is_new);
+	if (err || !is_new)
+		return err;
+	snprintf(function, sizeof(function), "0x%llx", (unsigned long long)(address - mapping->start + mapping->file_offset));
+	err = string_table_intern(s->tables.strings, function, &function_id);
+	if (!err)
+		err = string_table_intern(s->tables.strings, base ? base + 1 : mapping->path[0] ? mapping->path : "[anon]",
+					  &file_id);
+	if (err)
+		return err;
+	struct frame *frame = frame_table_at(s->tables.frames, *ret);
+	frame->function = function_id;
+	frame->file = file_id;
+	frame->named = true;
+	return 0;
+}
+
+/* Where a run-time address lies in the file behind it. */
+static int file_address(const struct mapping *mapping, u64 address, u64 *ret)
+{
+	if (!mapping->file || !mapping->file->elf)
+		return -ENOENT;
+	return elf_file_address_of_offset(mapping->file->elf, address - mapping->start + mapping->file_offset, ret);
+}
+
+int symbolize_native(struct symbolizer *s, struct process *process, u64 address, bool is_caller, u32 *ret)
+{
+	u64 pc = is_caller ? address - 1 : address;
+	struct mapping *mapping = process_mapping_file(s->processes, process, pc);
+	struct frame key = { .kind = FRAME_NATIVE };
+
+	if (!mapping)
+		return frame_table_loss(s->tables.frames, process->exited ? LOSS_PROCESS_GONE : LOSS_ADDRESS, ret);
+	if (file_address(mapping, pc, &key.address))
+		return intern_anonymous(s, process, mapping, pc, ret);
+
+	key.scope = mapping->file->id;
+	int err = file_keep(s, mapping->file);
+	if (err)
+		return err;
+	return intern_unnamed(s, &key, ret);
+}
+
+bool symbolizer_follows_call(struct symbolizer *s, struct process *process, u64 address)
+{
+	struct mapping *mapping = process_mapping_file(s->processes, process, address - 1);
+	u64 in_file;
+
+	if (!mapping)
+		return false;
+	/* In JIT code nothing can be checked from a file; it is mapped executable, and that must do. */
+	if (file_address(mapping, address, &in_file))
+		return !mapping->file || !mapping->file->elf;
+	return elf_file_follows_call(mapping->file->elf, in_file);
+}
+
+static int python_strings(struct symbolizer *s, const struct code_object *code, struct frame *frame)
+{
+	int err = string_table_intern(s->tables.strings, code->function, &frame->function);
+
+	return err ? err : string_table_intern(s->tables.strings, code->file, &frame->file);
+}
+
+static enum loss loss_of_read(int err)
+{
+	switch (err) {
+	case -ESTALE:
+		return LOSS_CODE_GONE;
+	case -ESRCH:
+		return LOSS_PROCESS_GONE;
+	default:
+		return LOSS_CODE_INVALID;
+	}
+}
+
+int symbolize_python(struct symbolizer *s, struct process *process, const struct python_frame *frame, u32 *ret,
+		     enum loss *ret_loss)
+{
+	struct frame key = {
+		.kind = FRAME_PYTHON,
+		.scope = process->key,
+		.address = frame->code,
+		.detail = (u64)frame->signature << 32 | frame->instr,
+	};
+	const struct code_object *code;
+	bool is_new;
+	u32 id;
+
+	*ret_loss = LOSS_NONE;
+	if (!process->python_file)
+		return frame_table_loss(s->tables.frames, *ret_loss = LOSS_PROCESS_GONE, ret);
+
+	struct remote_memory memory = remote_memory_of_process(process->id.pid);
+	int err = code_cache_get(s->codes, process->key, process->exited ? NULL : &memory, &process->python_file->python.layout, frame->code,
+				 frame->signature, &code);
+	if (err == -ENOMEM)
+		return err;
+	if (err)
+		return frame_table_loss(s->tables.frames, *ret_loss = loss_of_read(err), ret);
+
+	err = frame_table_intern(s->tables.frames, &key, &id, &is_new);
+	if (err)
+		return err;
+	if (is_new) {
+		struct frame named = { 0 };
+
+		err = python_strings(s, code, &named);
+		if (err)
+			return err;
+		struct frame *at = frame_table_at(s->tables.frames, id);
+		at->function = named.function;
+		at->file = named.file;
+		at->line = code_object_line(code, frame->instr);
+		at->named = true;
+	}
+	*ret = id;
+	return 0;
+}
+
+static int name_kernel(struct symbolizer *s, struct frame *frame)
+{
+	u64 now = clock_monotonic_ns();
+	const char *name = s->kallsyms ? kallsyms_find(s->kallsyms, frame->address) : NULL;
+	char address[32];
+
+	if (!name && (!s->kallsyms_read_ns || now - s->kallsyms_read_ns > KALLSYMS_AGE_NS)) {
+		struct kallsyms *fresh = NULL;
+
+		s->kallsyms_read_ns = now;
+		if (!kallsyms_open(&fresh)) {
+			kallsyms_free(s->kallsyms);
+			s->kallsyms = fresh;
+			name = kallsyms_find(s->kallsyms, frame->address);
+		}
+	}
+	if (!name) {
+		snprintf(address, sizeof(address), "0x%llx", (unsigned long long)frame->address);
+		name = address;
+	}
+	return string_table_intern(s->tables.strings, name, &frame->function);
+}
+
+static int name_native(struct symbolizer *s, struct frame *frame)
+{
+	struct named_file *kept;
+	STRBUF(function);
+
+	HASH_FIND(hh, s->files, &frame->scope, sizeof(frame->scope), kept);
+	const struct symbol *symbol = kept ? elf_file_symbol(kept->file->elf, frame->address) : NULL;
+	if (symbol)
+		demangle_put(&function, symbol->name);
+	else
+		strbuf_printf(&function, "0x%llx", (unsigned long long)frame->address);
+	if (function.failed)
+		return -ENOMEM;
+
+	int err = string_table_intern(s->tables.strings, function.at, &frame->function);
+	if (err)
+		return err;
+	return string_table_intern(s->tables.strings, kept ? kept->file->name : "", &frame->file);
+}
+
+int symbolizer_name_frames(struct symbolizer *s)
+{
+	for (size_t i = 0; i < s->pending_cnt; i++) {
+		struct frame named = *frame_table_get(s->tables.frames, s->pending[i]);
+		int err = named.kind == FRAME_KERNEL ? name_kernel(s, &named) : name_native(s, &named);
+
+		if (err && err != -ENOSPC)
+			return err;
+		struct frame *frame = frame_table_at(s->tables.frames, s->pending[i]);
+		frame->function = named.function;
+		frame->file = named.file;
+		frame->named = !err;
+	}
+	s->pending_cnt = 0;
+	files_release(s);
+	return 0;
+}
+
+void symbolizer_forget(struct symbolizer *s, const struct process *process)
+{
+	code_cache_forget(s->codes, process->key);
+}
