@@ -6,6 +6,7 @@
  * Opened through /proc/PID/map_files, else under /proc/PID/root with
  * openat2(RESOLVE_IN_ROOT), else by path in our own root when device and inode
  * agree, so that containers, deleted files and processes that are gone already work.
+ * Each ELF file in the cache holds one descriptor (MAPPED_FILE_ELF_MAX): raise RLIMIT_NOFILE.
  */
 #ifndef PYPROF_MAPPED_FILE_H
 #define PYPROF_MAPPED_FILE_H
@@ -20,14 +21,12 @@ struct mapped_file {
 	struct elf_file *elf; /* NULL: could not be opened, or no ELF file */
 	struct python_file python; /* version 0: no CPython in it */
 	u32 id; /* small and unique, never reused while the cache lives */
-	/* rest is the cache's */
-	u64 inode;
+	u64 inode; /* as mappings say: 0 for the vDSO */
 	u32 dev_major, dev_minor;
-	u32 refs;
-	u64 used_ns;
-	struct mapped_file_cache *cache;
-	void *hh[8];
 };
+
+#define MAPPED_FILE_MAX	    4096
+#define MAPPED_FILE_ELF_MAX 2048
 
 struct mapped_file_cache;
 
@@ -36,10 +35,10 @@ void mapped_file_cache_free(struct mapped_file_cache *cache); /* after all refer
 DEFINE_CLEANUP(mapped_file_cache, struct mapped_file_cache *, mapped_file_cache_free)
 
 /*
- * The file behind a mapping of process pid, opened when nobody had it. Fills
- * mapping->file, which the mapping owns; NULL when there is none (anonymous memory).
- * The vDSO is read from the process's memory. Bounded: the least recently used
- * files that nobody references are dropped.
+ * The file behind a mapping of process pid (0: gone), opened when nobody had it.
+ * Fills mapping->file, which the mapping owns; NULL when there is none (anonymous
+ * memory), and asked once only. [vdso] is our own: one kernel has one for all.
+ * Bounded: the least recently used files that nobody references are dropped.
  */
 struct mapped_file *mapped_file_get(struct mapped_file_cache *cache, int pid, struct mapping *mapping);
 struct mapped_file *mapped_file_ref(struct mapped_file *file);

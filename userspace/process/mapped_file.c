@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "process/mapped_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+/* Memory is short: the file just stays outside the cache's index. */
+#define HASH_NONFATAL_OOM	   1
+#define uthash_nonfatal_oom(entry) ((entry)->is_indexed = false)
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+/*
+ * A file that nobody maps any more is kept for the next process that does, but
+ * not for long: our descriptor keeps its disk space and its mount busy.
+ */
+#define IDLE_KEEP_NS (60 * NS_PER_S)
+
+/*
+ * What makes a file this file. Device and inode alone do while we hold it open
+ * ourselves, since its inode cannot be reused then. Two cases need more: a file
+ * that we do not hold (no ELF file), and file systems on which several files
+ * share what mappings call (device, inode).
+ */
+struct file_key {
+	u64 inode;
+	u32 dev_major, dev_minor;
+	u64 stamp[4]; /* device, inode, size, time of change; all 0: held; all STAMP_UNKNOWN: could not be opened */
+};
+
+#define STAMP_UNKNOWN 0xff
+
+struct cached_file {
+	struct mapped_file file; /* first, see cached_file_of */
+	struct file_key key;
+	struct mapped_file_cache *cache;
+	u32 refs;
+	bool is_indexed;
+	u64 idle_ns; /* since when, if refs is 0 */
+	struct cached_file *prev, *next; /* the idle ones, in order */
+	UT_hash_handle hh;
+};
+
+struct mapped_file_cache {
+	struct cached_file *index;
+	struct cached_file *idle;
+	u32 cnt, elf_cnt;
+	u32 last_id;
+};
+
+static struct cached_file *cached_file_of(struct mapped_file *file)
+{
+	return (struct cached_file *)file;
+}
+
+static void cached_file_free(struct cached_file *entry)
+{
+	struct mapped_file_cache *cache = entry->cache;
+
+	if (entry->is_indexed)
+		HASH_DEL(cache->index, entry);
+	cache->cnt--;
+	cache->elf_cnt -= entry->file.elf != NULL;
+	elf_file_unref(entry->file.elf);
+	free(entry->file.name);
+	free(entry);
+}
+
+static void cache_drop_oldest(struct mapped_file_cache *cache)
+{
+	struct cached_file *entry = cache->idle;
+
+	DL_DELETE(cache->idle, entry);
+	cached_file_free(entry);
+}
+
+static void cache_trim(struct mapped_file_cache *cache)
+{
+	u64 now_ns = clock_monotonic_ns();
+
+	while (cache->idle && (cache->cnt >= MAPPED_FILE_MAX || cache->elf_cnt >= MAPPED_FILE_ELF_MAX ||
+			       now_ns - cache->idle->idle_ns > IDLE_KEEP_NS))
+		cache_drop_oldest(cache);
+}
+
+struct mapped_file_cache *mapped_file_cache_new(void)
+{
+	return calloc(1, sizeof(struct mapped_file_cache));
+}
+
+void mapped_file_cache_free(struct mapped_file_cache *cache)
+{
+	if (!cache)
+		return;
+	while (cache->idle)
+		cache_drop_oldest(cache);
+	free(cache);
+}
+
+struct mapped_file *mapped_file_ref(struct mapped_file *file)
+{
+	struct cached_file *entry = cached_file_of(file);
+
+	if (!entry->refs++)
+		DL_DELETE(entry->cache->idle, entry);
+	return file;
+}
+
+void mapped_file_unref(struct mapped_file *file)
+{
+	struct cached_file *entry = cached_file_of(file);
+
+	if (--entry->refs)
+		return;
+	entry->idle_ns = clock_monotonic_ns();
+	DL_APPEND(entry->cache->idle, entry);
+	cache_trim(entry->cache);
+}
+
+static char *name_of_path(const char *path)
+{
+	static const char deleted[] = " (deleted)";
+	const char *slash = strrchr(path, '/');
+	const char *name = slash && slash[1] ? slash + 1 : path;
+	size_t size = strlen(name), deleted_size = sizeof(deleted) - 1;
+
+	if (size > deleted_size && !strcmp(name + size - deleted_size, deleted))
+		size -= deleted_size;
+	return strndup(name, size);
+}
+
+static struct cached_file *cache_find(struct mapped_file_cache *cache, const struct file_key *key)
+{
+	struct cached_file *entry;
+
+	HASH_FIND(hh, cache->index, key, sizeof(*key), entry);
+	return entry;
+}
+
+/* Takes over elf, also on failure (NULL). The new file is idle: a reference brings it to life. */
+static struct cached_file *cache_add(struct mapped_file_cache *cache, const struct file_key *key, const char *path,
+				     struct elf_file *elf)
+{
+	_cleanup_(elf_file) struct elf_file *owned = elf;
+
+	cache_trim(cache);
+	if (cache->cnt >= MAPPED_FILE_MAX)
+		return NULL;
+
+	struct cached_file *entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return NULL;
+	entry->file.name = name_of_path(path);
+	if (!entry->file.name) {
+		free(entry);
+		return NULL;
+	}
+	entry->file.elf = take(owned);
+	entry->file.id = ++cache->last_id;
+	entry->file.inode = key->inode;
+	entry->file.dev_major = key->dev_major;
+	entry->file.dev_minor = key->dev_minor;
+	if (elf && python_file_inspect(elf, &entry->file.python))
+		entry->file.python = (struct python_file){0};
+
+	entry->key = *key;
+	entry->cache = cache;
+	entry->is_indexed = true;
+	HASH_ADD(hh, cache->index, key, sizeof(entry->key), entry);
+	entry->idle_ns = clock_monotonic_ns();
+	DL_APPEND(cache->idle, entry);
+	cache->cnt++;
+	cache->elf_cnt += elf != NULL;
+	return entry;
+}
+
+/*
+ * A mapping's (device, inode) is the superblock's device. On btrfs each
+ * subvolume has its own in stat(2), and inodes are numbered per subvolume. On
+ * overlayfs it may be the device of the layer below. So where the devices
+ * differ, and the file system is not of that kind, it is another file.
+ */
+static bool device_is_layered(int fd, bool *ret_shares_inodes)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		return false;
+	*ret_shares_inodes = fs.f_type == BTRFS_SUPER_MAGIC;
+	return *ret_shares_inodes || fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+/*
+ * Whether an O_PATH descriptor is the mapping's file: a path may lead to another
+ * one by now. Completes the key for the case that the file will not be held.
+ */
+static int file_verify(int fd, const struct mapping *mapping, struct file_key *key, bool *ret_shares_inodes)
+{
+	bool shares_inodes = false;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EACCES; /* opening a device may do things */
+	bool is_layered = device_is_layered(fd, &shares_inodes);
+	bool same_device = major(st.st_dev) == mapping->dev_major && minor(st.st_dev) == mapping->dev_minor;
+	if (st.st_ino != mapping->inode || (!same_device && !is_layered))
+		return -ESTALE;
+
+	key->stamp[0] = st.st_dev;
+	key->stamp[1] = st.st_ino;
+	key->stamp[2] = st.st_size;
+	key->stamp[3] = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+	*ret_shares_inodes = shares_inodes;
+	return 0;
+}
+
+/* Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, and the very range. Leads to deleted files and memfds too. */
+static int place_map_files(int pid, const struct mapping *mapping)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid, mapping->start, mapping->end);
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Below a root directory, out of which no symbolic link leads. */
+static int place_path(const char *root, const struct mapping *mapping)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+
+	if (mapping->path[0] != '/')
+		return -ENOENT;
+	_cleanup_(fd) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0)
+		return -errno;
+	int fd = syscall(SYS_openat2, root_fd, mapping->path, &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
+}
+
+static int place_root_of_process(int pid, const struct mapping *mapping)
+{
+	char root[32];
+
+	snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	return place_path(root, mapping);
+}
+
+static int place_own_root(int pid, const struct mapping *mapping)
+{
+	return place_path("/", mapping);
+}
+
+/* An O_PATH descriptor of the mapping's file. Fills the key's stamp. */
+static int file_locate(int pid, const struct mapping *mapping, struct file_key *key, bool *ret_shares_inodes)
+{
+	static int (*const places[])(int pid, const struct mapping *mapping) = {
+		place_map_files,
+		place_root_of_process,
+		place_own_root,
+	};
+	int err = -ENOENT;
+
+	for (size_t i = pid ? 0 : 2; i < sizeof(places) / sizeof(places[0]); i++) {
+		_cleanup_(fd) int fd = places[i](pid, mapping);
+
+		err = fd < 0 ? fd : file_verify(fd, mapping, key, ret_shares_inodes);
+		if (!err)
+			return take_fd(fd);
+		if (err == -EMFILE || err == -ENFILE)
+			break;
+	}
+	return err;
+}
+
+/* O_NONBLOCK for leases and whatever else might let us wait. NULL: no ELF file, or not readable. */
+static struct elf_file *file_load(int path_fd, const char *name)
+{
+	struct elf_file *elf;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || elf_file_open_fd(fd, name, &elf))
+		return NULL;
+	return elf;
+}
+
+static struct cached_file *cache_get(struct mapped_file_cache *cache, int pid, const struct mapping *mapping)
+{
+	struct file_key held = {
+		.inode = mapping->inode,
+		.dev_major = mapping->dev_major,
+		.dev_minor = mapping->dev_minor,
+	};
+	struct file_key key = held;
+	bool shares_inodes = false;
+
+	struct cached_file *entry = cache_find(cache, &held);
+	if (entry)
+		return entry;
+
+	_cleanup_(fd) int fd = file_locate(pid, mapping, &key, &shares_inodes);
+	while (fd < 0 && (fd == -EMFILE || fd == -ENFILE) && cache->idle) {
+		cache_drop_oldest(cache);
+		fd = file_locate(pid, mapping, &key, &shares_inodes);
+	}
+	if (fd < 0)
+		memset(key.stamp, STAMP_UNKNOWN, sizeof(key.stamp));
+	entry = cache_find(cache, &key);
+	if (entry)
+		return entry;
+
+	cache_trim(cache);
+	struct elf_file *elf = NULL;
+	if (fd >= 0 && cache->elf_cnt < MAPPED_FILE_ELF_MAX)
+		elf = file_load(fd, mapping->path);
+	return cache_add(cache, elf && !shares_inodes ? &held : &key, mapping->path, elf);
+}
+
+/* Where our own vDSO lies. */
+static int find_own_vdso(struct mapping_table **table, const struct mapping **ret)
+{
+	_cleanup_(free) char *maps = NULL;
+	size_t size;
+
+	int err = file_read("/proc/self/maps", 16 << 20, &maps, &size);
+	if (!err)
+		err = mapping_table_parse(table, maps, size);
+	if (err)
+		return err;
+	for (size_t i = 0; i < mapping_table_cnt(*table); i++) {
+		const struct mapping *mapping = mapping_table_at(*table, i);
+
+		if (!strcmp(mapping->path, "[vdso]")) {
+			*ret = mapping;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/*
+ * The vDSO of a 64-bit process is the same text everywhere, so we read our own:
+ * nobody can lie to us about it, and the process may be gone. A 32-bit process
+ * has another one, below 4 GiB.
+ */
+static struct cached_file *cache_get_vdso(struct mapped_file_cache *cache, const struct mapping *mapping)
+{
+	_cleanup_(mapping_table) struct mapping_table *table = mapping_table_new();
+	const struct mapping *own;
+	struct file_key key = {0};
+	struct elf_file *elf;
+
+	if (mapping->start <= UINT32_MAX)
+		return NULL;
+	struct cached_file *entry = cache_find(cache, &key);
+	if (entry)
+		return entry;
+	if (!table || find_own_vdso(&table, &own))
+		return NULL;
+	if (elf_file_open_memory((const void *)own->start, own->end - own->start, own->path, &elf))
+		return NULL;
+	return cache_add(cache, &key, own->path, elf);
+}
+
+/* Shared memory that has a name and an inode, but is data or a JIT's code. */
+static bool is_nameless_memory(const char *path)
+{
+	static const char *const prefixes[] = {"/dev/zero", "/SYSV", "//anon", "/anon_hugepage", "[anon"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (!strncmp(path, prefixes[i], strlen(prefixes[i])))
+			return true;
+	}
+	return false;
+}
+
+struct mapped_file *mapped_file_get(struct mapped_file_cache *cache, int pid, struct mapping *mapping)
+{
+	struct cached_file *entry = NULL;
+
+	if (mapping->file || mapping->file_failed)
+		return mapping->file;
+	if (mapping->inode && !is_nameless_memory(mapping->path))
+		entry = cache_get(cache, pid, mapping);
+	else if (!strcmp(mapping->path, "[vdso]"))
+		entry = cache_get_vdso(cache, mapping);
+
+	if (entry)
+		mapping->file = mapped_file_ref(&entry->file);
+	else
+		mapping->file_failed = true;
+	return mapping->file;
+}
