@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * live_python.h - real interpreters that run data/facts.py, for tests that read
+ * from their memory what they say of themselves.
+ */
+#ifndef PYPROF_LIVE_PYTHON_H
+#define PYPROF_LIVE_PYTHON_H
+
+#include "base/remote_memory.h"
+#include "python/python_file.h"
+
+struct live_python {
+	char name[64]; /* "sid-3.15" */
+	char path[256], root[256];
+	int pid; /* 0: not started */
+	int input; /* closed: it ends */
+	char *facts; /* what it printed */
+	struct remote_memory memory;
+	struct python_file file;
+	u64 runtime; /* address of _PyRuntime in its memory */
+};
+
+/*
+ * Calls test with every supported interpreter that tools/get_pythons.sh lists and
+ * that runs here, beside /usr/bin/python3; skips the test when there is none.
+ */
+void for_each_live_python(void (*test)(const struct live_python *python));
+
+/* The next fact that begins with word, after `from` (NULL: the first); NULL when there is none. */
+const char *live_python_fact(const struct live_python *python, const char *word, const char *from);
+
+/* A hexadecimal word of a fact, as text: to be freed. */
+char *fact_text(const char *word);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "python/code_object.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "build_python.h"
+#include "live_python.h"
+
+static struct code_object *read_built(const struct built_python *built, u64 address, u32 signature, int expected)
+{
+	struct remote_memory memory = built_memory(built);
+	struct code_object *code = NULL;
+
+	cr_assert_eq(code_object_read(&memory, &built->layout, address, signature, &code), expected);
+	return code;
+}
+
+static const u32 versions[] = {0x030b07f0, 0x030c01f0};
+
+/* Each test below runs for the two ways to sign: by the name's hash, by co_version. */
+#define for_each_version(built)                                                                                        \
+	for (size_t version_ = 0; version_ < sizeof(versions) / sizeof(*versions); version_++)                         \
+		for (_cleanup_(built_python) struct built_python *built = built_python_new(versions[version_]); built; \
+		     built_python_free(take(built)))
+
+Test(code_object, has_its_names_and_lines)
+{
+	for_each_version(built)
+	{
+		u64 address = built_code(built, "C.f", "f", "/app/a.py", 7);
+		_cleanup_(code_object) struct code_object *code = read_built(built, address,
+									     built_signature(built, address), 0);
+
+		cr_assert_str_eq(code->function, "C.f");
+		cr_assert_str_eq(code->file, "/app/a.py");
+		cr_assert_eq(code->first_line, 7);
+		cr_assert_eq(code_object_line(code, 0), 7);
+		cr_assert_eq(code_object_line(code, 2), 8);
+		cr_assert_eq(code_object_line(code, PYTHON_INSTR_UNKNOWN), 0);
+	}
+}
+
+Test(code_object, without_a_qualified_name_has_its_plain_one)
+{
+	for_each_version(built)
+	{
+		u64 address = built_code(built, "C.f", "f", "a.py", 7);
+		built_poke_u64(built, address + built->layout.code_qualname, 0);
+		_cleanup_(code_object) struct code_object *code = read_built(built, address,
+									     built_signature(built, address), 0);
+
+		cr_assert_str_eq(code->function, "f");
+	}
+}
+
+Test(code_object, another_at_the_same_address_is_stale)
+{
+	for_each_version(built)
+	{
+		u64 address = built_code(built, "f", "f", "a.py", 7);
+
+		read_built(built, address, built_signature(built, address) ^ 1, -ESTALE);
+	}
+}
+
+Test(code_object, one_whose_reference_count_became_a_free_list_is_stale)
+{
+	for_each_version(built)
+	{
+		u64 address = built_code(built, "f", "f", "a.py", 7);
+		u32 signature = built_signature(built, address);
+
+		built_poke_u64(built, address, 0);
+		read_built(built, address, signature, -ESTALE);
+		built_poke_u64(built, address, BUILT_BASE + 64);
+		read_built(built, address, signature, -ESTALE);
+	}
+}
+
+Test(code_object, of_another_type_is_invalid)
+{
+	for_each_version(built)
+	{
+		u64 address = built_code(built, "f", "f", "a.py", 7);
+
+		built_poke_u64(built, address + built->layout.object_type, built_type(built, "codec"));
+		read_built(built, address, built_signature(built, address), -EINVAL);
+		built_poke_u64(built, address + built->layout.object_type, 1);
+		read_built(built, address, built_signature(built, address), -EINVAL);
+	}
+}
+
+Test(code_object, with_a_line_table_that_is_no_bytes_object_is_invalid)
+{
+	for_each_version(built)
+	{
+		u64 address = built_code(built, "f", "f", "a.py", 7);
+
+		built_poke_u64(built, address + built->layout.code_line_table, address);
+		read_built(built, address, built_signature(built, address), -EINVAL);
+	}
+}
+
+Test(code_object, with_a_line_table_that_is_too_long_is_invalid)
+{
+	for_each_version(built)
+	{
+		u64 address = built_code(built, "f", "f", "a.py", 7);
+		u64 table = built_peek_u64(built, address + built->layout.code_line_table);
+
+		built_poke_u64(built, table + built->layout.bytes_size, ~0ull);
+		read_built(built, address, built_signature(built, address), -EINVAL);
+	}
+}
+
+Test(code_object, outside_memory_is_a_fault)
+{
+	for_each_version(built) read_built(built, 0x1000, 1, -EFAULT);
+}
+
+static void check_lines(const struct live_python *python, const char *fact, const struct code_object *code)
+{
+	unsigned long long address, owner;
+	unsigned int instr, line;
+
+	cr_assert_eq(sscanf(fact, "code %llx", &address), 1);
+	while ((fact = live_python_fact(python, "line", fact)) &&
+	       sscanf(fact, "line %llx %u %u", &owner, &instr, &line) == 3 && owner == address)
+		cr_assert_eq(code_object_line(code, instr), line, "%s: %s at %u is line %u, not %u", python->name,
+			     code->function, instr, line, code_object_line(code, instr));
+}
+
+static void check_code(const struct live_python *python, const char *fact)
+{
+	unsigned long long address;
+	int function_at, file_at;
+	u32 first_line;
+
+	cr_assert_eq(sscanf(fact, "code %llx %n%*s %n%*s %u", &address, &function_at, &file_at, &first_line), 2);
+	_cleanup_(free) char *function = fact_text(fact + function_at);
+	_cleanup_(free) char *file = fact_text(fact + file_at);
+	_cleanup_(code_object) struct code_object *code = NULL;
+	u32 signature = signature_read(&python->memory, &python->file.layout, address);
+	int err = code_object_read(&python->memory, &python->file.layout, address, signature, &code);
+
+	cr_assert_eq(err, 0, "%s: %s: %s", python->name, function, strerror(-err));
+	cr_assert_str_eq(code->function, function, "%s", python->name);
+	cr_assert_str_eq(code->file, file, "%s", python->name);
+	cr_assert_eq(code->first_line, first_line, "%s", python->name);
+	check_lines(python, fact, code);
+}
+
+static void check_codes(const struct live_python *python)
+{
+	size_t cnt = 0;
+
+	for (const char *fact = NULL; (fact = live_python_fact(python, "code", fact)); cnt++)
+		check_code(python, fact);
+	cr_assert_gt(cnt, 10);
+}
+
+Test(code_object, of_a_live_interpreter_is_what_it_says_itself, .timeout = 120)
+{
+	for_each_live_python(check_codes);
+}
+
+static void check_gone(const struct live_python *python)
+{
+	unsigned long long address;
+	struct code_object *code;
+
+	cr_assert_eq(sscanf(live_python_fact(python, "string", NULL), "string %llx", &address), 1);
+	u32 signature = signature_read(&python->memory, &python->file.layout, address);
+	cr_assert_neq(code_object_read(&python->memory, &python->file.layout, address, signature, &code), 0,
+		      "%s: took a string for code", python->name);
+}
+
+Test(code_object, a_live_string_is_none, .timeout = 120)
+{
+	for_each_live_python(check_gone);
+}
