@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "process/mapped_file.h"
+
+TestSuite(mapped_file);
+
+static char directory[64];
+static struct mapped_file_cache *cache;
+
+static void set_up(void)
+{
+	strcpy(directory, "/tmp/pyprof-test-XXXXXX");
+	cr_assert_not_null(mkdtemp(directory));
+	cache = mapped_file_cache_new();
+	cr_assert_not_null(cache);
+}
+
+static void tear_down(void)
+{
+	char command[128];
+
+	mapped_file_cache_free(cache);
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	(void)!system(command);
+}
+
+static const char *path_of(const char *name)
+{
+	static char paths[4][128];
+	static int turn;
+	char *path = paths[turn++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", directory, name);
+	return path;
+}
+
+/* A copy of some ELF file. */
+static void copy_file(const char *from, int to)
+{
+	_cleanup_(free) char *data = NULL;
+	size_t size;
+
+	cr_assert_eq(file_read(from, 64 << 20, &data, &size), 0);
+	cr_assert_eq(write(to, data, size), (ssize_t)size);
+}
+
+static const char *make_file(const char *from, const char *name)
+{
+	const char *path = path_of(name);
+	_cleanup_(fd) int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0755);
+
+	copy_file(from, fd);
+	return path;
+}
+
+static void *map_fd(int fd)
+{
+	void *at = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 4096);
+
+	cr_assert_neq(at, MAP_FAILED);
+	return at;
+}
+
+static void *map_file(const char *path)
+{
+	_cleanup_(fd) int fd = open(path, O_RDONLY);
+
+	return map_fd(fd);
+}
+
+static struct mapping_table *own_table(void)
+{
+	struct mapping_table *table = mapping_table_new();
+	_cleanup_(free) char *maps = NULL;
+	size_t size;
+
+	cr_assert_eq(file_read("/proc/self/maps", 16 << 20, &maps, &size), 0);
+	cr_assert_eq(mapping_table_parse(&table, maps, size), 0);
+	return table;
+}
+
+static struct mapped_file *file_at(struct mapping_table *table, const void *at)
+{
+	struct mapping *mapping = mapping_table_find(table, (u64)at);
+
+	cr_assert_not_null(mapping);
+	return mapped_file_get(cache, getpid(), mapping);
+}
+
+static bool can_use_map_files(void)
+{
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	const struct mapping *mapping = mapping_table_at(table, 0);
+	char path[128];
+
+	snprintf(path, sizeof(path), "/proc/self/map_files/%llx-%llx", mapping->start, mapping->end);
+	_cleanup_(fd) int fd = open(path, O_RDONLY);
+	return fd >= 0;
+}
+
+Test(mapped_file, a_file_is_opened_once_for_all_its_mappings, .init = set_up, .fini = tear_down)
+{
+	const char *path = make_file("/bin/true", "program");
+	void *a = map_file(path), *b = map_file(path);
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+
+	struct mapped_file *file = file_at(table, a);
+	cr_assert_not_null(file);
+	cr_assert_not_null(file->elf);
+	cr_assert_str_eq(file->name, "program");
+	cr_assert_eq(file->python.version, 0);
+	cr_assert_eq(file_at(table, b), file);
+	cr_assert_eq(mapping_table_find(table, (u64)b)->file, file);
+}
+
+Test(mapped_file, a_deleted_file_that_is_still_mapped_is_opened, .init = set_up, .fini = tear_down)
+{
+	const char *path = make_file("/bin/true", "program");
+	void *at = map_file(path);
+
+	if (!can_use_map_files())
+		cr_skip_test("map_files needs CAP_SYS_ADMIN");
+	cr_assert_eq(unlink(path), 0);
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	struct mapped_file *file = file_at(table, at);
+	cr_assert_not_null(file->elf);
+	cr_assert_str_eq(file->name, "program");
+}
+
+Test(mapped_file, a_replaced_file_is_another_file, .init = set_up, .fini = tear_down)
+{
+	const char *path = make_file("/bin/true", "program");
+	void *old = map_file(path);
+
+	if (!can_use_map_files())
+		cr_skip_test("map_files needs CAP_SYS_ADMIN");
+	cr_assert_eq(rename(make_file("/bin/cat", "new"), path), 0);
+	void *fresh = map_file(path);
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	struct mapped_file *a = file_at(table, old), *b = file_at(table, fresh);
+	cr_assert_not_null(a->elf);
+	cr_assert_not_null(b->elf);
+	cr_assert_neq(a, b);
+	cr_assert_neq(a->id, b->id);
+}
+
+Test(mapped_file, the_path_of_a_process_that_is_gone_is_believed_only_with_its_inode, .init = set_up, .fini = tear_down)
+{
+	const char *path = make_file("/bin/true", "program");
+	void *at = map_file(path);
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	_cleanup_(mapping_table) struct mapping_table *later = own_table();
+
+	/* The same file is held open by nobody yet. */
+	struct mapping *mapping = mapping_table_find(table, (u64)at);
+	cr_assert_not_null(mapped_file_get(cache, 0, mapping)->elf);
+
+	mapping = mapping_table_find(later, (u64)at);
+	mapping->inode += 1;
+	struct mapped_file *file = mapped_file_get(cache, 0, mapping);
+	cr_assert_not_null(file, "has a name");
+	cr_assert_null(file->elf, "but is none that could be opened");
+	cr_assert_str_eq(file->name, "program");
+}
+
+Test(mapped_file, a_number_reused_by_another_inode_is_another_file, .init = set_up, .fini = tear_down)
+{
+	/* No ELF files, so that the cache holds none of them open. */
+	ino_t first = 0;
+	u32 id = 0;
+
+	for (int i = 0; i < 50; i++) {
+		_cleanup_(fd) int fd = open(path_of("data"), O_RDWR | O_CREAT | O_TRUNC, 0755);
+		struct stat st;
+
+		cr_assert_eq(ftruncate(fd, 65536 + i), 0);
+		cr_assert_eq(fstat(fd, &st), 0);
+		void *at = map_fd(fd);
+		struct mapping mapping = {
+			.start = (u64)at,
+			.end = (u64)at + 8192,
+			.inode = st.st_ino,
+			.dev_major = major(st.st_dev),
+			.dev_minor = minor(st.st_dev),
+			.path = (char *)path_of("data"),
+		};
+		struct mapped_file *file = mapped_file_get(cache, getpid(), &mapping);
+		cr_assert_not_null(file);
+		cr_assert_null(file->elf);
+		if (id && st.st_ino == first)
+			cr_assert_neq(file->id, id);
+		first = st.st_ino;
+		id = file->id;
+		mapped_file_unref(file);
+		munmap(at, 8192);
+		unlink(path_of("data"));
+	}
+}
+
+Test(mapped_file, a_memfd_is_opened, .init = set_up, .fini = tear_down)
+{
+	_cleanup_(fd) int fd = memfd_create("code", 0);
+
+	if (!can_use_map_files())
+		cr_skip_test("map_files needs CAP_SYS_ADMIN");
+	copy_file("/bin/true", fd);
+	void *at = map_fd(fd);
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	struct mapped_file *file = file_at(table, at);
+	cr_assert_not_null(file->elf);
+	cr_assert_str_eq(file->name, "memfd:code");
+}
+
+Test(mapped_file, anonymous_and_shared_memory_is_no_file, .init = set_up, .fini = tear_down)
+{
+	void *anonymous = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *shared = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+
+	cr_assert_null(file_at(table, anonymous));
+	cr_assert(mapping_table_find(table, (u64)anonymous)->file_failed);
+	cr_assert_null(file_at(table, shared));
+}
+
+Test(mapped_file, the_vdso_is_one_file_for_everybody, .init = set_up, .fini = tear_down)
+{
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	_cleanup_(mapping_table) struct mapping_table *other = own_table();
+	const void *at = (const void *)getauxval(AT_SYSINFO_EHDR);
+
+	if (!at)
+		cr_skip_test("no vDSO here");
+	struct mapped_file *file = file_at(table, at);
+	cr_assert_not_null(file);
+	cr_assert_str_eq(file->name, "[vdso]");
+	cr_assert_eq(mapped_file_get(cache, 0, mapping_table_find(other, (u64)at)), file);
+
+	u64 address;
+	cr_assert_eq(elf_file_address_of_offset(file->elf, 0, &address), 0);
+}
+
+/* Were a fifo opened as a file is, this would hang. */
+Test(mapped_file, a_fifo_in_the_place_of_the_file_is_left_alone, .init = set_up, .fini = tear_down, .timeout = 10)
+{
+	struct mapping mapping = {.start = 0x1000, .end = 0x2000, .inode = 1, .path = (char *)path_of("fifo")};
+	struct stat st;
+
+	cr_assert_eq(mkfifo(mapping.path, 0600), 0);
+	cr_assert_eq(stat(mapping.path, &st), 0);
+	mapping.inode = st.st_ino;
+	mapping.dev_major = major(st.st_dev);
+	mapping.dev_minor = minor(st.st_dev);
+	struct mapped_file *file = mapped_file_get(cache, 0, &mapping);
+	cr_assert_null(file->elf);
+	mapped_file_unref(file);
+}
+
+Test(mapped_file, a_symbolic_link_in_the_place_of_the_file_is_not_followed, .init = set_up, .fini = tear_down)
+{
+	const char *target = make_file("/bin/true", "target");
+	struct mapping mapping = {.start = 0x1000, .end = 0x2000, .path = (char *)path_of("link")};
+	struct stat st;
+
+	cr_assert_eq(symlink(target, mapping.path), 0);
+	cr_assert_eq(stat(target, &st), 0);
+	mapping.inode = st.st_ino;
+	mapping.dev_major = major(st.st_dev);
+	mapping.dev_minor = minor(st.st_dev);
+	struct mapped_file *file = mapped_file_get(cache, 0, &mapping);
+	cr_assert_null(file->elf);
+	mapped_file_unref(file);
+}
+
+/* A process in another root: its /lib is not ours, and an absolute link there must not lead to ours. */
+Test(mapped_file, a_file_in_another_root_is_found_there, .init = set_up, .fini = tear_down)
+{
+	make_file("/bin/true", "program");
+	int ready[2];
+
+	if (getuid())
+		cr_skip_test("chroot needs root");
+	cr_assert_eq(pipe(ready), 0);
+	pid_t pid = fork();
+	if (!pid) {
+		if (chroot(directory) || chdir("/"))
+			_exit(1);
+		(void)!write(ready[1], "", 1);
+		pause();
+		_exit(0);
+	}
+	char byte;
+	struct stat st;
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	cr_assert_eq(stat(path_of("program"), &st), 0);
+	struct mapping mapping = {
+		.start = 0x1000,
+		.end = 0x2000,
+		.inode = st.st_ino,
+		.dev_major = major(st.st_dev),
+		.dev_minor = minor(st.st_dev),
+		.path = (char *)"/program",
+	};
+	struct mapped_file *file = mapped_file_get(cache, pid, &mapping);
+	cr_assert_not_null(file->elf);
+	mapped_file_unref(file);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+Test(mapped_file, files_that_nobody_maps_make_room, .init = set_up, .fini = tear_down)
+{
+	struct mapping mapping = {.start = 0x1000, .end = 0x2000, .path = (char *)"/nowhere"};
+
+	for (int i = 0; i < 3 * MAPPED_FILE_MAX; i++) {
+		mapping.inode = 1000 + i;
+		mapping.file = NULL;
+		mapping.file_failed = false;
+		struct mapped_file *file = mapped_file_get(cache, 0, &mapping);
+		cr_assert_not_null(file);
+		mapped_file_unref(file);
+	}
+}
