@@ -30,14 +30,15 @@ MEMBERS = {
     "runtime_interpreters": [(11, offset("_PyRuntimeState", "interpreters.head"))],
     "interpreter_next": [(11, offset("PyInterpreterState", "next"))],
     "interpreter_threads": [(11, offset("PyInterpreterState", "threads.head"))],
+    # 3.12 counts versions in a static variable; its func_state.next_version never moves.
     "interpreter_generation": [
         (11, "0"),
-        (12, offset("PyInterpreterState", "func_state.next_version")),
+        (13, offset("PyInterpreterState", "func_state.next_version")),
         (14, offset("PyInterpreterState", "_code_object_generation")),
     ],
     "generation_size": [
         (11, "0"),
-        (12, "sizeof(((PyInterpreterState *)0)->func_state.next_version)"),
+        (13, "sizeof(((PyInterpreterState *)0)->func_state.next_version)"),
         (14, "sizeof(((PyInterpreterState *)0)->_code_object_generation)"),
     ],
     "thread_previous": [(11, offset("PyThreadState", "prev"))],

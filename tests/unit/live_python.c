@@ -52,11 +52,10 @@ static bool interpreter_start(struct live_python *python, const char *script)
 	}
 	close(input[0]);
 	close(output[1]);
-	python->input = input[1];
-
-	_cleanup_(stream) FILE *out = fdopen(output[0], "r");
-	cr_assert(out);
-	python->facts = facts_read(out);
+	python->input = fdopen(input[1], "w");
+	python->output = fdopen(output[0], "r");
+	cr_assert(python->input && python->output);
+	python->facts = facts_read(python->output);
 	return python->facts;
 }
 
@@ -67,7 +66,8 @@ static int interpreter_stop(struct live_python *python)
 
 	if (python->facts)
 		kill(python->pid, SIGKILL);
-	close(python->input);
+	fclose(python->input);
+	fclose(python->output);
 	waitpid(python->pid, &status, 0);
 	free(python->facts);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -157,6 +157,15 @@ const char *live_python_fact(const struct live_python *python, const char *word,
 		if (!strncmp(line, word, size) && line[size] == ' ')
 			return line;
 	return NULL;
+}
+
+void live_python_make_code(const struct live_python *python)
+{
+	char line[16];
+
+	fputs("\n", python->input);
+	fflush(python->input);
+	cr_assert(fgets(line, sizeof(line), python->output), "%s is gone", python->name);
 }
 
 char *fact_text(const char *word)

@@ -13,7 +13,7 @@ struct live_python {
 	char name[64]; /* "sid-3.15" */
 	char path[256], root[256];
 	int pid; /* 0: not started */
-	int input; /* closed: it ends */
+	FILE *input, *output;
 	char *facts; /* what it printed */
 	struct remote_memory memory;
 	struct python_file file;
@@ -28,6 +28,9 @@ void for_each_live_python(void (*test)(const struct live_python *python));
 
 /* The next fact that begins with word, after `from` (NULL: the first); NULL when there is none. */
 const char *live_python_fact(const struct live_python *python, const char *word, const char *from);
+
+/* Has it make and drop a code object. */
+void live_python_make_code(const struct live_python *python);
 
 /* A hexadecimal word of a fact, as text: to be freed. */
 char *fact_text(const char *word);

@@ -80,16 +80,6 @@ static const struct measured_layout *measured_layout_find(u32 version, u16 free_
 	return NULL;
 }
 
-/*
- * Where the generation lies is known for the releases that were measured. Others
- * do without: a wrong place would keep dead names alive, none only costs time.
- */
-static void layout_forget_generation(struct python_layout *layout)
-{
-	layout->interpreter_generation = 0;
-	layout->generation_size = 0;
-}
-
 int python_layout_of_version(u32 version, struct python_layout *ret)
 {
 	const struct measured_layout *measured = measured_layout_find(version, 0);
@@ -98,8 +88,6 @@ int python_layout_of_version(u32 version, struct python_layout *ret)
 		return -ENOTSUP;
 	*ret = measured->layout;
 	ret->version = version;
-	if (version > measured->last_measured)
-		layout_forget_generation(ret);
 	return 0;
 }
 
@@ -115,16 +103,22 @@ static u64 described_value(struct cursor *offsets, u16 place, u64 max)
 	return value;
 }
 
+/*
+ * 3.13 does not say where its generation lies, so that is believed only for what
+ * was measured: a wrong place would keep dead names alive, none only costs time.
+ */
 static void layout_find_generation(struct python_layout *layout, const struct measured_layout *measured,
 				   struct cursor *offsets)
 {
 	u64 size = described_value(offsets, measured->index.interpreter_size, UINT32_MAX);
 
-	if (measured->index.interpreter_generation)
+	if (measured->index.interpreter_generation) {
 		layout->interpreter_generation = described_value(offsets, measured->index.interpreter_generation, size);
-	else if (layout->version > measured->last_measured || size < measured->smallest_interpreter ||
-		 size > measured->largest_interpreter)
-		layout_forget_generation(layout);
+	} else if (layout->version > measured->last_measured || size < measured->smallest_interpreter ||
+		   size > measured->largest_interpreter) {
+		layout->interpreter_generation = 0;
+		layout->generation_size = 0;
+	}
 }
 
 static void layout_describe(struct python_layout *layout, const struct measured_layout *measured,

@@ -206,18 +206,12 @@ static int layout_of_file(struct elf_file *elf, u64 runtime, struct python_layou
 	return err ? err : python_layout_of_debug_offsets(data, sizeof(data), ret);
 }
 
-/*
- * Builds for debugging CPython itself: --with-trace-refs gives each object two
- * more words, --with-pydebug each interpreter some that shift the generation.
- */
+/* --with-trace-refs, a build for debugging CPython itself, gives each object two more words. */
 static int layout_of_plain_version(struct elf_file *elf, u32 version, struct python_layout *ret)
 {
 	if (has_object(elf, "PyModule_Create2TraceRefs"))
 		return -ENOTSUP;
-	int err = python_layout_of_version(version, ret);
-	if (!err && has_object(elf, "_Py_NegativeRefcount"))
-		ret->interpreter_generation = ret->generation_size = 0;
-	return err;
+	return python_layout_of_version(version, ret);
 }
 
 int python_file_inspect(struct elf_file *elf, struct python_file *ret)

@@ -7,7 +7,7 @@
     thread IDENT CODE...                         innermost first, in a thread that keeps still
     end
 
-Then it waits until its standard input is closed.
+Then each line of its standard input makes and drops a code object, answered with another "end".
 """
 import sys
 import threading
@@ -140,7 +140,9 @@ def main():
         codes = [hex(id(code)) for code in chain(sys._current_frames()[thread.ident])]
         print("thread", hex(thread.ident), *codes)
     print("end", flush=True)
-    sys.stdin.read()
+    for _ in sys.stdin:
+        exec("def made():\n    pass\n", {})
+        print("end", flush=True)
 
 
 main()

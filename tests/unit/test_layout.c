@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "python/layout.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "live_python.h"
+
+/* The head of _Py_DebugOffsets of Debian's 3.15.2, up to what one test needs; zeros follow. */
+static void debug_offsets_begin(u64 offsets[256], u32 version, u64 free_threaded)
+{
+	memset(offsets, 0, 256 * sizeof(*offsets));
+	memcpy(offsets, "xdebugpy", 8);
+	offsets[1] = version;
+	offsets[2] = free_threaded;
+}
+
+Test(layout, of_a_version_that_does_not_describe_itself_comes_from_the_table)
+{
+	struct python_layout layout;
+
+	cr_assert_eq(python_layout_of_version(0x030b02f0, &layout), 0);
+	cr_assert_eq(layout.version, 0x030b02f0);
+	cr_assert_eq(layout.frame_is_entry, 68);
+	cr_assert_eq(layout.frame_owner, ABSENT);
+	cr_assert_eq(layout.code_version, ABSENT);
+	cr_assert_eq(layout.interpreter_generation, 0);
+	cr_assert_eq(python_layout_check(&layout), 0);
+
+	cr_assert_eq(python_layout_of_version(0x030c01f0, &layout), 0);
+	cr_assert_eq(layout.frame_is_entry, ABSENT);
+	cr_assert_eq(layout.frame_owner, 70);
+	cr_assert_eq(layout.code_version, 92);
+	cr_assert_eq(layout.interpreter_generation, 0);
+	cr_assert_eq(python_layout_check(&layout), 0);
+}
+
+Test(layout, of_other_versions_is_not_known)
+{
+	static const u32 versions[] = {0, 0x02071200, 0x030a0df0, 0x030b00b5, 0x030d00f0, 0x030f00f0, 0x031000f0};
+	struct python_layout layout;
+
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++)
+		cr_assert_eq(python_layout_of_version(versions[i], &layout), -ENOTSUP, "%#x", versions[i]);
+}
+
+Test(layout, needs_the_cookie)
+{
+	struct python_layout layout;
+	u64 offsets[256];
+
+	debug_offsets_begin(offsets, 0x030d00f0, 0);
+	((char *)offsets)[7] = 'z';
+	cr_assert_eq(python_layout_of_debug_offsets(offsets, sizeof(offsets), &layout), -EINVAL);
+}
+
+Test(layout, of_a_struct_of_unknown_version_is_not_supported)
+{
+	static const u32 versions[] = {0x030c00f0, 0x030d00b4, 0x031000f0};
+	struct python_layout layout;
+	u64 offsets[256];
+
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
+		debug_offsets_begin(offsets, versions[i], 0);
+		cr_assert_eq(python_layout_of_debug_offsets(offsets, sizeof(offsets), &layout), -ENOTSUP, "%#x",
+			     versions[i]);
+	}
+}
+
+Test(layout, of_offsets_that_cannot_be_is_invalid)
+{
+	struct python_layout layout;
+	u64 offsets[256];
+
+	for (int fill = 0; fill < 2; fill++) {
+		debug_offsets_begin(offsets, 0x030e00f0, 0);
+		for (size_t i = 3; i < 256; i++)
+			offsets[i] = fill ? ~0ull : 0;
+		cr_assert_eq(python_layout_of_debug_offsets(offsets, sizeof(offsets), &layout), -EINVAL);
+	}
+}
+
+Test(layout, with_an_offset_outside_what_the_walker_reads_is_invalid)
+{
+	struct python_layout good, bad;
+
+	cr_assert_eq(python_layout_of_version(0x030c00f0, &good), 0);
+	bad = good;
+	bad.thread_id = THREAD_STATE_WINDOW - 4;
+	cr_assert_eq(python_layout_check(&bad), -EINVAL);
+	bad = good;
+	bad.frame_owner = FRAME_WINDOW;
+	cr_assert_eq(python_layout_check(&bad), -EINVAL);
+	bad = good;
+	bad.code_line_table = CODE_WINDOW;
+	cr_assert_eq(python_layout_check(&bad), -EINVAL);
+	bad = good;
+	bad.frame_previous = ABSENT;
+	cr_assert_eq(python_layout_check(&bad), -EINVAL);
+	bad = good;
+	bad.frame_owner = ABSENT;
+	cr_assert_eq(python_layout_check(&bad), -EINVAL, "nothing ends a run");
+	bad = good;
+	bad.string_ascii_size = 8;
+	cr_assert_eq(python_layout_check(&bad), -EINVAL);
+}
+
+/* The file says the same as the process, and each truncation of what it says is refused. */
+static void check_description(const struct live_python *python)
+{
+	u8 data[DEBUG_OFFSETS_MAX_SIZE];
+	struct python_layout layout;
+	size_t size = sizeof(data);
+
+	cr_assert_eq(python_layout_check(&python->file.layout), 0);
+	cr_assert_eq(remote_read(&python->memory, python->runtime, data, sizeof(data)), 0);
+	if (memcmp(data, "xdebugpy", 8))
+		return;
+	cr_assert_eq(python_layout_of_debug_offsets(data, sizeof(data), &layout), 0);
+	cr_assert_eq(memcmp(&layout, &python->file.layout, sizeof(layout)), 0, "%s: file and process differ",
+		     python->name);
+	while (size && !python_layout_of_debug_offsets(data, size, &layout))
+		size--;
+	cr_assert_gt(size, 300);
+	for (; size; size--)
+		cr_assert_eq(python_layout_of_debug_offsets(data, size, &layout), -EINVAL);
+}
+
+Test(layout, of_a_live_interpreter_is_what_its_file_says, .timeout = 120)
+{
+	for_each_live_python(check_description);
+}
+
+/* Python 3.13 does not say where its generation is: it counts only where it was measured. */
+static void check_newer_3_13(const struct live_python *python)
+{
+	u64 offsets[DEBUG_OFFSETS_MAX_SIZE / sizeof(u64)];
+	struct python_layout layout;
+
+	if (python->file.version >> 16 != 0x030d)
+		return;
+	cr_assert_neq(python->file.layout.interpreter_generation, 0, "%s", python->name);
+	cr_assert_eq(remote_read(&python->memory, python->runtime, offsets, sizeof(offsets)), 0);
+	offsets[1] = 0x030dfff0;
+	cr_assert_eq(python_layout_of_debug_offsets(offsets, sizeof(offsets), &layout), 0);
+	cr_assert_eq(layout.interpreter_generation, 0);
+	cr_assert_eq(layout.generation_size, 0);
+}
+
+Test(layout, of_a_release_of_3_13_newer_than_was_measured_has_no_generation, .timeout = 120)
+{
+	for_each_live_python(check_newer_3_13);
+}
+
+static u64 read_value(const struct live_python *python, u64 address, size_t size)
+{
+	u64 value = 0;
+
+	cr_assert_eq(remote_read(&python->memory, address, &value, size), 0);
+	return value;
+}
+
+static void check_generation(const struct live_python *python)
+{
+	const struct python_layout *layout = &python->file.layout;
+	u64 at = read_value(python, python->runtime + layout->runtime_interpreters, 8) + layout->interpreter_generation;
+
+	if (!layout->interpreter_generation)
+		return;
+	for (int i = 0; i < 10; i++) {
+		u64 before = read_value(python, at, layout->generation_size);
+
+		live_python_make_code(python);
+		u64 after = read_value(python, at, layout->generation_size);
+		cr_assert(after > before && after < before + 1000, "%s: %llu to %llu", python->name, before, after);
+	}
+}
+
+Test(layout, knows_a_generation_that_grows_as_code_comes_and_goes, .timeout = 120)
+{
+	for_each_live_python(check_generation);
+}

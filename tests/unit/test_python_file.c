@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "python/python_file.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <string.h>
+
+#include "live_python.h"
+
+static const char *format(u32 version, bool free_threaded)
+{
+	static char text[PYTHON_VERSION_SIZE];
+
+	python_version_format(version, free_threaded, text);
+	return text;
+}
+
+Test(python_file, versions_read_as_people_write_them)
+{
+	cr_assert_str_eq(format(0x030d12f0, false), "3.13.18");
+	cr_assert_str_eq(format(0x030d12f0, true), "3.13.18t");
+	cr_assert_str_eq(format(0x030f00b2, false), "3.15.0b2");
+	cr_assert_str_eq(format(0x030f00c1, true), "3.15.0rc1t");
+	cr_assert_str_eq(format(0x030900a6, false), "3.9.0a6");
+	cr_assert_str_eq(format(0x03090000, false), "3.9", "the patch release is not known");
+	cr_assert_str_eq(format(0xffffffff, true), "255.255.255t");
+}
+
+static int inspect(const char *path, struct python_file *ret)
+{
+	_cleanup_(elf_file) struct elf_file *elf = NULL;
+	int err = elf_file_open_fd(open(path, O_RDONLY | O_CLOEXEC), path, &elf);
+
+	return err ? err : python_file_inspect(elf, ret);
+}
+
+Test(python_file, other_programs_are_none)
+{
+	struct python_file file;
+
+	cr_assert_eq(inspect("/proc/self/exe", &file), -ENOENT);
+	cr_assert_eq(inspect("/bin/sh", &file), -ENOENT);
+}
+
+/* Of pyenv's interpreters the path tells the version. */
+Test(python_file, of_every_version_is_recognised_and_3_11_to_3_15_supported)
+{
+	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
+	char pattern[512], version[PYTHON_VERSION_SIZE];
+	size_t cnt = 0;
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s%s/versions/*/lib/libpython[23].*.so.1.0",
+		 root	? root
+		 : home ? home
+			: "",
+		 root ? "" : "/.pyenv");
+	if (glob(pattern, 0, NULL, &found))
+		cr_skip_test("no pyenv here");
+	for (; cnt < found.gl_pathc; cnt++) {
+		const char *path = found.gl_pathv[cnt];
+		int minor = 0;
+		struct python_file file;
+
+		cr_assert_eq(sscanf(strstr(path, "/versions/"), "/versions/%23[^/]", version), 1);
+		cr_assert_eq(inspect(path, &file), 0, "%s", path);
+		cr_assert_str_eq(format(file.version, false), version, "%s", path);
+		sscanf(version, "3.%d", &minor);
+		cr_assert_eq(file.supported, minor >= 11 && minor <= 15, "%s", path);
+	}
+	globfree(&found);
+}
+
+static void check_version(const struct live_python *python)
+{
+	const char *dash = strrchr(python->name, '-');
+	struct python_file file;
+
+	cr_assert(python->file.supported);
+	cr_assert_eq(python->file.layout.version, python->file.version);
+	if (dash)
+		cr_assert_eq(strncmp(format(python->file.version, false), dash + 1, strlen(dash + 1)), 0, "%s is %s",
+			     python->name, format(python->file.version, false));
+	/* What an executable that only links with libpython is: no CPython itself. */
+	if (inspect(python->path, &file) == 0 && !strcmp(python->root, "/"))
+		cr_assert_eq(file.version, python->file.version);
+}
+
+Test(python_file, of_a_live_interpreter_has_its_version, .timeout = 120)
+{
+	for_each_live_python(check_version);
+}
