@@ -6,7 +6,9 @@
  * tables speak; a process adds its bias. File offsets are what mappings speak.
  * The bytes are another party's: nothing in them is believed unchecked.
  *
- * Symbols are loaded on first need and the descriptor is closed thereafter.
+ * Symbols are loaded on first need and kept; other bytes are read when asked for,
+ * so the descriptor stays open until the last reference goes. Reads are pread, never
+ * mmap: a file that shrinks under us gives an error, not SIGBUS.
  */
 #ifndef PYPROF_ELF_FILE_H
 #define PYPROF_ELF_FILE_H
@@ -21,7 +23,7 @@ struct elf_file;
 
 struct symbol {
 	u64 start, size; /* vaddr; size is never 0: reaches to the next symbol where the file says none */
-	const char *name; /* as in the file, mangled; owned by the elf_file */
+	const char *name; /* as in the file, mangled; owned by the elf_file; cut at 4,095 bytes */
 };
 
 /* Takes over fd, also on failure. The name is for people. -ENOEXEC: not a 64-bit little-endian ELF. */
@@ -33,13 +35,19 @@ struct elf_file *elf_file_ref(struct elf_file *file);
 void elf_file_unref(struct elf_file *file); /* NULL is fine */
 DEFINE_CLEANUP(elf_file, struct elf_file *, elf_file_unref)
 
-/* What the program headers say of a file offset. -ENOENT when no PT_LOAD holds it. */
+const char *elf_file_name(const struct elf_file *file);
+
+/*
+ * What the program headers say of a file offset. -ENOENT when no PT_LOAD holds it.
+ * A PT_LOAD also holds the rest of its first and last page, as the kernel maps them;
+ * where several do, code comes first.
+ */
 int elf_file_address_of_offset(struct elf_file *file, u64 offset, u64 *ret);
 
-/* size bytes of the image at vaddr, as the file has them. */
+/* size bytes of the image at vaddr, as the file has them. -EFAULT for what the file does not have (.bss too). */
 int elf_file_read(struct elf_file *file, u64 address, void *ret, size_t size);
 
-/* Where a section or an exported object (.dynsym, else .symtab) lies. -ENOENT. */
+/* Where an allocated section or an exported object (.dynsym, else .symtab) lies. -ENOENT. */
 int elf_file_section(struct elf_file *file, const char *name, u64 *ret_address, u64 *ret_size);
 int elf_file_object(struct elf_file *file, const char *name, u64 *ret_address, u64 *ret_size);
 

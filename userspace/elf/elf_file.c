@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "elf/elf_file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "elf/call_site.h"
+#include "elf/elf_dynamic.h"
+#include "elf/elf_image.h"
+#include "elf/symbol_table.h"
+
+/* A PT_LOAD; the sums of its fields do not overflow. */
+struct segment {
+	u64 address, offset;
+	u64 size; /* in the file */
+	bool executable;
+};
+
+struct elf_file {
+	u32 refs;
+	int fd;
+	char *name;
+	u16 machine;
+	struct segment *segments;
+	size_t segment_cnt;
+	struct symbol_table *symbols; /* NULL: not asked for yet, or there are none */
+	char *soname; /* likewise */
+	bool symbols_tried, soname_tried;
+};
+
+/*
+ * Opening and closing
+ */
+
+static bool segment_of(const GElf_Phdr *header, struct segment *ret)
+{
+	u64 end;
+
+	if (header->p_type != PT_LOAD || !header->p_filesz ||
+	    __builtin_add_overflow(header->p_vaddr, header->p_filesz, &end) ||
+	    __builtin_add_overflow(header->p_offset, header->p_filesz, &end) || end > INT64_MAX)
+		return false;
+	*ret = (struct segment){
+		.address = header->p_vaddr,
+		.offset = header->p_offset,
+		.size = header->p_filesz,
+		.executable = header->p_flags & PF_X,
+	};
+	return true;
+}
+
+static int elf_file_read_headers(struct elf_file *file)
+{
+	_cleanup_(elf_image) Elf *elf = NULL;
+	GElf_Ehdr header;
+	GElf_Phdr segment;
+
+	int err = elf_image_begin(file->fd, &elf);
+	if (err)
+		return err;
+	if (!gelf_getehdr(elf, &header))
+		return -ENOEXEC;
+	file->machine = header.e_machine;
+	file->segments = calloc(MAX_PROGRAM_HEADERS, sizeof(*file->segments));
+	if (!file->segments)
+		return -ENOMEM;
+	for (int i = 0; i < MAX_PROGRAM_HEADERS && gelf_getphdr(elf, i, &segment); i++)
+		file->segment_cnt += segment_of(&segment, &file->segments[file->segment_cnt]);
+
+	size_t used = (file->segment_cnt + 1) * sizeof(*file->segments);
+	struct segment *fitting = realloc(file->segments, used);
+	if (fitting)
+		file->segments = fitting;
+	return 0;
+}
+
+int elf_file_open_fd(int fd_, const char *name, struct elf_file **ret)
+{
+	_cleanup_(fd) int fd = fd_;
+	_cleanup_(elf_file) struct elf_file *file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	file->refs = 1;
+	file->fd = take_fd(fd);
+	file->name = strdup(name);
+	if (!file->name)
+		return -ENOMEM;
+
+	int err = elf_file_read_headers(file);
+	if (err)
+		return err;
+	*ret = take(file);
+	return 0;
+}
+
+static int write_all(int fd, const void *data, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t wrote = write(fd, (const char *)data + done, size - done);
+
+		if (wrote < 0 && errno != EINTR)
+			return -errno;
+		done += wrote > 0 ? wrote : 0;
+	}
+	return 0;
+}
+
+/* An anonymous file, so that there is one way of reading. */
+int elf_file_open_memory(const void *data, size_t size, const char *name, struct elf_file **ret)
+{
+	_cleanup_(fd) int fd = memfd_create("elf", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+
+	int err = write_all(fd, data, size);
+	if (err)
+		return err;
+	return elf_file_open_fd(take_fd(fd), name, ret);
+}
+
+struct elf_file *elf_file_ref(struct elf_file *file)
+{
+	file->refs++;
+	return file;
+}
+
+void elf_file_unref(struct elf_file *file)
+{
+	if (!file || --file->refs)
+		return;
+	if (file->fd >= 0)
+		close(file->fd);
+	symbol_table_free(file->symbols);
+	free(file->soname);
+	free(file->segments);
+	free(file->name);
+	free(file);
+}
+
+const char *elf_file_name(const struct elf_file *file)
+{
+	return file->name;
+}
+
+/*
+ * The image
+ */
+
+static const struct segment *segment_find_offset(const struct elf_file *file, u64 offset, bool executable)
+{
+	for (size_t i = 0; i < file->segment_cnt; i++) {
+		const struct segment *s = &file->segments[i];
+
+		if (s->executable == executable && offset >= s->offset && offset - s->offset < s->size)
+			return s;
+	}
+	return NULL;
+}
+
+/* The same with what the kernel maps because it maps whole pages. */
+static const struct segment *segment_find_page(const struct elf_file *file, u64 offset, bool executable)
+{
+	u64 page = sysconf(_SC_PAGESIZE);
+
+	for (size_t i = 0; i < file->segment_cnt; i++) {
+		const struct segment *s = &file->segments[i];
+		u64 last = s->offset + s->size - 1;
+
+		if (s->executable == executable && offset / page >= s->offset / page && offset / page <= last / page)
+			return s;
+	}
+	return NULL;
+}
+
+int elf_file_address_of_offset(struct elf_file *file, u64 offset, u64 *ret)
+{
+	const struct segment *s = segment_find_offset(file, offset, true);
+
+	if (!s)
+		s = segment_find_offset(file, offset, false);
+	if (!s)
+		s = segment_find_page(file, offset, true);
+	if (!s)
+		s = segment_find_page(file, offset, false);
+	if (!s)
+		return -ENOENT;
+	*ret = s->address + (offset - s->offset);
+	return 0;
+}
+
+static int read_all(int fd, u64 offset, void *ret, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t got = pread(fd, (char *)ret + done, size - done, offset + done);
+
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		if (!got)
+			return -EFAULT;
+		done += got > 0 ? got : 0;
+	}
+	return 0;
+}
+
+int elf_file_read(struct elf_file *file, u64 address, void *ret, size_t size)
+{
+	for (size_t i = 0; i < file->segment_cnt; i++) {
+		const struct segment *s = &file->segments[i];
+		u64 distance = address - s->address;
+
+		if (address >= s->address && distance < s->size && size <= s->size - distance)
+			return read_all(file->fd, s->offset + distance, ret, size);
+	}
+	return -EFAULT;
+}
+
+static bool elf_file_is_code(const struct elf_file *file, u64 address)
+{
+	for (size_t i = 0; i < file->segment_cnt; i++) {
+		const struct segment *s = &file->segments[i];
+
+		if (s->executable && address >= s->address && address - s->address < s->size)
+			return true;
+	}
+	return false;
+}
+
+/* The bytes before address that can be the instruction before it: all code, and as many as there are. */
+static size_t elf_file_read_before(struct elf_file *file, u64 address, u8 ret[CALL_SITE_SIZE])
+{
+	if (!address || !elf_file_is_code(file, address - 1))
+		return 0;
+	for (size_t size = CALL_SITE_SIZE; size; size--) {
+		if (address >= size && elf_file_is_code(file, address - size) &&
+		    !elf_file_read(file, address - size, ret, size))
+			return size;
+	}
+	return 0;
+}
+
+bool elf_file_follows_call(struct elf_file *file, u64 address)
+{
+	u8 before[CALL_SITE_SIZE];
+	s64 distance;
+
+	size_t size = elf_file_read_before(file, address, before);
+	switch (call_site_decode(file->machine, before, size, &distance)) {
+	case CALL_INDIRECT:
+		return true;
+	case CALL_DIRECT:
+		/* A linker resolves these in the same file: through the PLT at least. */
+		return elf_file_is_code(file, address + distance);
+	default:
+		return false;
+	}
+}
+
+/*
+ * Sections and symbols
+ */
+
+int elf_file_section(struct elf_file *file, const char *name, u64 *ret_address, u64 *ret_size)
+{
+	_cleanup_(elf_image) Elf *elf = NULL;
+	GElf_Shdr header;
+
+	int err = elf_image_begin(file->fd, &elf);
+	if (err)
+		return err;
+	if (!elf_image_find_section(elf, name, &header) || !(header.sh_flags & SHF_ALLOC))
+		return -ENOENT;
+	*ret_address = header.sh_addr;
+	*ret_size = header.sh_size;
+	return 0;
+}
+
+static bool elf_file_exports(Elf *elf, struct symbol_source *ret)
+{
+	return elf_image_symbols(elf, SHT_DYNSYM, ret) || elf_dynamic_symbols(elf, ret);
+}
+
+static const Elf64_Sym *source_find(const struct symbol_source *source, const char *name)
+{
+	size_t size = strlen(name) + 1;
+
+	for (size_t i = 0; i < source->cnt; i++) {
+		const Elf64_Sym *symbol = &source->symbols[i];
+
+		if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) == STT_TLS)
+			continue;
+		if (symbol->st_name < source->strings_size && source->strings_size - symbol->st_name >= size &&
+		    !memcmp(source->strings + symbol->st_name, name, size))
+			return symbol;
+	}
+	return NULL;
+}
+
+int elf_file_object(struct elf_file *file, const char *name, u64 *ret_address, u64 *ret_size)
+{
+	_cleanup_(elf_image) Elf *elf = NULL;
+	struct symbol_source source;
+	const Elf64_Sym *symbol = NULL;
+
+	int err = elf_image_begin(file->fd, &elf);
+	if (err)
+		return err;
+	if (elf_file_exports(elf, &source))
+		symbol = source_find(&source, name);
+	if (!symbol && elf_image_symbols(elf, SHT_SYMTAB, &source))
+		symbol = source_find(&source, name);
+	if (!symbol)
+		return -ENOENT;
+	*ret_address = symbol->st_value;
+	*ret_size = symbol->st_size;
+	return 0;
+}
+
+static int elf_file_code_segments(const struct elf_file *file, struct code_range **ret, size_t *ret_cnt)
+{
+	struct code_range *ranges = calloc(file->segment_cnt + 1, sizeof(*ranges));
+	size_t cnt = 0;
+
+	if (!ranges)
+		return -ENOMEM;
+	for (size_t i = 0; i < file->segment_cnt; i++) {
+		const struct segment *s = &file->segments[i];
+
+		if (s->executable)
+			ranges[cnt++] = (struct code_range){s->address, s->address + s->size};
+	}
+	*ret = ranges;
+	*ret_cnt = cnt;
+	return 0;
+}
+
+static int code_sections(Elf *elf, struct code_range **ret, size_t *ret_cnt)
+{
+	size_t cnt = 0;
+
+	if (elf_getshdrnum(elf, &cnt) || cnt > MAX_SECTIONS)
+		cnt = 0;
+	struct code_range *ranges = calloc(cnt + 1, sizeof(*ranges));
+	if (!ranges)
+		return -ENOMEM;
+	for (size_t i = 0; i < cnt; i++) {
+		GElf_Shdr header;
+		u64 end;
+
+		if (gelf_getshdr(elf_getscn(elf, i), &header) && (header.sh_flags & SHF_EXECINSTR) &&
+		    !__builtin_add_overflow(header.sh_addr, header.sh_size, &end))
+			ranges[i] = (struct code_range){header.sh_addr, end};
+	}
+	*ret = ranges;
+	*ret_cnt = cnt;
+	return 0;
+}
+
+static int elf_file_load_symbols(struct elf_file *file)
+{
+	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(free) struct code_range *segments = NULL, *sections = NULL;
+	size_t segment_cnt, section_cnt, cnt = 0;
+	struct symbol_source sources[2];
+
+	int err = elf_image_begin(file->fd, &elf);
+	if (!err)
+		err = elf_file_code_segments(file, &segments, &segment_cnt);
+	if (!err)
+		err = code_sections(elf, &sections, &section_cnt);
+	if (err)
+		return err;
+
+	cnt += elf_image_symbols(elf, SHT_SYMTAB, &sources[cnt]);
+	cnt += elf_file_exports(elf, &sources[cnt]);
+	for (size_t i = 0; i < cnt; i++) {
+		sources[i].segments = segments;
+		sources[i].segment_cnt = segment_cnt;
+		sources[i].sections = sections;
+		sources[i].section_cnt = section_cnt;
+	}
+	return symbol_table_build(sources, cnt, &file->symbols);
+}
+
+const struct symbol *elf_file_symbol(struct elf_file *file, u64 address)
+{
+	if (!file->symbols_tried) {
+		file->symbols_tried = true;
+		elf_file_load_symbols(file);
+	}
+	return file->symbols ? symbol_table_find(file->symbols, address) : NULL;
+}
+
+static char *elf_file_read_soname(struct elf_file *file)
+{
+	_cleanup_(elf_image) Elf *elf = NULL;
+
+	if (elf_image_begin(file->fd, &elf))
+		return NULL;
+	const char *name = elf_dynamic_soname(elf);
+	return name ? strndup(name, SYMBOL_NAME_SIZE - 1) : NULL;
+}
+
+const char *elf_file_soname(struct elf_file *file)
+{
+	if (!file->soname_tried) {
+		file->soname_tried = true;
+		file->soname = elf_file_read_soname(file);
+	}
+	return file->soname;
+}
