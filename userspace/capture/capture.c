@@ -74,9 +74,10 @@ static int print_message(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-static u32 ring_size_for(u32 frequency_hz)
+static u32 ring_size_for(u32 frequency_hz, u32 cpu_cnt)
 {
-	u64 wanted = (u64)frequency_hz * CPUS_PER_RING * RECORD_SIZE_TYPICAL * RING_SECONDS;
+	u32 cpus = cpu_cnt < CPUS_PER_RING ? cpu_cnt : CPUS_PER_RING;
+	u64 wanted = (u64)frequency_hz * cpus * RECORD_SIZE_TYPICAL * RING_SECONDS;
 	u32 size = RING_SIZE_MIN;
 
 	while (size < wanted && size < RING_SIZE_MAX)
@@ -183,7 +184,7 @@ int capture_open(const struct capture_options *options, struct capture **ret, co
 	if (c->possible_cpu_cnt > MAX_CPUS)
 		return -E2BIG;
 	c->ring_cnt = (c->possible_cpu_cnt + CPUS_PER_RING - 1) / CPUS_PER_RING;
-	c->ring_size = ring_size_for(options->frequency_hz);
+	c->ring_size = ring_size_for(options->frequency_hz, c->possible_cpu_cnt);
 	for (size_t i = 0; i < c->ring_cnt; i++)
 		c->rings[i] = -1;
 	message_sink = options->on_message;

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/priority.h"
 #include "base/strbuf.h"
 #include "capture/probe.h"
 #include "cmd/child.h"
@@ -44,6 +45,7 @@ struct run {
 	struct sink *sink;
 	struct atomic_file *stats;
 	struct child child;
+	bool child_failed; /* it could not be run */
 	int signals;
 	int epoll;
 
@@ -234,11 +236,11 @@ static void status_show(struct run *run)
 static int period_end(struct run *run, bool last)
 {
 	struct truth truth;
-	int err = profiler_name(run->profiler);
 
+	profiler_truth(run->profiler, &truth); /* first: a period ends now, not after its names were found */
+	int err = profiler_name(run->profiler);
 	if (err)
 		return err;
-	profiler_truth(run->profiler, &truth);
 	err = run->sink->type->consume(run->sink, profiler_profile(run->profiler), &truth, last);
 	if (!err && run->sink->type->period_ns(run->sink))
 		profiler_clear(run->profiler);
@@ -335,8 +337,7 @@ static int run_loop(struct run *run)
 	run->status_ns = run->start_ns + STATUS_PERIOD_NS;
 	if (run->child.pid >= 0) {
 		err = child_start(&run->child);
-		if (err)
-			return err;
+		run->child_failed = err;
 	}
 	while (!run->over && !err) {
 		err = events_handle(run);
@@ -459,6 +460,7 @@ static int run_main(struct run *run)
 		log_error_errno(err, "cannot prepare the run");
 		return EXIT_FAILED;
 	}
+	priority_run_soon(); /* but the command runs as it would */
 	if (outputs_open(run) || profiler_open(run) || targets_select(run))
 		return EXIT_FAILED;
 	err = loop_open(run);
@@ -470,7 +472,7 @@ static int run_main(struct run *run)
 	err = run_loop(run);
 	if (err && has_command && !run->start_ns)
 		return EXIT_FAILED;
-	if (err && has_command && child_reap(&run->child, false))
+	if (run->child_failed)
 		return child_failed(run, err);
 	if (err && err != -EPIPE && err != -EIO)
 		log_error_errno(err, "sampling ended early");

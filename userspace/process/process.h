@@ -69,7 +69,7 @@ void process_table_forget_mappings(struct process_table *table);
 /* Frees what exited more than keep_ns before now_ns, calling gone (which may be NULL) for each. */
 void process_table_retire(struct process_table *table, u64 now_ns, u64 keep_ns,
 			  void (*gone)(void *ctx, struct process *process), void *ctx);
-/* Calls visit for each living process, until it returns other than 0. */
+/* Calls visit for each process, those that ended lately too, until it returns other than 0. */
 int process_table_for_each(struct process_table *table, int (*visit)(void *ctx, struct process *process), void *ctx);
 u32 process_table_cnt(const struct process_table *table);
 struct mapped_file_cache *process_table_files(struct process_table *table);

@@ -405,7 +405,7 @@ int process_table_for_each(struct process_table *table, int (*visit)(void *ctx, 
 
 	HASH_ITER(hh, table->by_id, entry, next)
 	{
-		int err = entry->process.exited ? 0 : visit(ctx, &entry->process);
+		int err = visit(ctx, &entry->process);
 
 		if (err)
 			return err;
