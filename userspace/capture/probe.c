@@ -46,22 +46,17 @@ static char *text_of(const char *path)
 	return text;
 }
 
-/* What -EPERM and -EACCES most often mean, then everything else. */
+/* Short, because the checks of what is missing itself say how to get it. */
 static void put_refusal(struct strbuf *b, int err)
 {
 	STRBUF(missing);
 
-	if (err != -EPERM && err != -EACCES) {
+	if (err != -EPERM && err != -EACCES)
 		strbuf_printf(b, "the kernel says: %s", strerror(-err));
-	} else if (rights_put_missing(&missing, true)) {
-		strbuf_printf(b, "%s missing: ", missing.at);
-		rights_put_remedy(b);
-	} else {
-		strbuf_put(
-			b,
-			"refused, though the capabilities are there: a seccomp filter or a user namespace forbids it "
-			"(docker: --security-opt seccomp=unconfined --userns=host)");
-	}
+	else if (rights_put_missing(&missing, true))
+		strbuf_printf(b, "needs %s", missing.at);
+	else
+		strbuf_put(b, "refused, though the capabilities are there: see user-namespace, seccomp and lockdown");
 }
 
 static enum probe_result refused(struct strbuf *detail, const char *what, int err)
@@ -414,12 +409,12 @@ static enum probe_result probe_kallsyms(struct strbuf *detail)
 }
 
 /* Its first byte. -ENOENT: gone, or a kernel thread, which has no memory. */
-static int process_read(const char *pid)
+static int process_read(u32 pid)
 {
 	unsigned long start = 0;
 	char path[64], byte;
 
-	snprintf(path, sizeof(path), "/proc/%s/maps", pid);
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	_cleanup_(stream) FILE *maps = fopen(path, "re");
 	if (!maps)
 		return -errno;
@@ -427,7 +422,7 @@ static int process_read(const char *pid)
 	if (fscanf(maps, "%lx-", &start) != 1)
 		return errno == EACCES || errno == EPERM ? -errno : -ENOENT;
 	struct iovec local = {&byte, 1}, remote = {(void *)start, 1};
-	return process_vm_readv(atoi(pid), &local, 1, &remote, 1, 0) < 0 ? -errno : 0;
+	return process_vm_readv(pid, &local, 1, &remote, 1, 0) < 0 ? -errno : 0;
 }
 
 /* Of the first processes in /proc: how many can be read, how many forbid it. */
@@ -440,7 +435,7 @@ static void processes_count(u32 *ret_readable, u32 *ret_refused)
 	while (proc && readable + refused < PROCESSES_TRIED && (entry = readdir(proc))) {
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
 			continue;
-		int err = process_read(entry->d_name);
+		int err = process_read(strtoul(entry->d_name, NULL, 10));
 		readable += !err;
 		refused += err == -EPERM || err == -EACCES;
 	}
@@ -493,7 +488,7 @@ static bool explain_by_probes(struct strbuf *b)
 
 		if (p->run(&detail) != PROBE_FAIL)
 			continue;
-		strbuf_printf(b, "%s: %s", p->name, detail.at);
+		strbuf_printf(b, "%s: %s; pyprof-bpf doctor shows it all", p->name, detail.at);
 		return true;
 	}
 	return false;
