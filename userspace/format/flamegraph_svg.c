@@ -33,8 +33,11 @@ extern const char flamegraph_css[], flamegraph_js[];
 /* Below this part of the width no text would be seen; the script adds it when there is room. */
 #define SMALLEST_TEXT_PART 100
 
+/* Of each side, so that the picture needs no script to follow the window. */
+#define MARGIN	   "1%"
+#define AREA_WIDTH "98%"
+
 /* Pixels. */
-#define MARGIN	     12
 #define HEADER	     102
 #define LEVEL	     18
 #define FOOTER_LINE  17
@@ -271,16 +274,13 @@ static int picture_put_nodes(struct picture *p)
 	u64 total = call_tree_at(p->tree, 0)->total;
 	u32 i = 0;
 
-	/* The margin is inside: frames are placed in percent of what is left. */
 	strbuf_printf(&p->out,
-		      "<svg id=\"area\" y=\"%u\" width=\"100%%\" height=\"%u\">\n"
+		      "<svg id=\"area\" x=\"%s\" y=\"%u\" width=\"%s\" height=\"%u\">\n"
 		      "<g id=\"frames\" data-total=\"%llu\" data-depth=\"%u\" data-level=\"%u\">\n",
-		      HEADER, p->depth * LEVEL, total, p->depth, LEVEL);
+		      MARGIN, HEADER, AREA_WIDTH, p->depth * LEVEL, total, p->depth, LEVEL);
 	if (!total)
-		strbuf_printf(&p->out,
-			      "<text id=\"empty\" x=\"%u\" y=\"20\">No samples: nothing that was watched used a CPU."
-			      "</text>\n",
-			      MARGIN);
+		strbuf_put(&p->out,
+			   "<text id=\"empty\" y=\"20\">No samples: nothing that was watched used a CPU.</text>\n");
 	while (total) {
 		node_put(p, i);
 		int err = picture_flush(p, 1 << 16);
@@ -350,9 +350,9 @@ static void picture_put_legend(struct picture *p)
 		{"c", "process", 76},	{"p s4", "Python", 72}, {"n s4", "native", 68},
 		{"k s4", "kernel", 68}, {"l", "missing", 74},
 	};
-	u32 x = MARGIN;
+	u32 x = 0;
 
-	strbuf_put(&p->out, "<g id=\"legend\">");
+	strbuf_printf(&p->out, "<svg id=\"legend\" x=\"%s\" overflow=\"visible\">", MARGIN);
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
 		strbuf_printf(&p->out,
 			      "<svg class=\"%s\" x=\"%u\" y=\"77\" width=\"12\" height=\"12\">"
@@ -361,7 +361,7 @@ static void picture_put_legend(struct picture *p)
 			      entries[i].classes, x, x + 17, entries[i].text);
 		x += entries[i].width;
 	}
-	strbuf_put(&p->out, "</g>\n");
+	strbuf_put(&p->out, "</svg>\n");
 }
 
 static void picture_put_header(struct picture *p)
@@ -382,11 +382,11 @@ static void picture_put_header(struct picture *p)
 		      "<rect class=\"hatch-line\" width=\"2\" height=\"6\"/></pattern></defs>\n"
 		      "<rect id=\"ground\" width=\"100%\" height=\"100%\"/>\n");
 
-	strbuf_printf(b, "<text id=\"title\" x=\"%u\" y=\"29\">", MARGIN);
+	strbuf_printf(b, "<text id=\"title\" x=\"%s\" y=\"29\">", MARGIN);
 	picture_put_subject(p);
-	strbuf_printf(b, "</text>\n<text class=\"note\" x=\"%u\" y=\"48\">", MARGIN);
+	strbuf_printf(b, "</text>\n<text class=\"note\" x=\"%s\" y=\"48\">", MARGIN);
 	start_time_put(truth, b);
-	strbuf_printf(b, "%.1f s at %u Hz on %u CPU%s</text>\n<text id=\"summary\" class=\"note\" x=\"%u\" y=\"65\">",
+	strbuf_printf(b, "%.1f s at %u Hz on %u CPU%s</text>\n<text id=\"summary\" class=\"note\" x=\"%s\" y=\"65\">",
 		      truth->seconds, truth->hz, truth->cpus, truth->cpus == 1 ? "" : "s", MARGIN);
 	picture_put_summary(p);
 	strbuf_put(b, "</text>\n");
@@ -437,7 +437,7 @@ static void picture_put_footer(struct picture *p)
 		size_t size = strcspn(line, "\n");
 
 		y += FOOTER_LINE;
-		strbuf_printf(&p->out, "<text class=\"note\" x=\"%u\" y=\"%u\">", MARGIN, y + 4);
+		strbuf_printf(&p->out, "<text class=\"note\" x=\"%s\" y=\"%u\">", MARGIN, y + 4);
 		xml_put_size(&p->out, line, size);
 		strbuf_put(&p->out, "</text>\n");
 		line += size + 1;
