@@ -101,6 +101,7 @@ Test(elf_file, after_an_inner_function_the_outer_one_goes_on)
 	add_function(b, "outer", STB_GLOBAL, text, TEXT, 100);
 	add_function(b, "inner", STB_GLOBAL, text, TEXT + 10, 10);
 	add_function(b, "inmost", STB_GLOBAL, text, TEXT + 12, 2);
+	add_function(b, "second", STB_GLOBAL, text, TEXT + 40, 10);
 	add_function(b, "later", STB_GLOBAL, text, TEXT + 90, 20);
 	_cleanup_(elf_file) struct elf_file *file = elf_builder_open(b);
 
@@ -109,6 +110,8 @@ Test(elf_file, after_an_inner_function_the_outer_one_goes_on)
 	cr_assert_str_eq(name_at(file, TEXT + 13), "inmost");
 	cr_assert_str_eq(name_at(file, TEXT + 14), "inner");
 	cr_assert_str_eq(name_at(file, TEXT + 20), "outer");
+	cr_assert_str_eq(name_at(file, TEXT + 49), "second");
+	cr_assert_str_eq(name_at(file, TEXT + 50), "outer");
 	cr_assert_str_eq(name_at(file, TEXT + 105), "later");
 	cr_assert_str_eq(name_at(file, TEXT + 110), "none");
 }
