@@ -2,6 +2,7 @@
 #
 #   make          build/pyprof-bpf         make V=1     show the commands
 #   make check    unit tests               make SAN=1   with ASan and UBSan, in build-san/
+#   make test     all tests                make test-long  at full length
 #   make fuzz     fuzz targets             make O=dir   build somewhere else
 #   make bench    benchmarks               make lint    layering and format
 #   make fuzz-run SECONDS=60               each fuzz target on its seeds for so long
@@ -27,6 +28,8 @@ BPF_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bpf/*.bpf.c)))
 UNIT_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/unit/*.c tests/bpf/*.c)))
 FUZZ_CORE := $(patsubst %.S,$(O)/%.o,$(CORE:%.c=$(O)/fuzz-obj/%.o))
 FUZZERS  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+E2E_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/e2e/*.c)))
+WORKLOADS := $(addprefix $(O)/tests/workloads/,native-fp native-nofp syscalls garbage.so)
 BENCH_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/bench/bench_% %.bpf.c,$(wildcard tests/bench/*.c)) \
 	      $(wildcard userspace/base/*.c))
 BENCHES  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
@@ -37,7 +40,7 @@ Q   := @
 say  = @printf '  %-7s %s\n' $(1) $(patsubst $(O)/%,%,$@);
 endif
 
-.PHONY: all check fuzz fuzz-run bench lint clean
+.PHONY: all check e2e test test-long fuzz fuzz-run bench lint clean
 all: $(O)/pyprof-bpf
 
 $(O)/pyprof-bpf: $(OBJS)
@@ -68,7 +71,7 @@ $(O)/%.o: %.S Makefile
 
 $(O)/userspace/format/assets.o: $(wildcard userspace/format/flamegraph.*)
 
-$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS)
+$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(O)/tests/e2e/check.o
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -lcriterion -o $@
 
@@ -77,6 +80,33 @@ check: $(O)/unit
 	$(Q)rm -rf $(O)/san && mkdir -p $(O)/san
 	$(Q)ASAN_OPTIONS=log_path=$(O)/san/report $<
 	$(Q)! cat $(O)/san/report.* 2>/dev/null
+
+# End to end: the program is run, not linked. What it profiles is never built with sanitizers.
+WORKLOAD := $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -g
+$(O)/tests/workloads/native-fp: tests/workloads/native.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(WORKLOAD) -fno-omit-frame-pointer $< -pthread -o $@
+$(O)/tests/workloads/native-nofp: tests/workloads/native.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(WORKLOAD) -fomit-frame-pointer $< -pthread -o $@
+$(O)/tests/workloads/syscalls: tests/workloads/syscalls.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(WORKLOAD) $< -o $@
+$(O)/tests/workloads/garbage.so: tests/workloads/garbage.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(WORKLOAD) -fPIC -shared -nostdlib -ffreestanding $< -o $@
+
+$(O)/e2e: $(E2E_OBJS)
+	$(call say,LD)
+	$(Q)$(CC) $(USER) $^ -lcriterion -ljansson -lutil -lm -o $@
+
+e2e: $(O)/e2e $(O)/pyprof-bpf $(WORKLOADS)
+
+test: $(O)/unit e2e
+	$(Q)tests/run.sh $(O)
+
+test-long: $(O)/unit e2e
+	$(Q)PYPROF_LONG=1 tests/run.sh $(O)
 
 # Compiled once for all fuzz targets, apart from the program.
 $(O)/fuzz-obj/%.o: %.c Makefile | $(SKEL)
@@ -120,5 +150,5 @@ clean:
 
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(patsubst %.o,%.d,$(OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(BENCHES:=.o) $(BENCH_OBJS) \
+-include $(patsubst %.o,%.d,$(OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(E2E_OBJS) $(BENCHES:=.o) $(BENCH_OBJS) \
 	    $(FUZZ_CORE) $(FUZZERS:$(O)/%=$(O)/fuzz-obj/%.o))
