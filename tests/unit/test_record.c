@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "capture/perf_event.h"
+#include "capture/record.h"
+#include "pyprof/losses.h"
+
+/* A sample with room for the parts that tests ask for. */
+static struct {
+	struct sample sample;
+	u64 words[64];
+} ring;
+
+static struct sample *sample_of(u16 kernel_cnt, u16 python_cnt, u16 native_cnt)
+{
+	struct sample *s = &ring.sample;
+
+	memset(&ring, 0, sizeof(ring));
+	s->record.type = RECORD_SAMPLE;
+	s->record.size = sizeof(*s) + 8 * (kernel_cnt + 2 * python_cnt + native_cnt);
+	s->kernel_cnt = kernel_cnt;
+	s->python_cnt = python_cnt;
+	s->native_cnt = native_cnt;
+	s->python_end = s->native_end = LOSS_NONE;
+	return s;
+}
+
+Test(record, a_sample_whose_parts_fill_it_passes)
+{
+	struct sample *s = sample_of(3, 2, 1);
+
+	cr_assert_eq(record_check(s, s->record.size), 0);
+	cr_assert_eq((const u8 *)(sample_native(s) + 1) - (const u8 *)s, s->record.size);
+}
+
+Test(record, parts_that_reach_beyond_it_do_not_pass)
+{
+	struct sample *s = sample_of(3, 2, 1);
+
+	s->native_cnt++;
+	cr_assert_eq(record_check(s, sizeof(ring)), -EBADMSG);
+}
+
+Test(record, a_size_beyond_what_was_received_does_not_pass)
+{
+	struct sample *s = sample_of(3, 2, 1);
+
+	cr_assert_eq(record_check(s, s->record.size - 8), -EBADMSG);
+}
+
+Test(record, an_end_that_is_no_loss_does_not_pass)
+{
+	struct sample *s = sample_of(0, 1, 0);
+
+	s->python_end = LOSS_CNT;
+	cr_assert_eq(record_check(s, s->record.size), -EBADMSG);
+}
+
+Test(record, an_unknown_type_does_not_pass)
+{
+	struct sample *s = sample_of(0, 0, 0);
+
+	s->record.type = 99;
+	cr_assert_eq(record_check(s, s->record.size), -EBADMSG);
+}
+
+Test(cpus, ranges_and_single_ones_are_read)
+{
+	int cpus[16];
+	size_t cnt;
+
+	cr_assert_eq(cpus_parse("0-2,5,8-9\n", cpus, 16, &cnt), 0);
+	cr_assert_eq(cnt, 6);
+	cr_assert_eq(cpus[3], 5);
+	cr_assert_eq(cpus[5], 9);
+}
+
+Test(cpus, what_is_no_list_is_refused)
+{
+	int cpus[4];
+	size_t cnt;
+
+	cr_assert_eq(cpus_parse("0-x", cpus, 4, &cnt), -EINVAL);
+	cr_assert_eq(cpus_parse("3-1", cpus, 4, &cnt), -ERANGE);
+	cr_assert_eq(cpus_parse("0-99999999", cpus, 4, &cnt), -ERANGE);
+	cr_assert_eq(cpus_parse("0-9", cpus, 4, &cnt), -ENOSPC);
+}
