@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 #   make          build/pyprof-bpf         make V=1     show the commands
+#   make run      with all it needs        make install PREFIX=/usr/local DESTDIR=
 #   make check    unit tests               make SAN=1   with ASan and UBSan, in build-san/
 #   make test     all tests                make test-long  at full length
 #   make fuzz     fuzz targets             make O=dir   build somewhere else
@@ -18,7 +19,7 @@ SAN_1    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 CFLAGS   ?= -O2 -g
 USER     := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuserspace -Ibpf -I. -I$(O)/gen $(SAN_$(SAN)) $(CFLAGS)
 BPF      := -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall $(WERROR) -Iinclude -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
-LDLIBS   := -lbpf -lelf -lz -liberty -ljansson -lcap-ng -lncursesw -ltinfo -lm
+LDLIBS   := -lbpf -lelf -lz -liberty -ljansson -lcap-ng -lm
 
 SRCS     := $(sort $(shell find userspace -name '*.[cS]'))
 CORE     := $(filter-out userspace/main.c,$(SRCS))
@@ -40,14 +41,32 @@ Q   := @
 say  = @printf '  %-7s %s\n' $(1) $(patsubst $(O)/%,%,$@);
 endif
 
-.PHONY: all check e2e test test-long fuzz fuzz-run bench lint clean
+.PHONY: all run install uninstall build-deps check e2e test test-long fuzz fuzz-run bench lint clean
 all: $(O)/pyprof-bpf
 
 $(O)/pyprof-bpf: $(OBJS)
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -o $@
 
-$(O)/%.bpf.o: %.bpf.c Makefile
+# Says what is missing; installs nothing.
+build-deps:
+	$(Q)tools/install_deps.sh build --check
+
+# Make anew, for what was missing may have just come.
+run:
+	$(Q)tools/install_deps.sh build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)exec $(O)/pyprof-bpf --all
+
+PREFIX ?= /usr/local
+install: $(O)/pyprof-bpf
+	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/pyprof-bpf
+	install -D -m 644 userspace/cmd/pyprof-bpf.8 $(DESTDIR)$(PREFIX)/share/man/man8/pyprof-bpf.8
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/pyprof-bpf $(DESTDIR)$(PREFIX)/share/man/man8/pyprof-bpf.8
+
+$(O)/%.bpf.o: %.bpf.c Makefile | build-deps
 	$(call say,BPF)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF) -MMD -MP -c $< -o $@
@@ -102,11 +121,11 @@ $(O)/e2e: $(E2E_OBJS)
 
 e2e: $(O)/e2e $(O)/pyprof-bpf $(WORKLOADS)
 
-test: $(O)/unit e2e
-	$(Q)tests/run.sh $(O)
-
-test-long: $(O)/unit e2e
-	$(Q)PYPROF_LONG=1 tests/run.sh $(O)
+# Tests need more than the build, installed before anything is made.
+test test-long:
+	$(Q)tools/install_deps.sh test
+	$(Q)$(MAKE) --no-print-directory $(O)/unit e2e
+	$(Q)$(if $(filter test-long,$@),PYPROF_LONG=1) tests/run.sh $(O)
 
 # Compiled once for all fuzz targets, apart from the program.
 $(O)/fuzz-obj/%.o: %.c Makefile | $(SKEL)
