@@ -24,7 +24,7 @@ const struct right rights[] = {
 	{"CAP_SYS_PTRACE", CAP_SYS_PTRACE, false, false, "to read other users' processes and name what runs there"},
 	{"CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH, false, false,
 	 "to open programs and libraries that only others may read"},
-	{"CAP_SYSLOG", CAP_SYSLOG, true, false, "to name kernel functions"},
+	{"CAP_SYSLOG", CAP_SYSLOG, false, false, "to name kernel functions"},
 	{"CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE, true, false,
 	 "to open programs and libraries that were deleted or replaced"},
 	{.name = NULL},
