@@ -11,11 +11,11 @@
 #include "pyprof/types.h"
 
 #ifdef __bpf__
-#define BOUND(index, mask)                                              \
-	({                                                              \
-		u64 bounded_ = (index);                                 \
-		asm volatile("%0 &= %1" : "+r"(bounded_) : "i"(mask));  \
-		bounded_;                                               \
+#define BOUND(index, mask)                                             \
+	({                                                             \
+		u64 bounded_ = (index);                                \
+		asm volatile("%0 &= %1" : "+r"(bounded_) : "i"(mask)); \
+		bounded_;                                              \
 	})
 #else
 #define BOUND(index, mask) ((u64)(index) & (mask))

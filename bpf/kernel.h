@@ -11,7 +11,7 @@
 #include "pyprof/types.h"
 
 #define PF_IO_WORKER 0x00000010
-#define PF_KTHREAD 0x00200000
+#define PF_KTHREAD   0x00200000
 
 /* The program's own context: no CO-RE, the verifier knows these offsets. */
 struct pt_regs {
@@ -31,7 +31,7 @@ struct upid {
 
 struct pid {
 	unsigned int level;
-	struct upid numbers[1];	/* one for each level of PID namespaces; the outermost first */
+	struct upid numbers[1]; /* one for each level of PID namespaces; the outermost first */
 };
 
 typedef struct {

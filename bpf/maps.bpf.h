@@ -102,7 +102,7 @@ static __always_inline const struct python_layout *layout_get(u32 index)
 
 static __always_inline u64 thread_state_find(u32 pid, u64 thread_pointer)
 {
-	struct thread_key key = { .pid = pid, .thread_pointer = thread_pointer };
+	struct thread_key key = {.pid = pid, .thread_pointer = thread_pointer};
 	u64 *state = bpf_map_lookup_elem(&threads, &key);
 
 	return state ? *state : 0;

@@ -14,7 +14,7 @@
 #include "pyprof/losses.h"
 #include "scratch.bpf.h"
 
-#define MAX_FRAME_SIZE (8u << 20)	/* a step further up the stack than this is no frame */
+#define MAX_FRAME_SIZE (8u << 20) /* a step further up the stack than this is no frame */
 
 /* Reads the stack from address up, at least two words. */
 static __always_inline int stack_window_fill(struct window *window, u64 address)

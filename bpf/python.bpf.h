@@ -20,7 +20,7 @@
 #include "pyprof/losses.h"
 #include "scratch.bpf.h"
 
-#define THREAD_SEARCH_LENGTH 8	/* list entries that a sample may look at itself; the newest threads come first */
+#define THREAD_SEARCH_LENGTH 8 /* list entries that a sample may look at itself; the newest threads come first */
 
 /* A member of an object that was read to the start of a buffer of at least 256 + 8 bytes. */
 #define MEMBER(bytes, offset, type) (*(type *)((bytes) + BOUND(offset, 255)))
@@ -69,8 +69,8 @@ __weak int python_thread_search(u32 slot)
 	if (thread_state_read(s, state))
 		return WALK_END;
 	/* Up to 3.11 a new state carries its creator's thread pointer until its thread starts; it has no frame then. */
-	if (MEMBER(s->object, l->thread_id, u64) == s->python.thread_pointer && MEMBER(s->object, l->thread_frame, u64) &&
-	    thread_state_is_linked(s, l, state)) {
+	if (MEMBER(s->object, l->thread_id, u64) == s->python.thread_pointer &&
+	    MEMBER(s->object, l->thread_frame, u64) && thread_state_is_linked(s, l, state)) {
 		s->python.state = state;
 		return WALK_END;
 	}
@@ -87,8 +87,8 @@ static __always_inline u32 python_thread(struct scratch *s, u32 slot, const stru
 	struct python_walk *w = &s->python;
 	u64 state = thread_state_find(s->sample.process.pid, w->thread_pointer);
 
-	if (state > THREAD_STATE_NONE && !thread_state_read(s, state) && MEMBER(s->object, l->thread_id, u64) == w->thread_pointer &&
-	    thread_state_is_linked(s, l, state)) {
+	if (state > THREAD_STATE_NONE && !thread_state_read(s, state) &&
+	    MEMBER(s->object, l->thread_id, u64) == w->thread_pointer && thread_state_is_linked(s, l, state)) {
 		w->state = state;
 		return 0;
 	}
@@ -114,11 +114,13 @@ static __always_inline int python_begin(struct scratch *s, const struct python_l
 	u64 interpreter = MEMBER(s->object, l->thread_interpreter, u64);
 	u64 generation = 0;
 
-	/* Without one, or unreadable: a key that was never used and will not be again. */
-	if (!l->interpreter_generation || read_user(&generation, sizeof(generation), interpreter + l->interpreter_generation))
-		generation = now;
-	else if (l->generation_size == 4)
+	if (l->interpreter_generation)
+		read_user(&generation, sizeof(generation), interpreter + l->interpreter_generation);
+	if (l->generation_size == 4)
 		generation = (u32)generation;
+	/* None, unreadable, or a counter that ran over and rests: a key that was never used and will not be again. */
+	if (!generation)
+		generation = now;
 	w->generation = hash_mix(generation, w->process_tag);
 
 	w->frame = MEMBER(s->object, l->thread_frame, u64);
@@ -189,7 +191,8 @@ static __always_inline int frame_window_fill(struct window *window, u64 frame)
 }
 
 /* What tells the code object apart from others that lived at its address; see python_signature(). */
-static __always_inline u32 code_signature(struct scratch *s, u32 slot, const struct python_layout *l, u64 code, int *fault)
+static __always_inline u32 code_signature(struct scratch *s, u32 slot, const struct python_layout *l, u64 code,
+					  int *fault)
 {
 	struct python_walk *w = &s->python;
 	struct signature_cache *cache = signature_cache_get(slot);

@@ -17,7 +17,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-const volatile struct config config = { .cpu_cnt = 1 };
+const volatile struct config config = {.cpu_cnt = 1};
 u32 namespace_level;
 u32 epoch;
 
@@ -28,7 +28,7 @@ struct user_registers {
 _Static_assert(LOSS_CNT <= 32, "counters are indexed by a masked loss");
 _Static_assert(sizeof(((struct counters *)0)->losses) == 8 * LOSS_CNT, "");
 
-#define CLOCK_CHECK_STEPS 32	/* steps between two looks at the clock */
+#define CLOCK_CHECK_STEPS 32 /* steps between two looks at the clock */
 
 /* The registers with which user mode goes on. 1 when the sample was taken in the kernel. */
 static __always_inline int user_registers_read(struct bpf_perf_event_data *ctx, struct user_registers *ret)
@@ -116,8 +116,8 @@ static __always_inline int is_on_stack(u64 address, u64 sp, u64 thread_pointer)
 	return address <= BPF_CORE_READ(task, mm, start_stack);
 }
 
-static __always_inline void python_part(struct scratch *s, u32 slot, const struct process_row *row, u64 sp, u64 process_hash,
-					struct sent_cache *cache)
+static __always_inline void python_part(struct scratch *s, u32 slot, const struct process_row *row, u64 sp,
+					u64 process_hash, struct sent_cache *cache)
 {
 	struct python_walk *w = &s->python;
 	const struct python_layout *l;
@@ -176,8 +176,8 @@ static __always_inline void python_part(struct scratch *s, u32 slot, const struc
 }
 
 /* The leaf; and its callers, where frame pointers can be trusted to be some: not in a process that runs CPython. */
-static __always_inline void native_part(struct scratch *s, u32 slot, const struct user_registers *regs, u64 process_hash,
-					struct sent_cache *cache)
+static __always_inline void native_part(struct scratch *s, u32 slot, const struct user_registers *regs,
+					u64 process_hash, struct sent_cache *cache)
 {
 	struct native_walk *w = &s->native;
 	u32 first_word = s->word_cnt;

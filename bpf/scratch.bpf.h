@@ -18,17 +18,17 @@
  * stale rest of an earlier read would look exactly like frames.
  */
 #define WINDOW_SIZE 1024
-#define PAGE_SIZE 4096
+#define PAGE_SIZE   4096
 
 struct window {
 	u64 start;
-	u64 size;			/* valid bytes from start; 0: empty */
-	u8 bytes[2 * WINDOW_SIZE];	/* the second half is never read into: room for masked offsets */
+	u64 size; /* valid bytes from start; 0: empty */
+	u8 bytes[2 * WINDOW_SIZE]; /* the second half is never read into: room for masked offsets */
 };
 
 /* One activation of the eval loop: the Python frames [first, next run's first). */
 struct python_run {
-	u64 anchor;	/* an address on the C stack that belongs to exactly that activation; 0: none */
+	u64 anchor; /* an address on the C stack that belongs to exactly that activation; 0: none */
 	u32 first;
 	u32 reserved;
 };
@@ -37,22 +37,22 @@ struct python_run {
 enum walk { WALK_ON = 0x100, WALK_END, WALK_RESTART };
 
 struct python_walk {
-	u32 layout;		/* index */
+	u32 layout; /* index */
 	u32 cnt, run_cnt;
-	u32 first_word;		/* where this part begins in words */
-	u32 fresh;		/* saw a code object for the first time: its name must be read soon */
+	u32 first_word; /* where this part begins in words */
+	u32 fresh; /* saw a code object for the first time: its name must be read soon */
 	u64 thread_pointer;
 	u64 runtime;
-	u64 state;		/* PyThreadState; 0: none found */
-	u64 next_state;		/* of a search: what to look at next */
+	u64 state; /* PyThreadState; 0: none found */
+	u64 next_state; /* of a search: what to look at next */
 	u64 next_interpreter;
-	u64 frame;		/* to visit next */
-	u64 cframe;		/* to 3.12: the _PyCFrame of the run under way */
-	u64 cframe_outer;	/* to 3.12: the frame that the first run must have been called from ... */
-	u32 cframe_unproven;	/* ... until that was seen */
-	u32 process_tag;	/* tells processes apart in the signature cache */
+	u64 frame; /* to visit next */
+	u64 cframe; /* to 3.12: the _PyCFrame of the run under way */
+	u64 cframe_outer; /* to 3.12: the frame that the first run must have been called from ... */
+	u32 cframe_unproven; /* ... until that was seen */
+	u32 process_tag; /* tells processes apart in the signature cache */
 	u32 reserved;
-	u64 generation;		/* key of the signature cache */
+	u64 generation; /* key of the signature cache */
 	u64 id;
 	u64 fault_address;
 	struct window window;
@@ -60,7 +60,7 @@ struct python_walk {
 
 struct native_walk {
 	u64 bp;
-	u64 stack;		/* frame pointers must be above; rises with each frame */
+	u64 stack; /* frame pointers must be above; rises with each frame */
 	u64 id;
 	u64 fault_address;
 	u32 cnt;
@@ -68,19 +68,19 @@ struct native_walk {
 	struct window window;
 };
 
-#define SAMPLE_WORDS 4096	/* power of two, >= MAX_KERNEL_FRAMES + 2 * MAX_PYTHON_FRAMES + MAX_NATIVE_FRAMES */
+#define SAMPLE_WORDS 4096 /* power of two, >= MAX_KERNEL_FRAMES + 2 * MAX_PYTHON_FRAMES + MAX_NATIVE_FRAMES */
 _Static_assert(SAMPLE_WORDS >= MAX_KERNEL_FRAMES + 2 * MAX_PYTHON_FRAMES + MAX_NATIVE_FRAMES + 2,
 	       "a sample with every part full must fit");
 
 struct scratch {
-	u32 busy;	/* perf_event programs do not nest; if that ever changes, it is counted */
-	u32 word_cnt;	/* used in words */
+	u32 busy; /* perf_event programs do not nest; if that ever changes, it is counted */
+	u32 word_cnt; /* used in words */
 	struct python_walk python;
 	struct native_walk native;
 	struct python_run runs[MAX_PYTHON_RUNS];
-	u8 object[256 + 8];	/* one object of the target, as read; 8 more for a member at the last masked offset */
+	u8 object[256 + 8]; /* one object of the target, as read; 8 more for a member at the last masked offset */
 	struct sample sample;
-	u64 words[SAMPLE_WORDS];	/* the parts, right behind the sample: the record is sent from here */
+	u64 words[SAMPLE_WORDS]; /* the parts, right behind the sample: the record is sent from here */
 };
 
 /*

@@ -5,20 +5,25 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "assembler.h"
 #include "base/clock.h"
 #include "base/remote_memory.h"
 #include "capture/capture.h"
 #include "process/process.h"
-#include "profile/part_table.h"
 #include "python/python_file.h"
 #include "registrar.h"
 #include "symbolize/symbolizer.h"
 
-#define TURN_MS 100 /* the pace of a quiet host: one wakeup for many samples */
+#define TURN_MS	       100 /* the pace of a quiet host: one wakeup for many samples */
 #define LEARN_SLICE_NS (10 * NS_PER_MS) /* looking at the processes that were there must not delay samples */
-#define TICK_NS NS_PER_S
+#define TICK_NS	       NS_PER_S
 #define EXITED_KEEP_NS (2 * NS_PER_S) /* their samples may still be in a ring */
-#define NOT_TAKEN_SHARE 50 /* 1/50 of the interrupts may come late, or be stolen by a hypervisor, before they count as lost */
+/* What a run without end may keep from one window to the next: some 40 MiB at the very most. */
+#define FRAMES_KEPT	  (128u << 10)
+#define STACKS_KEPT	  (512u << 10)
+#define STRING_BYTES_KEPT (8u << 20)
+#define NOT_TAKEN_SHARE \
+	50 /* 1/50 of the interrupts may come late, or be stolen by a hypervisor, before they count as lost */
 
 struct profiler {
 	struct profiler_options options;
@@ -28,7 +33,7 @@ struct profiler {
 	struct registrar *registrar;
 	struct profile_tables tables;
 	struct symbolizer *symbolizer;
-	struct part_table *parts;
+	struct assembler *assembler;
 	struct profile *profile;
 
 	struct process_id *waiting; /* found at the start, to be looked at */
@@ -44,10 +49,30 @@ struct profiler {
 	u64 incomplete[LOSS_CNT];
 	struct truth gone; /* of processes that were retired: how many, and their versions */
 	u64 lost_here[LOSS_CNT]; /* by user space; the kernel side has its own */
-	u32 frames[MAX_NATIVE_FRAMES + 2]; /* a part under construction */
 };
 
 static int on_record(void *ctx, const struct record *record);
+
+/* Everything that counts and names; the kernel side and what is known of processes are apart. */
+static int tables_open(struct profiler *p)
+{
+	int err = profile_tables_new(&p->tables);
+
+	if (!err)
+		err = profile_new(&p->tables, &p->profile);
+	if (!err)
+		err = symbolizer_new(&p->tables, p->processes, &p->symbolizer);
+	return err ? err : assembler_new(&p->tables, p->symbolizer, &p->assembler);
+}
+
+static void tables_close(struct profiler *p)
+{
+	assembler_free(take(p->assembler));
+	symbolizer_free(take(p->symbolizer));
+	profile_free(take(p->profile));
+	profile_tables_free(&p->tables);
+	memset(&p->tables, 0, sizeof(p->tables));
+}
 
 static int stages_open(struct profiler *p, const char **ret_step)
 {
@@ -59,16 +84,14 @@ static int stages_open(struct profiler *p, const char **ret_step)
 		.ctx = p,
 		.on_message = p->options.on_message,
 	};
-	struct registrar_options registrar = { .all = p->options.all, .children = p->options.children };
+	struct registrar_options registrar = {.all = p->options.all, .children = p->options.children};
 	int err;
 
 	*ret_step = "out of memory";
 	p->files = mapped_file_cache_new();
 	if (!p->files)
 		return -ENOMEM;
-	if ((err = process_table_new(p->files, &p->processes)) || (err = profile_tables_new(&p->tables)) ||
-	    (err = profile_new(&p->tables, &p->profile)) || (err = part_table_new(&p->parts)) ||
-	    (err = symbolizer_new(&p->tables, p->processes, &p->symbolizer)))
+	if ((err = process_table_new(p->files, &p->processes)) || (err = tables_open(p)))
 		return err;
 	if ((err = capture_open(&capture, &p->capture, ret_step)))
 		return err;
@@ -100,161 +123,11 @@ void profiler_free(struct profiler *p)
 		return;
 	registrar_free(p->registrar);
 	capture_close(p->capture);
-	symbolizer_free(p->symbolizer);
-	part_table_free(p->parts);
-	profile_free(p->profile);
-	profile_tables_free(&p->tables);
+	tables_close(p);
 	process_table_free(p->processes);
 	mapped_file_cache_free(p->files);
 	free(p->waiting);
 	free(p);
-}
-
-/* ---- stacks: what a sample's parts are made of. Cold: first sight of a part. */
-
-static int part_push_loss(struct profiler *p, enum loss loss, u32 *cnt, u32 *losses)
-{
-	int err = frame_table_loss(p->tables.frames, loss, &p->frames[*cnt]);
-
-	if (err)
-		return err;
-	*losses |= 1u << loss;
-	++*cnt;
-	return 0;
-}
-
-static int kernel_part_build(struct profiler *p, const struct sample *sample, u32 *ret_cnt)
-{
-	u32 cnt = 0;
-
-	for (u32 i = sample->kernel_cnt; i-- > 0;) {
-		int err = symbolize_kernel(p->symbolizer, sample_kernel(sample)[i], &p->frames[cnt++]);
-		if (err)
-			return err;
-	}
-	*ret_cnt = cnt;
-	return 0;
-}
-
-static int python_part_build(struct profiler *p, struct process *process, const struct sample *sample, u32 *ret_cnt,
-			     u32 *ret_losses)
-{
-	u32 cnt = 0, losses = 0;
-	int err = 0;
-
-	if (sample->python_end != LOSS_NONE)
-		err = part_push_loss(p, sample->python_end, &cnt, &losses);
-	for (u32 i = sample->python_cnt; i-- > 0 && !err;) {
-		enum loss loss;
-
-		err = symbolize_python(p->symbolizer, process, &sample_python(sample)[i], &p->frames[cnt++], &loss);
-		if (loss != LOSS_NONE)
-			losses |= 1u << loss;
-	}
-	*ret_cnt = cnt;
-	*ret_losses = losses;
-	return err;
-}
-
-/*
- * The leaf, then callers as long as their return addresses follow a call. Under
- * Python frames only the leaf, and only when it is not the interpreter itself.
- */
-static int native_part_build(struct profiler *p, struct process *process, const struct sample *sample, bool under_python,
-			     u32 *ret_cnt, u32 *ret_losses)
-{
-	const u64 *native = sample_native(sample);
-	u32 cnt = 0, losses = 0, kept = sample->native_cnt;
-	enum loss end = sample->native_end;
-	int err = 0;
-
-	if (under_python) {
-		kept = kept && !process_is_interpreter(process, native[0]);
-		end = LOSS_NONE;
-	} else {
-		for (u32 i = 1; i < kept; i++) {
-			if (!symbolizer_follows_call(p->symbolizer, process, native[i])) {
-				kept = i;
-				end = LOSS_FRAME_POINTER;
-			}
-		}
-		if (sample->flags & SAMPLE_PYTHON) /* frame pointers were not tried: CPython keeps none */
-			end = LOSS_FRAME_POINTER;
-	}
-	if (end != LOSS_NONE)
-		err = part_push_loss(p, end, &cnt, &losses);
-	for (u32 i = kept; i-- > 0 && !err;)
-		err = symbolize_native(p->symbolizer, process, native[i], i > 0, &p->frames[cnt++]);
-	/* A leaf that lies nowhere is a loss of its own. */
-	for (u32 i = 0; i < cnt && !err; i++) {
-		const struct frame *frame = frame_table_get(p->tables.frames, p->frames[i]);
-		if (frame->kind == FRAME_LOSS)
-			losses |= 1u << frame->loss;
-	}
-	*ret_cnt = cnt;
-	*ret_losses = losses;
-	return err;
-}
-
-enum part_kind { PART_KERNEL, PART_PYTHON, PART_NATIVE, PART_NATIVE_UNDER_PYTHON };
-
-static int part_build(struct profiler *p, struct process *process, const struct sample *sample, enum part_kind kind,
-		      u64 id, u32 *ret)
-{
-	u32 cnt = 0, losses = 0;
-	int err;
-
-	switch (kind) {
-	case PART_KERNEL:
-		err = kernel_part_build(p, sample, &cnt);
-		break;
-	case PART_PYTHON:
-		err = python_part_build(p, process, sample, &cnt, &losses);
-		break;
-	default:
-		err = native_part_build(p, process, sample, kind == PART_NATIVE_UNDER_PYTHON, &cnt, &losses);
-		break;
-	}
-	return err ? err : part_table_add(p->parts, id, p->frames, cnt, losses, ret);
-}
-
-/*
- * Puts one part of a sample inside of *stack. Hot when the part is known: two
- * look-ups.
- */
-static int part_join(struct profiler *p, struct process *process, const struct sample *sample, enum part_kind kind,
-		     u64 id, u32 frame_cnt, u32 *stack, u32 *losses)
-{
-	u32 part;
-
-	if (!id)
-		return 0;
-	/* One native part reads differently under Python frames. */
-	u64 key = id ^ (u64)(kind == PART_NATIVE_UNDER_PYTHON) << 63;
-
-	if (part_table_find(p->parts, key, &part)) {
-		if (!frame_cnt) { /* the record that had it was lost */
-			u32 frame;
-			int err = frame_table_loss(p->tables.frames, LOSS_PART_MISSING, &frame);
-
-			*losses |= 1u << LOSS_PART_MISSING;
-			return err ? err : stack_table_push(p->tables.stacks, *stack, frame, stack);
-		}
-		int err = part_build(p, process, sample, kind, key, &part);
-		if (err)
-			return err;
-	}
-	*losses |= part_table_at(p->parts, part)->losses;
-	return part_table_join(p->parts, p->tables.stacks, *stack, part, stack);
-}
-
-static int stack_push_loss(struct profiler *p, enum loss loss, u32 *stack, u32 *losses)
-{
-	u32 frame;
-	int err = frame_table_loss(p->tables.frames, loss, &frame);
-
-	*losses |= 1u << loss;
-	return err ? err : stack_table_push(p->tables.stacks, *stack, frame, stack);
 }
 
 /* ---- samples */
@@ -286,33 +159,10 @@ static enum loss python_doubt(struct profiler *p, struct process *process, const
 	return LOSS_NONE;
 }
 
-static int sample_stack(struct profiler *p, struct process *process, const struct sample *sample, enum loss doubt,
-			u32 *ret, u32 *ret_losses, u32 *ret_python_losses)
-{
-	u32 stack = STACK_ROOT, losses = 0;
-	int err = 0;
-
-	if (doubt != LOSS_NONE)
-		err = stack_push_loss(p, doubt, &stack, &losses);
-	if (!err && !sample->python_id && sample->python_end != LOSS_NONE)
-		err = stack_push_loss(p, sample->python_end, &stack, &losses);
-	if (!err)
-		err = part_join(p, process, sample, PART_PYTHON, sample->python_id, sample->python_cnt, &stack, &losses);
-	*ret_python_losses = losses;
-	if (!err)
-		err = part_join(p, process, sample, sample->python_id ? PART_NATIVE_UNDER_PYTHON : PART_NATIVE,
-				sample->native_id, sample->native_cnt, &stack, &losses);
-	if (!err)
-		err = part_join(p, process, sample, PART_KERNEL, sample->kernel_id, sample->kernel_cnt, &stack, &losses);
-	*ret = stack;
-	*ret_losses = losses;
-	return err;
-}
-
 static int sample_origin(struct profiler *p, const struct sample *sample, u32 *ret)
 {
-	struct origin origin = { .pid = sample->process.pid };
-	char comm[THREAD_COMM_SIZE + 1] = { 0 };
+	struct origin origin = {.pid = sample->process.pid};
+	char comm[THREAD_COMM_SIZE + 1] = {0};
 
 	memcpy(comm, sample->comm, THREAD_COMM_SIZE);
 	int err = string_table_intern(p->tables.strings, comm, &origin.comm);
@@ -343,7 +193,7 @@ static void incomplete_count(struct profiler *p, u32 losses)
 /* Everything was forgotten: the sample under way is the price. */
 static void parts_forget(struct profiler *p)
 {
-	part_table_clear(p->parts);
+	assembler_forget(p->assembler);
 	capture_forget_parts(p->capture);
 }
 
@@ -372,7 +222,7 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 	if (sample->fault_address)
 		page_touch(process, sample->fault_address);
 
-	err = sample_stack(p, process, sample, doubt, &stack, &losses, &python_losses);
+	err = assembler_stack(p->assembler, process, sample, doubt, &stack, &losses, &python_losses);
 	if (!err)
 		err = sample_origin(p, sample, &origin);
 	if (!err)
@@ -513,9 +363,10 @@ static int process_count(void *ctx, struct process *process)
 	if (!process->python_file)
 		return 0;
 	truth->python_processes++;
-	python_version_format(process->python_file->python.version,
-			      process->python_file->python.layout.free_threaded, version);
-	while (i < TRUTH_VERSION_CNT && truth->versions[i].version[0] && strcmp(truth->versions[i].version, version) < 0)
+	python_version_format(process->python_file->python.version, process->python_file->python.layout.free_threaded,
+			      version);
+	while (i < TRUTH_VERSION_CNT && truth->versions[i].version[0] &&
+	       strcmp(truth->versions[i].version, version) < 0)
 		i++;
 	if (i == TRUTH_VERSION_CNT)
 		return 0;
@@ -612,6 +463,19 @@ struct profile *profiler_profile(struct profiler *p)
 void profiler_clear(struct profiler *p)
 {
 	profile_clear(p->profile);
+}
+
+bool profiler_is_full(const struct profiler *p)
+{
+	return frame_table_cnt(p->tables.frames) > FRAMES_KEPT || stack_table_cnt(p->tables.stacks) > STACKS_KEPT ||
+	       string_table_bytes(p->tables.strings) > STRING_BYTES_KEPT;
+}
+
+int profiler_forget(struct profiler *p)
+{
+	tables_close(p);
+	capture_forget_parts(p->capture);
+	return tables_open(p);
 }
 
 /* ---- the truth about the run */

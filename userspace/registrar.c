@@ -9,8 +9,8 @@
 #include "python/thread_list.h"
 
 #define THREAD_LIST_PERIOD_NS (50 * NS_PER_MS) /* reading 10,000 threads takes some 20 ms */
-#define THREADS_SLACK 256
-#define STATELESS_MAX 4096 /* threads that are known to have no PyThreadState */
+#define THREADS_SLACK	      256
+#define STATELESS_MAX	      4096 /* threads that are known to have no PyThreadState */
 
 /* A registered process, by its key. */
 struct registered {
@@ -59,8 +59,8 @@ void registrar_free(struct registrar *r)
 
 	if (!r)
 		return;
-	HASH_ITER (hh, r->registered, known, next)
-		registered_free(r, known);
+	HASH_ITER(hh, r->registered, known, next)
+	registered_free(r, known);
 	free(r);
 }
 
@@ -128,7 +128,7 @@ static void threads_forget(struct registrar *r, struct registered *known, u32 pi
 static bool threads_read(struct registrar *r, struct registered *known, struct process *process, u64 wanted)
 {
 	struct remote_memory memory = remote_memory_of_process(process->id.pid);
-	struct thread_visit visit = { .registrar = r, .known = known, .pid = process->id.pid, .wanted = wanted };
+	struct thread_visit visit = {.registrar = r, .known = known, .pid = process->id.pid, .wanted = wanted};
 
 	known->list_read_ns = clock_monotonic_ns();
 	threads_forget(r, known, process->id.pid);
@@ -207,7 +207,7 @@ bool registrar_find_thread(struct registrar *r, struct process *process, u64 thr
 		return true;
 	if (r->stateless_cnt < STATELESS_MAX &&
 	    !capture_set_thread(r->capture, process->id.pid, thread_pointer, THREAD_STATE_NONE))
-		r->stateless[r->stateless_cnt++] = (struct thread_key){ process->id.pid, thread_pointer };
+		r->stateless[r->stateless_cnt++] = (struct thread_key){process->id.pid, thread_pointer};
 	return false;
 }
 

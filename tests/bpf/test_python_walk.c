@@ -7,10 +7,10 @@
 #include "python.bpf.h"
 #include "tests/unit/build_python.h"
 
-#define PY_3_11 0x030b07f0
-#define PY_3_12 0x030c01f0
+#define PY_3_11	       0x030b07f0
+#define PY_3_12	       0x030c01f0
 #define THREAD_POINTER 0x7ffff7d8a740ull
-#define FRAME_SIZE 128
+#define FRAME_SIZE     128
 
 static struct built_python *python;
 static u64 runtime, interpreter, state, main_code;
@@ -70,7 +70,8 @@ static u64 entry_of(u64 code, u64 previous)
 {
 	u64 frame = frame_of(code, previous, 2);
 
-	built_poke_u32(python, frame + (python->layout.frame_is_entry & ~3u), 1u << 8 * (python->layout.frame_is_entry & 3));
+	built_poke_u32(python, frame + (python->layout.frame_is_entry & ~3u),
+		       1u << 8 * (python->layout.frame_is_entry & 3));
 	return frame;
 }
 

@@ -18,12 +18,12 @@
 #include "pyprof.skel.h"
 #include "scratch.bpf.h"
 
-#define TIME_BUDGET_NS (500 * 1000ull)
-#define KERNEL_STACK_SIZE 16384 /* x86-64; only used where bpf_task_pt_regs is absent */
-#define RING_SIZE_MIN (1u << 20)
-#define RING_SIZE_MAX (32u << 20)
+#define TIME_BUDGET_NS	    (500 * 1000ull)
+#define KERNEL_STACK_SIZE   16384 /* x86-64; only used where bpf_task_pt_regs is absent */
+#define RING_SIZE_MIN	    (1u << 20)
+#define RING_SIZE_MAX	    (32u << 20)
 #define RECORD_SIZE_TYPICAL 512
-#define RING_SECONDS 2 /* how long we may stay without the CPU */
+#define RING_SECONDS	    2 /* how long we may stay without the CPU */
 
 /* One sampled CPU. */
 struct cpu {
@@ -87,8 +87,8 @@ static u32 ring_size_for(u32 frequency_hz, u32 cpu_cnt)
 
 static void configure(struct capture *c)
 {
-	struct bpf_map *per_cpu[] = { c->skeleton->maps.scratches, c->skeleton->maps.signature_caches,
-				      c->skeleton->maps.sent_caches };
+	struct bpf_map *per_cpu[] = {c->skeleton->maps.scratches, c->skeleton->maps.signature_caches,
+				     c->skeleton->maps.sent_caches};
 	struct pyprof_bpf__rodata *rodata = c->skeleton->rodata;
 
 	for (size_t i = 0; i < sizeof(per_cpu) / sizeof(*per_cpu); i++)
@@ -131,7 +131,7 @@ static int rings_open(struct capture *c)
 
 static int watch(struct capture *c, int fd)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	struct epoll_event event = {.events = EPOLLIN};
 
 	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -155,10 +155,10 @@ static int programs_attach(struct capture *c)
 		struct bpf_program *program;
 		struct bpf_link **link;
 	} wanted[] = {
-		{ c->skeleton->progs.on_fork, &c->skeleton->links.on_fork },
-		{ c->skeleton->progs.on_exec, &c->skeleton->links.on_exec },
-		{ c->skeleton->progs.on_exit, &c->skeleton->links.on_exit },
-		{ c->skeleton->progs.list_processes, &c->skeleton->links.list_processes },
+		{c->skeleton->progs.on_fork, &c->skeleton->links.on_fork},
+		{c->skeleton->progs.on_exec, &c->skeleton->links.on_exec},
+		{c->skeleton->progs.on_exit, &c->skeleton->links.on_exit},
+		{c->skeleton->progs.list_processes, &c->skeleton->links.list_processes},
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
@@ -258,7 +258,7 @@ static int cpu_open(struct capture *c, int number)
 		bpf_link__destroy(link);
 		return err;
 	}
-	c->cpus[c->cpu_cnt++] = (struct cpu){ number, link, fd, clock_monotonic_ns() };
+	c->cpus[c->cpu_cnt++] = (struct cpu){number, link, fd, clock_monotonic_ns()};
 	return 0;
 }
 
@@ -450,7 +450,8 @@ int capture_drain(struct capture *c)
 
 	int err = sideband_drain(c->sideband, on_mapping, c);
 	if (!err && c->mappings_lost) {
-		struct record lost = { .type = RECORD_MAPPINGS_LOST, .size = sizeof(lost), .time_ns = clock_monotonic_ns() };
+		struct record lost = {
+			.type = RECORD_MAPPINGS_LOST, .size = sizeof(lost), .time_ns = clock_monotonic_ns()};
 		err = hand_over(c, &lost);
 	}
 	if (!err) {
@@ -490,14 +491,14 @@ int capture_add_layout(struct capture *c, const struct python_layout *layout, u3
 
 int capture_set_thread(struct capture *c, u32 pid, u64 thread_pointer, u64 state)
 {
-	struct thread_key key = { pid, thread_pointer };
+	struct thread_key key = {pid, thread_pointer};
 
 	return bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.threads), &key, &state, BPF_ANY) ? -errno : 0;
 }
 
 void capture_forget_thread(struct capture *c, u32 pid, u64 thread_pointer)
 {
-	struct thread_key key = { pid, thread_pointer };
+	struct thread_key key = {pid, thread_pointer};
 
 	bpf_map_delete_elem(bpf_map__fd(c->skeleton->maps.threads), &key);
 }
@@ -544,7 +545,8 @@ u64 capture_map_bytes(const struct capture *c)
 	struct bpf_map *map;
 	u64 bytes = capture_ring_bytes(c);
 
-	bpf_object__for_each_map(map, c->skeleton->obj) {
+	bpf_object__for_each_map(map, c->skeleton->obj)
+	{
 		u64 copies = bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY ? c->possible_cpu_cnt : 1;
 		bytes += copies * bpf_map__max_entries(map) * (bpf_map__key_size(map) + bpf_map__value_size(map));
 	}

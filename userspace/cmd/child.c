@@ -104,7 +104,7 @@ int child_open(char **command, uid_t uid, gid_t gid, struct child *ret)
 		close(failure[0]);
 		return err;
 	}
-	*ret = (struct child){ .pid = pid, .go = go[1], .failure = failure[0] };
+	*ret = (struct child){.pid = pid, .go = go[1], .failure = failure[0]};
 	ret->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (ret->pidfd < 0) {
 		err = -errno;

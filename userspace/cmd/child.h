@@ -18,7 +18,10 @@ struct child {
 	int status; /* as waitpid gives it */
 };
 
-#define CHILD_NONE { .pid = -1, .pidfd = -1, .go = -1, .failure = -1 }
+#define CHILD_NONE                                              \
+	{                                                       \
+		.pid = -1, .pidfd = -1, .go = -1, .failure = -1 \
+	}
 
 /* Whom the person is: under sudo the one who called it, else (uid_t)-1. */
 void sudo_caller(uid_t *ret_uid, gid_t *ret_gid);

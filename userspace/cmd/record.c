@@ -29,7 +29,7 @@
 #include "tui/status.h"
 
 #define STATUS_PERIOD_NS NS_PER_S
-#define PATH_SIZE 4096
+#define PATH_SIZE	 4096
 
 DEFINE_CLEANUP(atomic_file, struct atomic_file *, atomic_file_abandon)
 
@@ -98,7 +98,8 @@ static int run_path(struct run *run)
 	if (run->options->output)
 		size = snprintf(run->path, sizeof(run->path), "%s", run->options->output);
 	else
-		size = snprintf(run->path, sizeof(run->path), "pyprof-bpf-%d%s", run->child.pid, run->options->format->suffix);
+		size = snprintf(run->path, sizeof(run->path), "pyprof-bpf-%d%s", run->child.pid,
+				run->options->format->suffix);
 	return size < (int)sizeof(run->path) ? 0 : -ENAMETOOLONG;
 }
 
@@ -130,7 +131,8 @@ static int outputs_open(struct run *run)
 		return 0;
 	err = atomic_file_open(run->options->stats, run->uid, run->gid, &run->stats);
 	if (err)
-		return log_error_errno(err, "cannot write '%s', choose another place with --stats", run->options->stats);
+		return log_error_errno(err, "cannot write '%s', choose another place with --stats",
+				       run->options->stats);
 	return 0;
 }
 
@@ -183,7 +185,7 @@ static int targets_select(struct run *run)
 
 static int watch(struct run *run, int fd)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 
 	return epoll_ctl(run->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -242,9 +244,14 @@ static int period_end(struct run *run, bool last)
 	if (err)
 		return err;
 	err = run->sink->type->consume(run->sink, profiler_profile(run->profiler), &truth, last);
-	if (!err && run->sink->type->period_ns(run->sink))
-		profiler_clear(run->profiler);
-	return err;
+	if (err || last || !run->sink->type->period_ns(run->sink))
+		return err;
+	profiler_clear(run->profiler);
+	if (!profiler_is_full(run->profiler))
+		return 0;
+	if (run->sink->type->forget)
+		run->sink->type->forget(run->sink);
+	return profiler_forget(run->profiler);
 }
 
 static void signals_handle(struct run *run)

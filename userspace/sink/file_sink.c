@@ -18,7 +18,7 @@ static int file_open(const struct sink_options *options, struct sink **ret)
 
 	if (!s)
 		return -ENOMEM;
-	s->sink = (struct sink){ &file_sink, *options };
+	s->sink = (struct sink){&file_sink, *options};
 	if (strcmp(options->path, "-"))
 		err = atomic_file_open(options->path, options->uid, options->gid, &s->file);
 	if (err) {

@@ -10,7 +10,7 @@
 #include "sink/sink.h"
 #include "tui/live.h"
 
-#define REFRESH_NS NS_PER_S
+#define REFRESH_NS	  NS_PER_S
 #define SECONDS_SHOWN_MAX 60
 
 struct live_sink {
@@ -24,12 +24,12 @@ DEFINE_CLEANUP(live_sink, struct live_sink *, free)
 
 static int live_sink_open(const struct sink_options *options, struct sink **ret)
 {
-	struct live_options live = { .view = options->view, .whole_host = options->whole_host };
+	struct live_options live = {.view = options->view, .whole_host = options->whole_host};
 	_cleanup_(live_sink) struct live_sink *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 
-	s->sink = (struct sink){ &live_sink, *options };
+	s->sink = (struct sink){&live_sink, *options};
 	s->second_cnt = options->window_ns / REFRESH_NS;
 	if (s->second_cnt < 1)
 		s->second_cnt = 1;
@@ -90,13 +90,20 @@ static u64 live_period_ns(const struct sink *sink)
 	return REFRESH_NS;
 }
 
+static void live_forget(struct sink *sink)
+{
+	struct live_sink *s = (struct live_sink *)sink;
+
+	for (size_t i = 0; i < s->second_cnt; i++)
+		profile_free(take(s->seconds[i]));
+}
+
 static void live_sink_close(struct sink *sink)
 {
 	struct live_sink *s = (struct live_sink *)sink;
 
 	live_close(s->live);
-	for (size_t i = 0; i < s->second_cnt; i++)
-		profile_free(s->seconds[i]);
+	live_forget(sink);
 	free(s);
 }
 
@@ -106,6 +113,7 @@ const struct sink_type live_sink = {
 	.fd = live_sink_fd,
 	.speak = live_speak,
 	.period_ns = live_period_ns,
+	.forget = live_forget,
 	.close = live_sink_close,
 	.owns_terminal = true,
 };

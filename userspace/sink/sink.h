@@ -35,6 +35,8 @@ struct sink_type {
 	int (*speak)(struct sink *sink, bool *ret_quit);
 	/* How often consume is to be called, 0: once, at the end. */
 	u64 (*period_ns)(const struct sink *sink);
+	/* Drops what it kept of earlier profiles: their ids lose their meaning. NULL: keeps nothing. */
+	void (*forget)(struct sink *sink);
 	void (*close)(struct sink *sink);
 	bool owns_terminal; /* no status line beside it */
 };

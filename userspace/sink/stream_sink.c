@@ -22,7 +22,7 @@ static int stream_open(const struct sink_options *options, struct sink **ret)
 
 	if (!s)
 		return -ENOMEM;
-	s->sink = (struct sink){ &stream_sink, *options };
+	s->sink = (struct sink){&stream_sink, *options};
 	*ret = &s->sink;
 	return 0;
 }
@@ -36,9 +36,10 @@ static int stream_consume(struct sink *sink, const struct profile *profile, cons
 	char start[RFC3339_SIZE];
 
 	/* In whole milliseconds, so that START and SECONDS of neighbours add up exactly. */
-	clock_format_rfc3339(truth->start_realtime_ns / NS_PER_MS * NS_PER_MS + s->end_ms * NS_PER_MS, start, sizeof(start));
-	printf("# window %s %llu.%03llu %u %llu %llu\n", start, length_ms / 1000,
-	       length_ms % 1000, truth->hz, profile_samples(profile), lost > s->lost ? lost - s->lost : 0);
+	clock_format_rfc3339(truth->start_realtime_ns / NS_PER_MS * NS_PER_MS + s->end_ms * NS_PER_MS, start,
+			     sizeof(start));
+	printf("# window %s %llu.%03llu %u %llu %llu\n", start, length_ms / 1000, length_ms % 1000, truth->hz,
+	       profile_samples(profile), lost > s->lost ? lost - s->lost : 0);
 	s->end_ms = end_ms;
 	if (lost > s->lost)
 		s->lost = lost;

@@ -67,8 +67,8 @@ static void code_cache_clear(struct code_cache *cache)
 {
 	struct owner *owner, *next;
 
-	HASH_ITER (hh, cache->owners, owner, next)
-		owner_free(cache, owner);
+	HASH_ITER(hh, cache->owners, owner, next)
+	owner_free(cache, owner);
 }
 
 void code_cache_free(struct code_cache *cache)
@@ -111,7 +111,7 @@ static size_t code_bytes(const struct code_object *code)
 int code_cache_get(struct code_cache *cache, u32 process, const struct remote_memory *memory,
 		   const struct python_layout *layout, u64 address, u32 signature, const struct code_object **ret)
 {
-	struct entry_key key = { .address = address, .process = process, .signature = signature };
+	struct entry_key key = {.address = address, .process = process, .signature = signature};
 	struct entry *entry;
 
 	HASH_FIND(hh, cache->entries, &key, sizeof(key), entry);

@@ -14,7 +14,9 @@
 
 #include <uthash.h>
 
-#define KALLSYMS_AGE_NS (60 * NS_PER_S) /* modules and BPF programs come and go */
+/* Modules and BPF programs come and go; but reading the list takes some 80 ms of CPU. */
+#define KALLSYMS_AGE_NS	    (60 * NS_PER_S)
+#define KALLSYMS_AGE_MAX_NS (3600 * NS_PER_S)
 
 /* A file that frames refer to: kept until they have their names. */
 struct named_file {
@@ -29,7 +31,7 @@ struct symbolizer {
 	struct code_cache *codes;
 	struct named_file *files;
 	struct kallsyms *kallsyms;
-	u64 kallsyms_read_ns;
+	u64 kallsyms_read_ns, kallsyms_age_ns;
 	u32 *pending; /* frames without a name */
 	size_t pending_cnt, pending_capacity;
 };
@@ -53,7 +55,8 @@ static void files_release(struct symbolizer *s)
 {
 	struct named_file *file, *next;
 
-	HASH_ITER (hh, s->files, file, next) {
+	HASH_ITER(hh, s->files, file, next)
+	{
 		HASH_DEL(s->files, file);
 		mapped_file_unref(file->file);
 		free(file);
@@ -93,7 +96,7 @@ static int intern_unnamed(struct symbolizer *s, const struct frame *key, u32 *re
 
 int symbolize_kernel(struct symbolizer *s, u64 address, u32 *ret)
 {
-	struct frame key = { .kind = FRAME_KERNEL, .address = address };
+	struct frame key = {.kind = FRAME_KERNEL, .address = address};
 
 	return intern_unnamed(s, &key, ret);
 }
@@ -131,10 +134,14 @@ static int intern_anonymous(struct symbolizer *s, const struct process *process,
 	int err = frame_table_intern(s->tables.frames, &key, ret, &is_new);
 	if (err || !is_new)
 		return err;
-	snprintf(function, sizeof(function), "0x%llx", (unsigned long long)(address - mapping->start + mapping->file_offset));
+	snprintf(function, sizeof(function), "0x%llx",
+		 (unsigned long long)(address - mapping->start + mapping->file_offset));
 	err = string_table_intern(s->tables.strings, function, &function_id);
 	if (!err)
-		err = string_table_intern(s->tables.strings, base ? base + 1 : mapping->path[0] ? mapping->path : "[anon]",
+		err = string_table_intern(s->tables.strings,
+					  base		     ? base + 1
+					  : mapping->path[0] ? mapping->path
+							     : "[anon]",
 					  &file_id);
 	if (err)
 		return err;
@@ -157,7 +164,7 @@ int symbolize_native(struct symbolizer *s, struct process *process, u64 address,
 {
 	u64 pc = is_caller ? address - 1 : address;
 	struct mapping *mapping = process_mapping_file(s->processes, process, pc);
-	struct frame key = { .kind = FRAME_NATIVE };
+	struct frame key = {.kind = FRAME_NATIVE};
 
 	if (!mapping)
 		return frame_table_loss(s->tables.frames, process->exited ? LOSS_PROCESS_GONE : LOSS_ADDRESS, ret);
@@ -221,8 +228,8 @@ int symbolize_python(struct symbolizer *s, struct process *process, const struct
 		return frame_table_loss(s->tables.frames, *ret_loss = LOSS_PROCESS_GONE, ret);
 
 	struct remote_memory memory = remote_memory_of_process(process->id.pid);
-	int err = code_cache_get(s->codes, process->key, process->exited ? NULL : &memory, &process->python_file->python.layout, frame->code,
-				 frame->signature, &code);
+	int err = code_cache_get(s->codes, process->key, process->exited ? NULL : &memory,
+				 &process->python_file->python.layout, frame->code, frame->signature, &code);
 	if (err == -ENOMEM)
 		return err;
 	if (err)
@@ -232,7 +239,7 @@ int symbolize_python(struct symbolizer *s, struct process *process, const struct
 	if (err)
 		return err;
 	if (is_new) {
-		struct frame named = { 0 };
+		struct frame named = {0};
 
 		err = python_strings(s, code, &named);
 		if (err)
@@ -253,10 +260,13 @@ static int name_kernel(struct symbolizer *s, struct frame *frame)
 	const char *name = s->kallsyms ? kallsyms_find(s->kallsyms, frame->address) : NULL;
 	char address[32];
 
-	if (!name && (!s->kallsyms_read_ns || now - s->kallsyms_read_ns > KALLSYMS_AGE_NS)) {
+	if (!name && (!s->kallsyms_read_ns || now - s->kallsyms_read_ns > s->kallsyms_age_ns)) {
 		struct kallsyms *fresh = NULL;
 
 		s->kallsyms_read_ns = now;
+		s->kallsyms_age_ns = s->kallsyms_age_ns ? 2 * s->kallsyms_age_ns : KALLSYMS_AGE_NS;
+		if (s->kallsyms_age_ns > KALLSYMS_AGE_MAX_NS)
+			s->kallsyms_age_ns = KALLSYMS_AGE_MAX_NS;
 		if (!kallsyms_open(&fresh)) {
 			kallsyms_free(s->kallsyms);
 			s->kallsyms = fresh;
