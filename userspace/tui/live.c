@@ -15,6 +15,7 @@ struct live {
 	struct live_options options;
 	struct screen *screen;
 	struct truth before; /* at the last draw, for rates */
+	double span_s; /* of the profile; 0: of the whole run */
 	struct table table;
 };
 
@@ -40,6 +41,11 @@ void live_close(struct live *live)
 	screen_close(live->screen);
 	table_clear(&live->table);
 	free(live);
+}
+
+void live_set_span(struct live *live, double seconds)
+{
+	live->span_s = seconds;
 }
 
 static const char *file_name(const char *path)
@@ -132,7 +138,7 @@ static int table_fill(struct live *live, const struct profile *profile, const st
 
 	table_clear(table);
 	table->samples = list->samples;
-	table->seconds = truth->seconds;
+	table->seconds = live->span_s > 0 ? live->span_s : truth->seconds;
 	table->hz = truth->hz;
 	table->cpus = truth->cpus;
 	for (size_t i = 0; !err && i < list->cnt && i < TABLE_ROWS_MAX; i++)

@@ -3,7 +3,7 @@
  * live.h - the live view: a profile as a table on the terminal, with keys.
  *
  *	live_open(&options, &live);
- *	each second:            live_draw(live, profile, truth);
+ *	each second:            live_set_span(live, seconds); live_draw(live, profile, truth);
  *	live_fd is readable:    live_key(live, &quit);
  *	live_close(live);
  *
@@ -30,6 +30,12 @@ int live_open(const struct live_options *options, struct live **ret);
 /* Puts the terminal back. NULL is fine. */
 void live_close(struct live *live);
 DEFINE_CLEANUP(live, struct live *, live_close)
+
+/*
+ * How many seconds the profiles to be drawn from now on span, when that is not the
+ * whole run that the truth speaks of: shares of a CPU are reckoned by it. 0: the whole run.
+ */
+void live_set_span(struct live *live, double seconds);
 
 /*
  * Shows the profile, whose frames are named (those that are not show as their
