@@ -7,6 +7,7 @@
  * The tests run from the top of the source tree. Environment:
  *   PYPROF_BUILD   where pyprof-bpf and tests/workloads/ were built ("build")
  *   PYPROF_LONG    1: the lengths that `make test-long` asks for
+ *   PYPROF_KEEP    if set, /tmp/pyprof-e2e-* stay (in the roots too), to be looked at
  */
 #ifndef PYPROF_TESTS_HARNESS_H
 #define PYPROF_TESTS_HARNESS_H

@@ -68,8 +68,8 @@ void write_garbage(uint64_t *areas, int area_cnt, int size, uint64_t ns)
 		for (int i = 0; i < area_cnt; i++)
 			for (int at = 0; at < size; at += 8)
 				if (next_random(&state) % 4 == 0)
-					*(volatile uint64_t *)(copy[i] + (uint64_t)at) =
-						garbage(&state, copy, area_cnt);
+					*(volatile uint64_t *)(copy[i] + (uint64_t)at) = garbage(&state, copy,
+												 area_cnt);
 		for (volatile int i = 0; i < 100000; i++)
 			;
 	}

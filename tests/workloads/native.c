@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
-__attribute__((noinline)) static unsigned long leaf(unsigned long rounds)
+__attribute__((noipa)) static unsigned long leaf(unsigned long rounds)
 {
 	volatile unsigned long sum = 0;
 
@@ -19,13 +19,13 @@ __attribute__((noinline)) static unsigned long leaf(unsigned long rounds)
 	return sum;
 }
 
-/* What follows each call keeps it from becoming a jump. */
-__attribute__((noinline)) static unsigned long middle(unsigned long rounds)
+/* What follows each call keeps it from becoming a jump, noipa from being merged into its caller. */
+__attribute__((noipa)) static unsigned long middle(unsigned long rounds)
 {
 	return leaf(rounds) + 1;
 }
 
-__attribute__((noinline)) static unsigned long outer(unsigned long rounds)
+__attribute__((noipa)) static unsigned long outer(unsigned long rounds)
 {
 	return middle(rounds) * 3;
 }

@@ -323,9 +323,12 @@ c = (lambda x:
 )
 
 
+EVALUATED = compile("spin(3) + spin(2)", "<evaluated>", "eval")
+
+
 def executed():
     exec(EXECUTED, {"spin": spin})
-    return eval("spin(3) + spin(2)", {"spin": spin})
+    return eval(EVALUATED, {"spin": spin})
 
 
 FOREIGN = '''
