@@ -22,8 +22,6 @@
 #define FRAMES_KEPT	  (128u << 10)
 #define STACKS_KEPT	  (512u << 10)
 #define STRING_BYTES_KEPT (8u << 20)
-#define NOT_TAKEN_SHARE \
-	50 /* 1/50 of the interrupts may come late, or be stolen by a hypervisor, before they count as lost */
 
 struct profiler {
 	struct profiler_options options;
@@ -493,9 +491,7 @@ static void truth_losses(struct profiler *p, struct truth *truth)
 	for (size_t i = 0; i < LOSS_CNT; i++)
 		truth->lost[i] += counters.losses[i];
 
-	u64 expected = capture_expected_runs(p->capture);
-	if (counters.runs < expected && expected - counters.runs > expected / NOT_TAKEN_SHARE + 2 * truth->cpus)
-		truth->lost[LOSS_NOT_TAKEN] = expected - counters.runs;
+	truth->lost[LOSS_NOT_TAKEN] += capture_not_taken(p->capture, &counters);
 }
 
 void profiler_truth(struct profiler *p, struct truth *ret)

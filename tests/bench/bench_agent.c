@@ -29,13 +29,16 @@ static void line(const char *what, u32 hz, double value, const char *unit, doubl
 	bench_line(name, value, unit, goal);
 }
 
-static void measure(const struct rate *rate)
+static void measure(const struct workload *workload, const struct rate *rate)
 {
 	u32 seconds = bench_times(rate->hz < 50 ? 15 : 10);
 	struct agent agent = agent_start(rate->hz);
 
 	agent_wait_steady(&agent);
+	struct workload_progress before = workload_progress(workload);
 	struct agent_cost cost = agent_cost_over(&agent, seconds);
+
+	workload_note_others(workload, before);
 	json_t *stats = agent_stop(&agent);
 	double samples = stats_number(stats, "samples");
 	double whole_ns = stats_number(stats, "agent_cpu_s") * 1e9 + stats_number(stats, "bpf_ns");
@@ -57,7 +60,7 @@ int main(void)
 	struct workload *workload = workload_start(DEPTH);
 
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
-		measure(&rates[i]);
+		measure(workload, &rates[i]);
 	workload_stop(workload);
 	return 0;
 }

@@ -102,8 +102,8 @@ static void measure_memory(void)
 	double maps_mb = map_size_of_process(agent.pid) / MB;
 	json_t *stats = agent_stop(&agent);
 
-	bench_line("memory_rss", rss_mb, "MB", RSS_GOAL_MB);
-	bench_line("memory_rss_own_word", stats_number(stats, "rss_bytes") / MB, "MB", NO_GOAL);
+	bench_line("memory_rss_while_sampling", rss_mb, "MB", NO_GOAL);
+	bench_line("memory_rss_peak_own_word", stats_number(stats, "rss_bytes") / MB, "MB", RSS_GOAL_MB);
 	bench_line("memory_maps", maps_mb, "MB", MAPS_GOAL_MB);
 	bench_line("memory_maps_own_word", stats_number(stats, "map_bytes") / MB, "MB", NO_GOAL);
 	json_decref(stats);

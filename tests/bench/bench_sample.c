@@ -91,10 +91,12 @@ static void measure(const struct rate *rate, u32 depth)
 	floor_open(&floor, rate->hz);
 	agent_wait_steady(&agent);
 
+	struct workload_progress before = workload_progress(workload);
 	struct program_cost floor_before = program_cost_of_fd(floor.program);
 	struct agent_cost cost = agent_cost_over(&agent, bench_times(6));
 	struct program_cost floor_cost = program_cost_since(program_cost_of_fd(floor.program), floor_before);
 
+	workload_note_others(workload, before);
 	json_decref(agent_stop(&agent));
 	floor_close(&floor);
 	workload_stop(workload);

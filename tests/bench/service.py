@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""service.py SEED: a small server without a network, busy for about a tenth of its time.
+"""service.py SEED: a small server without a network, busy for about a fortieth of its time.
 
 Walks through many functions of the standard library, as services do, so that a
 profiler meets several hundred code objects and lines in each process.
@@ -95,4 +95,4 @@ while True:
     handler = chance.choice(pages)
     handler()
     log.info("%s done in %.6f", handler.__name__, time.perf_counter() - start)
-    time.sleep(9 * (time.perf_counter() - start))
+    time.sleep(39 * (time.perf_counter() - start))

@@ -16,6 +16,7 @@
 #include "tests/bench/child.h"
 
 #define START_LIMIT_NS (10 * NS_PER_S)
+#define QUIET_SHARE    97 /* % of all CPU time; the profiler itself takes some */
 
 struct workload {
 	u32 cnt;
@@ -95,7 +96,7 @@ void workload_stop(struct workload *workload)
 
 struct workload_progress workload_progress(const struct workload *workload)
 {
-	struct workload_progress sum = {0};
+	struct workload_progress sum = {.wall_ns = clock_monotonic_ns()};
 
 	for (u32 i = 0; i < workload->cnt; i++) {
 		sum.done += *workload->done[i];
@@ -112,4 +113,14 @@ double workload_speed(const struct workload *workload, double seconds)
 	struct workload_progress after = workload_progress(workload);
 
 	return (after.done - before.done) * 1e9 / (after.cpu_ns - before.cpu_ns);
+}
+
+void workload_note_others(const struct workload *workload, struct workload_progress then)
+{
+	struct workload_progress now = workload_progress(workload);
+	double share = 100.0 * (now.cpu_ns - then.cpu_ns) / (now.wall_ns - then.wall_ns) / workload->cnt;
+
+	if (share < QUIET_SHARE)
+		bench_note("the machine is not quiet: the workload had %.0f %% of the CPUs, the rest is mixed in below",
+			   share);
 }

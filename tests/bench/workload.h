@@ -18,12 +18,19 @@ void workload_stop(struct workload *workload);
 struct workload_progress {
 	u64 done;
 	u64 cpu_ns;
+	u64 wall_ns; /* CLOCK_MONOTONIC */
 };
 
 struct workload_progress workload_progress(const struct workload *workload);
 
 /* Pieces of work per second of CPU time, over so many seconds from now. */
 double workload_speed(const struct workload *workload, double seconds);
+
+/*
+ * Says so when the workload did not have all CPUs since then: runs that met
+ * anything else are in the figures, too.
+ */
+void workload_note_others(const struct workload *workload, struct workload_progress then);
 
 /* tests/bench/NAME, with the Python that run.sh chose. */
 const char *workload_python(void);

@@ -23,7 +23,7 @@ TestSuite(part_table, .init = setup, .fini = teardown);
 
 static u32 add(u64 id, u32 outer, u32 inner)
 {
-	u32 frames[] = { outer, inner }, part;
+	u32 frames[] = {outer, inner}, part;
 
 	cr_assert_eq(part_table_add(parts, id, frames, 2, 0, &part), 0);
 	return part;

@@ -87,3 +87,12 @@ Test(cpus, what_is_no_list_is_refused)
 	cr_assert_eq(cpus_parse("0-99999999", cpus, 4, &cnt), -ERANGE);
 	cr_assert_eq(cpus_parse("0-9", cpus, 4, &cnt), -ENOSPC);
 }
+
+Test(cpus, idle_waiting_and_stolen_time_is_not_busy)
+{
+	u64 ticks;
+
+	cr_assert_eq(cpus_busy_parse("cpu  100 20 30 9000 500 4 6 77 0 0\ncpu0 1 2 3\n", &ticks), 0);
+	cr_assert_eq(ticks, 100 + 20 + 30 + 4 + 6);
+	cr_assert_eq(cpus_busy_parse("intr 1 2 3\n", &ticks), -EINVAL);
+}

@@ -17,7 +17,7 @@ cd "$here"
 program=${1:-build/pyprof-bpf}
 [ $# -eq 0 ] || shift
 seconds=${MATRIX_SECONDS:-4}
-workload=tests/vm/workload.py
+workload=$here/tests/vm/workload.py
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/pyprof-matrix.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
@@ -98,7 +98,8 @@ try() { # KERNEL
 	elif detail=$(check "$scratch/folded"); then
 		report ok "$1 $release" "$detail"
 	else
-		cat "$scratch/log" "$scratch/folded" >&2
+		cat "$scratch/log" >&2
+		awk '{ print $NF "\t" $0 }' "$scratch/folded" | sort -rn | head -n 20 >&2
 		report fail "$1 $release" "$detail"
 	fi
 }

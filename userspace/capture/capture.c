@@ -45,6 +45,7 @@ struct capture {
 	size_t cpu_cnt;
 	u64 expected_past_ns; /* CPU time sampled on CPUs that went offline */
 	u64 stopped_ns;
+	u64 busy_start_ns, busy_stop_ns; /* of all CPUs, by the kernel's accounts */
 	int rings[MAX_CPUS / CPUS_PER_RING];
 	size_t ring_cnt;
 	u32 ring_size;
@@ -305,6 +306,7 @@ int capture_check_cpus(struct capture *c)
 int capture_start(struct capture *c)
 {
 	c->started = true;
+	cpus_busy_ns(&c->busy_start_ns);
 
 	int err = capture_check_cpus(c);
 	if (!err && !c->cpu_cnt)
@@ -526,13 +528,30 @@ int capture_counters(struct capture *c, struct counters *ret)
 	return 0;
 }
 
-u64 capture_expected_runs(const struct capture *c)
+/*
+ * An idle CPU's timer may rest or come late, which costs no sample. So a shortfall
+ * counts only as far as the kernel's own accounts say that CPUs were busy, and
+ * beyond what those accounts, in ticks, may be wrong by.
+ */
+u64 capture_not_taken(struct capture *c, const struct counters *counters)
 {
-	u64 ns = c->expected_past_ns;
+	u64 period_ns = NS_PER_S / c->options.frequency_hz, sampled_ns = c->expected_past_ns, busy_ns;
 
 	for (size_t i = 0; i < c->cpu_cnt; i++)
-		ns += cpu_sampled_ns(c, &c->cpus[i]);
-	return ns / (NS_PER_S / c->options.frequency_hz);
+		sampled_ns += cpu_sampled_ns(c, &c->cpus[i]);
+	u64 expected = sampled_ns / period_ns;
+	if (counters->runs >= expected || !c->busy_start_ns)
+		return 0;
+	if (!c->stopped_ns || !c->busy_stop_ns)
+		cpus_busy_ns(&c->busy_stop_ns);
+	busy_ns = c->busy_stop_ns - c->busy_start_ns;
+
+	u64 short_by = expected - counters->runs;
+	u64 taken = counters->runs - counters->idle, busy = busy_ns / period_ns;
+	u64 noise = NOT_TAKEN_NOISE + busy / NOT_TAKEN_SHARE;
+	if (busy <= taken + noise || short_by <= noise)
+		return 0;
+	return short_by < busy - taken ? short_by : busy - taken;
 }
 
 u64 capture_ring_bytes(const struct capture *c)

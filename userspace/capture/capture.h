@@ -64,8 +64,11 @@ void capture_forget_parts(struct capture *capture);
 
 /* Sums over all CPUs. */
 int capture_counters(struct capture *capture, struct counters *ret);
-/* How many interrupts there should have been until now, on all CPUs that are sampled. */
-u64 capture_expected_runs(const struct capture *capture);
+/*
+ * How many interrupts the kernel did not give to the program since the start, as
+ * far as that can be told from outside: those that busy CPUs should have had.
+ */
+u64 capture_not_taken(struct capture *capture, const struct counters *counters);
 u64 capture_ring_bytes(const struct capture *capture);
 u64 capture_map_bytes(const struct capture *capture);
 u32 capture_cpu_cnt(const struct capture *capture); /* that are sampled */

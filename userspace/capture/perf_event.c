@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "pyprof/limits.h"
 
@@ -77,4 +79,29 @@ int cpus_online(int *cpus, size_t capacity, size_t *ret_cnt)
 	if (err)
 		return err;
 	return cpus_parse(text, cpus, capacity, ret_cnt);
+}
+
+int cpus_busy_parse(const char *text, u64 *ret_ticks)
+{
+	unsigned long long user, nice, system, idle, iowait, irq, softirq;
+
+	if (sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq,
+		   &softirq) != 7)
+		return -EINVAL;
+	*ret_ticks = user + nice + system + irq + softirq;
+	return 0;
+}
+
+int cpus_busy_ns(u64 *ret)
+{
+	_cleanup_(free) char *text = NULL;
+	size_t size;
+	u64 ticks;
+	int err = file_read("/proc/stat", 1 << 24, &text, &size);
+
+	if (!err)
+		err = cpus_busy_parse(text, &ticks);
+	if (!err)
+		*ret = ticks * (NS_PER_S / sysconf(_SC_CLK_TCK));
+	return err;
 }

@@ -20,4 +20,9 @@ int cpus_online(int *cpus, size_t capacity, size_t *ret_cnt);
 /* Text like "0-3,8". Pure. */
 int cpus_parse(const char *text, int *cpus, size_t capacity, size_t *ret_cnt);
 
+/* CPU time that all CPUs together were not idle, waiting for I/O, or stolen from, since boot. */
+int cpus_busy_ns(u64 *ret);
+/* The same of the text of /proc/stat. Pure. */
+int cpus_busy_parse(const char *text, u64 *ret_ticks);
+
 #endif

@@ -72,7 +72,10 @@ static int live_consume(struct sink *sink, const struct profile *profile, const 
 	for (size_t i = 0; i < s->second_cnt && !err; i++)
 		if (s->seconds[i])
 			err = profile_add_all(sum, s->seconds[i]);
-	return err || last ? err : live_draw(s->live, sum, truth);
+	if (err || last)
+		return err;
+	live_set_span(s->live, (double)(s->next < s->second_cnt ? s->next : s->second_cnt));
+	return live_draw(s->live, sum, truth);
 }
 
 static int live_sink_fd(const struct sink *sink)
