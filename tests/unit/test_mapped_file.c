@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -295,6 +296,7 @@ Test(mapped_file, a_file_in_another_root_is_found_there, .init = set_up, .fini =
 	cr_assert_eq(pipe(ready), 0);
 	pid_t pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (chroot(directory) || chdir("/"))
 			_exit(1);
 		(void)!write(ready[1], "", 1);
