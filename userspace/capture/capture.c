@@ -23,6 +23,8 @@
 #define RING_SIZE_MIN	    (1u << 20)
 #define RING_SIZE_MAX	    (32u << 20)
 #define RECORD_SIZE_TYPICAL 512
+#define NOT_TAKEN_SHARE	    20 /* the accounts may be wrong by a twentieth ... */
+#define NOT_TAKEN_NOISE	    50 /* ... and by some ticks */
 #define RING_SECONDS	    2 /* how long we may stay without the CPU */
 
 /* One sampled CPU. */
