@@ -96,7 +96,7 @@ try() { # KERNEL
 		cat "$scratch/log" >&2
 		report fail "$1 ${release:-}" "status $status"
 	elif detail=$(check "$scratch/folded"); then
-		report ok "$1 $release" "$detail"
+		report ok "$1 $release" "$detail; lost: $(sed -n 's/^pyprof-bpf: Lost: //p' "$scratch/log")"
 	else
 		cat "$scratch/log" >&2
 		awk '{ print $NF "\t" $0 }' "$scratch/folded" | sort -rn | head -n 20 >&2
