@@ -48,6 +48,7 @@ struct process_record {
 	char comm[THREAD_COMM_SIZE];
 };
 
+/* start and end both 0: an exec began, and what the process had mapped is gone. */
 struct mapping_record {
 	struct record record;
 	u32 pid;

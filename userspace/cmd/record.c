@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -89,6 +90,17 @@ static int signals_open(struct run *run)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return run->signals < 0 ? -errno : 0;
+}
+
+/* A descriptor for each file that is mapped somewhere; the usual 1024 would leave a large host without symbols. */
+static void open_files_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int run_path(struct run *run)
@@ -467,7 +479,9 @@ static int run_main(struct run *run)
 		log_error_errno(err, "cannot prepare the run");
 		return EXIT_FAILED;
 	}
-	priority_run_soon(); /* but the command runs as it would */
+	/* For ourselves, after the command was made: it runs as it would. */
+	priority_run_soon();
+	open_files_raise();
 	if (outputs_open(run) || profiler_open(run) || targets_select(run))
 		return EXIT_FAILED;
 	err = loop_open(run);
