@@ -148,15 +148,15 @@ bench: $(O)/pyprof-bpf $(BENCHES) $(O)/tests/bench/empty.bpf.o
 
 fuzz: $(FUZZERS)
 
-# What libFuzzer finds new goes to a copy: a crash becomes a seed by hand, with a unit test.
+# New inputs go to a copy of the seeds. A crash is left in $(O)/fuzz: it becomes a seed by hand, with a unit test.
 SECONDS ?= 60
 fuzz-run: $(FUZZERS)
 	$(Q)set -e; for target in $^; do \
-		name=$${target##*/fuzz_}; \
-		rm -rf $(O)/fuzz/$$name; mkdir -p $(O)/fuzz/$$name; \
-		echo "  FUZZ    $$name, $(SECONDS) s"; \
-		$$target -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
-			-artifact_prefix=$(O)/fuzz/$$name/ $(O)/fuzz/$$name $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null); \
+		name=$${target##*/fuzz_}; dir=$(O)/fuzz/$$name; \
+		rm -rf $$dir; mkdir -p $$dir/inputs; \
+		$$target -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$$dir/ \
+			$$dir/inputs $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) >$$dir/log 2>&1 || { cat $$dir/log; exit 1; }; \
+		echo "  FUZZ    $$name: $$(grep '^Done' $$dir/log)"; \
 	done
 
 lint:

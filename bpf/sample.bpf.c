@@ -206,7 +206,9 @@ static __always_inline void native_part(struct scratch *s, u32 slot, const struc
 	if (w->fault_address)
 		s->sample.fault_address = w->fault_address;
 
-	s->sample.native_id = part_id(w->id, process_hash, s->sample.native_end);
+	/* Under Python frames the same addresses read differently: without the interpreter itself. */
+	u64 under_python = s->sample.python_id != 0;
+	s->sample.native_id = part_id(hash_mix(w->id, under_python), process_hash, s->sample.native_end);
 	if (part_was_sent(cache, s->sample.native_id))
 		s->word_cnt = first_word;
 	else

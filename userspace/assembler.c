@@ -163,10 +163,7 @@ static int part_join(struct assembler *a, struct process *process, const struct 
 
 	if (!id)
 		return 0;
-	/* One native part reads differently under Python frames. */
-	u64 key = id ^ (u64)(kind == PART_NATIVE_UNDER_PYTHON) << 63;
-
-	if (part_table_find(a->parts, key, &part)) {
+	if (part_table_find(a->parts, id, &part)) {
 		if (!frame_cnt) { /* the record that had it was lost */
 			u32 frame;
 			int err = frame_table_loss(a->tables.frames, LOSS_PART_MISSING, &frame);
@@ -174,7 +171,7 @@ static int part_join(struct assembler *a, struct process *process, const struct 
 			*losses |= 1u << LOSS_PART_MISSING;
 			return err ? err : stack_table_push(a->tables.stacks, *stack, frame, stack);
 		}
-		int err = part_build(a, process, sample, kind, key, &part);
+		int err = part_build(a, process, sample, kind, id, &part);
 		if (err)
 			return err;
 	}

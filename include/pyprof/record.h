@@ -91,7 +91,8 @@ enum sample_flags {
  * Each part has an id that hashes what its frames are (never stack addresses)
  * and names it within one process_id. An id that is not 0 with a count of 0
  * stands for the part that this CPU sent earlier under the same id. An id of 0
- * means that there is no such part.
+ * means that there is no such part. The native part of a sample with Python frames
+ * has another id than the same part without.
  */
 struct sample {
 	struct record record;

@@ -197,8 +197,8 @@ Test(bad_cases, a_full_ring_loses_samples_and_says_how_many)
 	struct python python = python_any();
 	struct place place = place_in(python.root), other = place_in(python.root);
 	struct child *workloads[] = {
-		python_start(&python, &place, "stacks.py", text_of("%s/truth", place.inside), NULL),
-		python_start(&python, &other, "stacks.py", text_of("%s/truth", other.inside), NULL),
+		python_start(&python, &place, "restless.py", text_of("%s/truth", place.inside), NULL),
+		python_start(&python, &other, "restless.py", text_of("%s/truth", other.inside), NULL),
 	};
 	child_ready(workloads[0], 60);
 	child_ready(workloads[1], 60);
