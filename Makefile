@@ -125,6 +125,8 @@ e2e: $(O)/e2e $(O)/pyprof-bpf $(WORKLOADS)
 test test-long:
 	$(Q)tools/install_deps.sh test
 	$(Q)$(MAKE) --no-print-directory $(O)/unit e2e
+	$(Q)$(if $(filter test-long,$@),$(MAKE) --no-print-directory fuzz-run)
+	$(Q)$(if $(filter test-long,$@),tests/vm/kernel_matrix.sh $(O)/pyprof-bpf)
 	$(Q)$(if $(filter test-long,$@),PYPROF_LONG=1) tests/run.sh $(O)
 
 # Compiled once for all fuzz targets, apart from the program.
