@@ -428,41 +428,46 @@ struct verdict check_stacks(const struct folded *folded, const struct pairs *pai
 
 struct made {
 	unsigned long number, first_line, file_number, file_first_line, line;
+	bool line_unknown; /* `?`: gone before it could be read; says nothing wrong */
 };
+
+/* `LINE)` or `?)`, and nothing behind it. */
+static bool parse_made_line(const char *text, struct made *made)
+{
+	int end = 0;
+
+	made->line_unknown = !strcmp(text, "?)");
+	return made->line_unknown || (sscanf(text, "%lu)%n", &made->line, &end) == 1 && end && !text[end]);
+}
 
 /* false: not of reuse.py's making. What does not fit the pattern in full is impossible; then all numbers are 0. */
 static bool parse_made(const char *frame, struct made *ret)
 {
-	int end = 0;
+	int end = 0, got;
 
 	*ret = (struct made){0};
-	if (starts_with(frame, "made_")) {
-		if (sscanf(frame, "made_%lu_%lu (/made/%lu/%lu.py:%lu)%n", &ret->number, &ret->first_line,
-			   &ret->file_number, &ret->file_first_line, &ret->line, &end) != 5 ||
-		    !end || frame[end])
-			*ret = (struct made){0};
-		return true;
-	}
-	if (!strstr(frame, "(/made/"))
+	if (!starts_with(frame, "made_") && !strstr(frame, "(/made/"))
 		return false;
-	if (sscanf(frame, "<module> (/made/%lu/%lu.py:%lu)%n", &ret->file_number, &ret->file_first_line, &ret->line,
-		   &end) != 3 ||
-	    !end || frame[end])
+	if (starts_with(frame, "made_"))
+		got = sscanf(frame, "made_%lu_%lu (/made/%lu/%lu.py:%n", &ret->number, &ret->first_line,
+			     &ret->file_number, &ret->file_first_line, &end) == 4;
+	else
+		got = sscanf(frame, "<module> (/made/%lu/%lu.py:%n", &ret->file_number, &ret->file_first_line, &end) ==
+		      2;
+	if (!got || !end || !parse_made_line(frame + end, ret))
 		*ret = (struct made){0};
 	return true;
 }
 
 static bool made_adds_up(const char *frame, const struct made *made)
 {
-	if (!made->file_first_line)
-		return false;
 	if (made->file_first_line != 1 + made->file_number * 7 % 90)
 		return false;
 	if (starts_with(frame, "<module>")) /* its first instruction is on line 0; the def, then the call */
-		return !made->line || made->line == 1 || made->line == made->file_first_line ||
+		return made->line_unknown || !made->line || made->line == 1 || made->line == made->file_first_line ||
 		       made->line == made->file_first_line + 6;
 	return made->number == made->file_number && made->first_line == made->file_first_line &&
-	       made->line >= made->first_line && made->line <= made->first_line + 4;
+	       (made->line_unknown || (made->line >= made->first_line && made->line <= made->first_line + 4));
 }
 
 static void check_made(struct verdict *verdict, const struct folded_line *line)
@@ -486,7 +491,7 @@ static void check_made(struct verdict *verdict, const struct folded_line *line)
 			blame(verdict, line, "'%s' is called by '%s'", frame, line->frames[i - 1]);
 			return;
 		} else {
-			named = true;
+			named = !made.line_unknown;
 		}
 	}
 	if (named)

@@ -211,10 +211,11 @@ Test(checkers, made_names_that_add_up_are_named)
 	struct verdict verdict = reuse_verdict_of(
 		"p (1);<module> (/t/reuse.py:40);<module> (/made/3/22.py:28);made_3_22 (/made/3/22.py:23) 2\n"
 		"p (1);<module> (/t/reuse.py:40);[unknown: code-gone] 1\n"
-		"p (1);<module> (/t/reuse.py:40);[unknown: code-gone];made_3_22 (/made/3/22.py:26) 2\n");
+		"p (1);<module> (/t/reuse.py:40);[unknown: code-gone];made_3_22 (/made/3/22.py:26) 2\n"
+		"p (1);made_3_22 (/made/3/22.py:?) 7\n");
 
 	cr_assert_eq(verdict.impossible, 0, "%s", verdict.first_impossible);
-	cr_assert_eq(verdict.samples, 5);
+	cr_assert_eq(verdict.samples, 12);
 	cr_assert_eq(verdict.named, 4);
 }
 
@@ -225,7 +226,8 @@ ParameterizedTestParameters(checkers, a_made_name_of_another_code_object_is_impo
 		{"another's name", "p (1);made_4_29 (/made/3/22.py:23) 3\n"},
 		{"another's line", "p (1);made_3_22 (/made/3/22.py:30) 3\n"},
 		{"a line before its first", "p (1);made_3_22 (/made/3/22.py:21) 3\n"},
-		{"no line", "p (1);made_3_22 (/made/3/22.py:?) 3\n"},
+		{"a line behind an unknown one", "p (1);made_3_22 (/made/3/22.py:?:?) 3\n"},
+		{"an unknown line of another's file", "p (1);made_3_22 (/made/4/29.py:?) 3\n"},
 		{"half a name", "p (1);made_3_ (/made/3/22.py:23) 3\n"},
 		{"more than a name", "p (1);made_3_22 (/made/3/22.py:23x:1) 3\n"},
 		{"another's module", "p (1);<module> (/made/4/29.py:35);made_3_22 (/made/3/22.py:23) 3\n"},
