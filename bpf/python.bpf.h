@@ -190,6 +190,49 @@ static __always_inline int frame_window_fill(struct window *window, u64 frame)
 	return -1;
 }
 
+static __always_inline void fresh_note(struct scratch *s, u64 code, u32 signature)
+{
+	u32 fresh = s->python.fresh;
+
+	s->python.fresh = fresh + 1;
+	if (fresh >= MAX_FRESH_CODES)
+		return;
+	s->fresh[BOUND(fresh, MAX_FRESH_CODES - 1)].code = code;
+	s->fresh[BOUND(fresh, MAX_FRESH_CODES - 1)].signature = signature;
+}
+
+#define CODE_PIECE_READ(record, i, member, where)                                                        \
+	({                                                                                               \
+		u64 where_ = (where);                                                                    \
+		(record)->pieces[i].address = where_;                                                    \
+		(record)->pieces[i].size = read_user((record)->member, sizeof((record)->member), where_) \
+						   ? 0                                                   \
+						   : sizeof((record)->member);                           \
+	})
+
+/* Makes the record of one of the code objects that were noted. */
+static __always_inline void code_record_fill(struct scratch *s, const struct python_layout *l, u32 i)
+{
+	struct code_record *record = &s->code;
+	u64 code = s->fresh[BOUND(i, MAX_FRESH_CODES - 1)].code;
+
+	record->record.type = RECORD_CODE;
+	record->record.size = sizeof(*record);
+	record->record.time_ns = s->sample.record.time_ns;
+	record->process = s->sample.process;
+	record->code = code;
+	record->signature = s->fresh[BOUND(i, MAX_FRESH_CODES - 1)].signature;
+	record->reserved = 0;
+	CODE_PIECE_READ(record, CODE_PIECE_OBJECT, object, code);
+	if (!record->pieces[CODE_PIECE_OBJECT].size)
+		return;
+	__builtin_memcpy(s->object, record->object, sizeof(record->object));
+	CODE_PIECE_READ(record, CODE_PIECE_NAME, name, MEMBER(s->object, l->code_name, u64));
+	CODE_PIECE_READ(record, CODE_PIECE_QUALNAME, qualname, MEMBER(s->object, l->code_qualname, u64));
+	CODE_PIECE_READ(record, CODE_PIECE_FILENAME, filename, MEMBER(s->object, l->code_filename, u64));
+	CODE_PIECE_READ(record, CODE_PIECE_LINES, lines, MEMBER(s->object, l->code_line_table, u64));
+}
+
 /* What tells the code object apart from others that lived at its address; see python_signature(). */
 static __always_inline u32 code_signature(struct scratch *s, u32 slot, const struct python_layout *l, u64 code,
 					  int *fault)
@@ -220,7 +263,7 @@ static __always_inline u32 code_signature(struct scratch *s, u32 slot, const str
 					   MEMBER(s->object, l->code_filename, u64));
 	}
 	if (entry->code != code || entry->signature != version || entry->process_tag != w->process_tag)
-		w->fresh = 1;
+		fresh_note(s, code, version);
 	entry->code = code;
 	entry->generation = w->generation;
 	entry->signature = version;

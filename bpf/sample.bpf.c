@@ -102,6 +102,27 @@ static __always_inline void kernel_part(struct bpf_perf_event_data *ctx, struct 
 	s->word_cnt = cnt;
 }
 
+/* Before the sample that shows it, each code object that this CPU had not seen. */
+__weak int fresh_send(u32 slot)
+{
+	struct scratch *s = scratch_get(slot);
+	if (!s)
+		return 0;
+	const struct python_layout *l = layout_get(s->python.layout);
+	if (!l)
+		return 0;
+
+	u32 cnt = s->python.fresh;
+	for (u32 i = 0; i < MAX_FRESH_CODES; i++) {
+		if (i >= cnt)
+			break;
+		code_record_fill(s, l, i);
+		if (s->code.pieces[CODE_PIECE_OBJECT].size)
+			ring_send(&s->code, sizeof(s->code), 1);
+	}
+	return 0;
+}
+
 /* True when address lies on the stack that this thread runs on. */
 static __always_inline int is_on_stack(u64 address, u64 sp, u64 thread_pointer)
 {
@@ -167,6 +188,8 @@ static __always_inline void python_part(struct scratch *s, u32 slot, const struc
 		s->sample.flags |= SAMPLE_UNVERIFIED;
 	if (!w->cnt)
 		return;
+	if (w->fresh)
+		fresh_send(slot);
 
 	s->sample.python_id = part_id(w->id, process_hash, s->sample.python_end);
 	if (part_was_sent(cache, s->sample.python_id))

@@ -40,7 +40,7 @@ struct python_walk {
 	u32 layout; /* index */
 	u32 cnt, run_cnt;
 	u32 first_word; /* where this part begins in words */
-	u32 fresh; /* saw a code object for the first time: its name must be read soon */
+	u32 fresh; /* code objects seen for the first time, may be more than fit below */
 	u64 thread_pointer;
 	u64 runtime;
 	u64 state; /* PyThreadState; 0: none found */
@@ -77,6 +77,11 @@ struct scratch {
 	u32 word_cnt; /* used in words */
 	struct python_walk python;
 	struct native_walk native;
+	struct {
+		u64 code;
+		u64 signature;
+	} fresh[MAX_FRESH_CODES];
+	struct code_record code; /* under construction */
 	struct python_run runs[MAX_PYTHON_RUNS];
 	u8 object[256 + 8]; /* one object of the target, as read; 8 more for a member at the last masked offset */
 	struct sample sample;

@@ -294,6 +294,13 @@ static int on_mapping(struct profiler *p, const struct mapping_record *record)
 	return registrar_learn(p->registrar, process);
 }
 
+static int on_code(struct profiler *p, const struct code_record *record)
+{
+	struct process *process = process_table_find(p->processes, &record->process);
+
+	return process ? symbolizer_add_code(p->symbolizer, process, record) : 0;
+}
+
 static int on_record(void *ctx, const struct record *record)
 {
 	struct profiler *p = ctx;
@@ -302,6 +309,9 @@ static int on_record(void *ctx, const struct record *record)
 	switch (record->type) {
 	case RECORD_SAMPLE:
 		return on_sample(p, (const struct sample *)record);
+	case RECORD_CODE:
+		err = on_code(p, (const struct code_record *)record);
+		break;
 	case RECORD_PROCESS:
 		return process_wait(p, (const struct process_record *)record);
 	case RECORD_FORK:

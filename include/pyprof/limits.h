@@ -10,6 +10,7 @@
 #define MAX_NATIVE_FRAMES 1024 /* likewise */
 #define MAX_KERNEL_FRAMES 127 /* the kernel's own limit for bpf_get_stack */
 #define MAX_PYTHON_RUNS	  64 /* eval loop activations on one thread's stack */
+#define MAX_FRESH_CODES	  8 /* code objects sent with one sample; a power of two. Others are read from the process */
 #define MAX_LAYOUTS	  64 /* distinct CPython layouts alive at once */
 #define MAX_PROCESSES	  32768 /* rows in the kernel's process map */
 #define MAX_THREADS	  65536 /* known (process, thread pointer) pairs */

@@ -20,6 +20,7 @@ enum record_type {
 	RECORD_EXEC, /* struct process_record: same pid, new program */
 	RECORD_EXIT, /* struct process_record: its last thread is gone */
 	RECORD_PROCESS, /* struct process_record: was there when we started */
+	RECORD_CODE, /* struct code_record: a code object that this CPU saw for the first time */
 	RECORD_MAPPING, /* struct mapping_record; made by user space from the perf side-band */
 	RECORD_MAPPINGS_LOST, /* struct record alone; side-band overflowed: known mappings may be stale */
 };
@@ -69,6 +70,44 @@ struct python_frame {
 };
 
 #define PYTHON_INSTR_UNKNOWN 0xffffffffu
+
+/*
+ * A code object as it was at the instant of the sample that follows, whose thread
+ * was running it: so that it keeps its name even if it is freed, or its process
+ * ends, before user space gets the CPU. Pieces of the target's memory, to be read
+ * as if it was there; what is larger than its piece must be read from the process.
+ */
+enum code_piece {
+	CODE_PIECE_OBJECT,
+	CODE_PIECE_NAME, /* only its hash is of interest */
+	CODE_PIECE_QUALNAME,
+	CODE_PIECE_FILENAME,
+	CODE_PIECE_LINES,
+	CODE_PIECE_CNT
+};
+
+#define CODE_OBJECT_SIZE   192
+#define CODE_NAME_SIZE	   32
+#define CODE_QUALNAME_SIZE 192
+#define CODE_FILENAME_SIZE 256
+#define CODE_LINES_SIZE	   512
+
+struct code_record {
+	struct record record;
+	struct process_id process;
+	u64 code;
+	u32 signature;
+	u32 reserved;
+	struct {
+		u64 address;
+		u64 size; /* of what follows; 0: could not be read */
+	} pieces[CODE_PIECE_CNT];
+	u8 object[CODE_OBJECT_SIZE];
+	u8 name[CODE_NAME_SIZE];
+	u8 qualname[CODE_QUALNAME_SIZE];
+	u8 filename[CODE_FILENAME_SIZE];
+	u8 lines[CODE_LINES_SIZE];
+};
 
 enum sample_flags {
 	SAMPLE_IN_KERNEL = 1 << 0, /* taken in kernel mode; `ip` is where user mode goes on */
@@ -136,6 +175,7 @@ _Static_assert(sizeof(struct process_id) == 24, "process_id has a hole");
 _Static_assert(sizeof(struct process_record) == 80, "process_record has a hole");
 _Static_assert(sizeof(struct mapping_record) == 72, "mapping_record has a hole");
 _Static_assert(sizeof(struct python_frame) == 16, "python_frame has a hole");
+_Static_assert(sizeof(struct code_record) == 136 + 192 + 32 + 192 + 256 + 512, "code_record has a hole");
 _Static_assert(sizeof(struct sample) == 160, "sample has a hole");
 
 #endif

@@ -4,7 +4,10 @@
 
 #include <criterion/criterion.h>
 
+#include "capture/record.h"
 #include "python.bpf.h"
+#include "python/code_object.h"
+#include "symbolize/code_snapshot.h"
 #include "tests/unit/build_python.h"
 
 #define PY_3_11	       0x030b07f0
@@ -406,5 +409,72 @@ Test(python_thread, a_process_that_has_not_begun_python_has_no_states)
 	built_poke_u64(python, runtime + python->layout.runtime_interpreters, 0);
 	cr_assert_eq(walk(0, &flags), -1);
 	cr_assert_eq(flags, 0);
+	end();
+}
+
+/* The record that the kernel side sends when it meets a code object for the first time. */
+static const struct code_record *recorded(u32 i)
+{
+	host.scratch.sample.process.pid = 7;
+	code_record_fill(&host.scratch, &host.layout, i);
+	return &host.scratch.code;
+}
+
+Test(fresh_code, is_noted_once_and_copied_whole)
+{
+	struct code_object *code;
+	struct code_snapshot snapshot;
+	struct remote_memory live;
+
+	begin_without_cframe();
+	u64 leaf = built_code(python, "Class.leaf", "leaf", "app.py", 20);
+	walk(frame_of(leaf, frame_of(main_code, shim_of(0), 0), 0), NULL);
+	cr_assert_eq(host.scratch.python.fresh, 2);
+
+	const struct code_record *record = recorded(0);
+	cr_assert_eq(record_check(record, sizeof(*record)), 0);
+	cr_assert_eq(record->code, leaf);
+	cr_assert_eq(record->process.pid, 7);
+
+	/* The object is freed, and other bytes take its place: but for the types, which stay. */
+	live = built_memory(python);
+	memset(python->bytes + (leaf - BUILT_BASE), 0xee, CODE_OBJECT_SIZE);
+	code_snapshot_init(&snapshot, record, &live);
+	cr_assert_eq(code_object_read(&snapshot.memory, &host.layout, leaf, record->signature, &code), 0);
+	cr_assert_str_eq(code->function, "Class.leaf");
+	cr_assert_str_eq(code->file, "app.py");
+	cr_assert_eq(code->first_line, 20);
+	code_object_free(code);
+	end();
+}
+
+Test(fresh_code, more_than_fit_are_counted_but_not_written_beyond_the_end)
+{
+	begin_without_cframe();
+	u64 frame = shim_of(0);
+
+	for (int i = 0; i < MAX_FRESH_CODES + 5; i++)
+		frame = frame_of(built_code(python, "f", "f", "app.py", i), frame, 0);
+	walk(frame, NULL);
+	cr_assert_eq(host.scratch.python.fresh, MAX_FRESH_CODES + 5);
+	cr_assert_eq(host.scratch.code.code, 0);
+	end();
+}
+
+Test(fresh_code, a_text_longer_than_its_piece_is_not_taken_from_what_came_after_it)
+{
+	char name[CODE_QUALNAME_SIZE + 1];
+	struct code_object *code;
+	struct code_snapshot snapshot;
+	struct remote_memory live;
+
+	begin_without_cframe();
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	u64 leaf = built_code(python, name, name, "app.py", 20);
+	walk(frame_of(leaf, shim_of(0), 0), NULL);
+	live = built_memory(python);
+	code_snapshot_init(&snapshot, recorded(0), &live);
+	cr_assert_neq(code_object_read(&snapshot.memory, &host.layout, leaf, host.scratch.code.signature, &code), 0);
 	end();
 }

@@ -27,6 +27,22 @@ static int sample_check(const struct sample *sample)
 	return sample->record.size == sizeof(*sample) + parts ? 0 : -EBADMSG;
 }
 
+static int code_check(const struct code_record *code)
+{
+	static const size_t sizes[] = {
+		[CODE_PIECE_OBJECT] = CODE_OBJECT_SIZE,	    [CODE_PIECE_NAME] = CODE_NAME_SIZE,
+		[CODE_PIECE_QUALNAME] = CODE_QUALNAME_SIZE, [CODE_PIECE_FILENAME] = CODE_FILENAME_SIZE,
+		[CODE_PIECE_LINES] = CODE_LINES_SIZE,
+	};
+
+	if (code->record.size != sizeof(*code))
+		return -EBADMSG;
+	for (size_t i = 0; i < CODE_PIECE_CNT; i++)
+		if (code->pieces[i].size && code->pieces[i].size != sizes[i])
+			return -EBADMSG;
+	return 0;
+}
+
 int record_check(const void *data, size_t size)
 {
 	const struct record *record = data;
@@ -43,6 +59,8 @@ int record_check(const void *data, size_t size)
 	case RECORD_EXIT:
 	case RECORD_PROCESS:
 		return record->size == sizeof(struct process_record) ? 0 : -EBADMSG;
+	case RECORD_CODE:
+		return code_check(data);
 	default:
 		return -EBADMSG;
 	}

@@ -108,41 +108,80 @@ static size_t code_bytes(const struct code_object *code)
 	return code ? sizeof(*code) + strlen(code->function) + strlen(code->file) + code->line_table_size : 0;
 }
 
-int code_cache_get(struct code_cache *cache, u32 process, const struct remote_memory *memory,
-		   const struct python_layout *layout, u64 address, u32 signature, const struct code_object **ret)
+static struct entry *entry_find(struct code_cache *cache, const struct entry_key *key)
 {
-	struct entry_key key = {.address = address, .process = process, .signature = signature};
 	struct entry *entry;
 
-	HASH_FIND(hh, cache->entries, &key, sizeof(key), entry);
-	if (entry) {
-		*ret = entry->code;
-		return entry->err;
-	}
+	HASH_FIND(hh, cache->entries, key, sizeof(*key), entry);
+	return entry;
+}
 
-	if (!memory)
-		return -ESRCH;
+/* Takes over code, also on failure. */
+static int entry_add(struct code_cache *cache, const struct entry_key *key, struct code_object *code, int err)
+{
+	_cleanup_(code_object) struct code_object *mine = code;
 
-	_cleanup_(code_object) struct code_object *code = NULL;
-	int err = code_object_read(memory, layout, address, signature, &code);
-	/* A page that was not there may be there the next time; so may memory of ours. */
-	if (err == -EFAULT || err == -ENOMEM)
-		return err;
 	if (cache->bytes > CODE_CACHE_BYTES_MAX)
 		code_cache_clear(cache);
 
-	struct owner *owner = owner_get(cache, process);
-	entry = owner ? calloc(1, sizeof(*entry)) : NULL;
+	struct owner *owner = owner_get(cache, key->process);
+	struct entry *entry = owner ? calloc(1, sizeof(*entry)) : NULL;
 	if (!entry)
 		return -ENOMEM;
-	entry->key = key;
+	entry->key = *key;
 	entry->err = err;
-	entry->code = take(code);
+	entry->code = take(mine);
 	entry->bytes = sizeof(*entry) + code_bytes(entry->code);
 	entry->next_of_process = owner->first;
 	owner->first = entry;
 	cache->bytes += entry->bytes;
 	HASH_ADD(hh, cache->entries, key, sizeof(entry->key), entry);
-	*ret = entry->code;
-	return err;
+	return 0;
+}
+
+int code_cache_get(struct code_cache *cache, u32 process, const struct remote_memory *memory,
+		   const struct python_layout *layout, u64 address, u32 signature, const struct code_object **ret)
+{
+	struct entry_key key = {.address = address, .process = process, .signature = signature};
+	struct entry *entry = entry_find(cache, &key);
+
+	if (entry) {
+		*ret = entry->code;
+		return entry->err;
+	}
+	if (!memory)
+		return -ESRCH;
+
+	struct code_object *code = NULL;
+	int err = code_object_read(memory, layout, address, signature, &code);
+	/* A page that was not there may be there the next time; so may memory of ours. */
+	if (err == -EFAULT || err == -ENOMEM)
+		return err;
+	*ret = code;
+	int add_err = entry_add(cache, &key, code, err);
+	return add_err ? add_err : err;
+}
+
+int code_cache_add(struct code_cache *cache, u32 process, const struct remote_memory *memory,
+		   const struct python_layout *layout, u64 address, u32 signature, const struct code_object **ret)
+{
+	struct entry_key key = {.address = address, .process = process, .signature = signature};
+	struct entry *entry = entry_find(cache, &key);
+
+	if (entry && !entry->err) {
+		*ret = entry->code;
+		return 0;
+	}
+
+	struct code_object *code;
+	int err = code_object_read(memory, layout, address, signature, &code);
+	if (err)
+		return err;
+	*ret = code;
+	if (!entry)
+		return entry_add(cache, &key, code, 0);
+	/* It could not be read from the process then. */
+	entry->code = code;
+	entry->err = 0;
+	return 0;
 }

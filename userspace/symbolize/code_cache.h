@@ -23,6 +23,9 @@ DEFINE_CLEANUP(code_cache, struct code_cache *, code_cache_free)
  */
 int code_cache_get(struct code_cache *cache, u32 process, const struct remote_memory *memory,
 		   const struct python_layout *layout, u64 address, u32 signature, const struct code_object **ret);
+/* The same, but failures are not remembered: memory is a snapshot, which may be too small. */
+int code_cache_add(struct code_cache *cache, u32 process, const struct remote_memory *memory,
+		   const struct python_layout *layout, u64 address, u32 signature, const struct code_object **ret);
 void code_cache_forget(struct code_cache *cache, u32 process);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/remote_memory.h"
 #include "base/strbuf.h"
 #include "symbolize/code_cache.h"
+#include "symbolize/code_snapshot.h"
 #include "symbolize/demangle.h"
 #include "symbolize/kallsyms.h"
 
@@ -208,6 +209,21 @@ static enum loss loss_of_read(int err)
 	default:
 		return LOSS_CODE_INVALID;
 	}
+}
+
+int symbolizer_add_code(struct symbolizer *s, const struct process *process, const struct code_record *record)
+{
+	if (!process->python_file || !process->python_file->python.supported)
+		return 0;
+
+	struct remote_memory live = remote_memory_of_process(process->id.pid);
+	struct code_snapshot snapshot;
+	const struct code_object *ignored;
+
+	code_snapshot_init(&snapshot, record, &live);
+	int err = code_cache_add(s->codes, process->key, &snapshot.memory, &process->python_file->python.layout,
+				 record->code, record->signature, &ignored);
+	return err == -ENOMEM ? err : 0; /* else it is read from the process when a frame asks for it */
 }
 
 int symbolize_python(struct symbolizer *s, struct process *process, const struct python_frame *frame, u32 *ret,

@@ -32,6 +32,9 @@ int symbolize_native(struct symbolizer *s, struct process *process, u64 address,
 int symbolize_python(struct symbolizer *s, struct process *process, const struct python_frame *frame, u32 *ret,
 		     enum loss *ret_loss);
 
+/* A code object as the kernel side saw it: named from that, and known from now on. */
+int symbolizer_add_code(struct symbolizer *s, const struct process *process, const struct code_record *record);
+
 /* True when a call stands before this return address, as far as its file can be read. */
 bool symbolizer_follows_call(struct symbolizer *s, struct process *process, u64 address);
 
