@@ -415,6 +415,8 @@ Test(python_thread, a_process_that_has_not_begun_python_has_no_states)
 /* The record that the kernel side sends when it meets a code object for the first time. */
 static const struct code_record *recorded(u32 i)
 {
+	built_space(python, 1024); /* pieces reach beyond what they hold */
+	host.memory = built_memory(python);
 	host.scratch.sample.process.pid = 7;
 	code_record_fill(&host.scratch, &host.layout, i);
 	return &host.scratch.code;

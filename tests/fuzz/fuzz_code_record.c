@@ -14,8 +14,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Types and whatever else is not in the record: all are called "code" or "bytes", by their place. */
 static int live_read(const struct remote_memory *memory, u64 address, void *ret, size_t size)
 {
+	const char name[8] = "code", other[8] = "bytes";
+
 	memset(ret, 0, size);
-	memcpy(ret, address & 1 ? "bytes" : "code", size < 6 ? size : 6);
+	memcpy(ret, address & 1 ? other : name, size < sizeof(name) ? size : sizeof(name));
 	return 0;
 }
 

@@ -32,8 +32,6 @@
 #define STATUS_PERIOD_NS NS_PER_S
 #define PATH_SIZE	 4096
 
-DEFINE_CLEANUP(atomic_file, struct atomic_file *, atomic_file_abandon)
-
 struct run {
 	const struct record_options *options;
 	enum output output;
