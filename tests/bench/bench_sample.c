@@ -5,19 +5,12 @@
  * empty program that is attached to the same clocks in the same run (the floor).
  * Every core is busy, so that no run is an idle one.
  */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "pyprof/limits.h"
 #include "tests/bench/agent.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/floor.h"
 #include "tests/bench/program_cost.h"
 #include "tests/bench/workload.h"
 
@@ -31,77 +24,26 @@ static const struct rate {
 
 #define GOAL_DEPTH 30
 
-/* The empty program, attached to one clock per CPU. */
-struct floor {
-	struct bpf_object *object;
-	int program;
-	struct bpf_link *links[MAX_CPUS];
-};
-
-static struct bpf_link *attach(struct bpf_program *program, u32 cpu, u32 hz)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.size = sizeof(attr),
-		.freq = 1,
-		.sample_freq = hz,
-	};
-	int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-
-	if (fd < 0)
-		bench_die("cannot open a clock on CPU %u", cpu);
-	struct bpf_link *link = bpf_program__attach_perf_event(program, fd); /* takes the descriptor over */
-	if (!link)
-		bench_die("cannot attach the empty program on CPU %u", cpu);
-	return link;
-}
-
-static void floor_open(struct floor *floor, u32 hz)
-{
-	const char *path = getenv("BENCH_EMPTY");
-
-	memset(floor, 0, sizeof(*floor));
-	floor->object = bpf_object__open_file(path ? path : "build/tests/bench/empty.bpf.o", NULL);
-	if (!floor->object || bpf_object__load(floor->object))
-		bench_die("cannot load the empty program");
-
-	struct bpf_program *program = bpf_object__find_program_by_name(floor->object, "empty");
-	if (!program)
-		bench_die("the empty program is not where it should be");
-	floor->program = bpf_program__fd(program);
-	for (u32 cpu = 0; cpu < bench_cpu_cnt(); cpu++)
-		floor->links[cpu] = attach(program, cpu, hz);
-}
-
-static void floor_close(struct floor *floor)
-{
-	for (u32 cpu = 0; cpu < bench_cpu_cnt(); cpu++)
-		bpf_link__destroy(floor->links[cpu]);
-	bpf_object__close(floor->object);
-}
-
 static void measure(const struct rate *rate, u32 depth)
 {
 	struct workload *workload = workload_start(depth);
 	struct agent agent = agent_start(rate->hz);
-	struct floor floor;
+	struct floor *floor = floor_open(rate->hz);
 	char name[64];
 
-	floor_open(&floor, rate->hz);
 	agent_wait_steady(&agent);
 
 	struct workload_progress before = workload_progress(workload);
-	struct program_cost floor_before = program_cost_of_fd(floor.program);
+	struct program_cost floor_before = floor_cost(floor);
 	struct agent_cost cost = agent_cost_over(&agent, bench_times(6));
-	struct program_cost floor_cost = program_cost_since(program_cost_of_fd(floor.program), floor_before);
+	struct program_cost empty = program_cost_since(floor_cost(floor), floor_before);
 
 	workload_note_others(workload, before);
 	json_decref(agent_stop(&agent));
-	floor_close(&floor);
+	floor_close(floor);
 	workload_stop(workload);
 
-	double floor_us = program_cost_us(floor_cost);
+	double floor_us = program_cost_us(empty);
 	double sample_us = program_cost_us((struct program_cost){cost.sample_ns, cost.samples});
 
 	snprintf(name, sizeof(name), "bpf_floor_%uhz_depth%u", rate->hz, depth);
