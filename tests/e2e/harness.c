@@ -535,5 +535,13 @@ struct profile profile_pid(const struct place *place, pid_t pid, int hz, double 
 					      follow ? "--children" : NULL, NULL);
 
 	cr_assert_eq(profiler->status, 0, "the profiler ended with %d: %s", profiler->status, child_err(profiler));
-	return profile_read(place);
+	for (size_t i = 0; i < child_cnt; i++)
+		cr_assert(children[i].pid != pid || child_is_running(&children[i]),
+			  "the workload ended with %d while it was profiled: %s", children[i].status,
+			  child_err(&children[i]));
+	struct profile profile = profile_read(place);
+	for (size_t i = 0; i < profile.folded.cnt && !follow; i++)
+		cr_assert_eq(frame_pid(profile.folded.lines[i].frames[0]), (int)pid, "-p %d shows '%s'", (int)pid,
+			     profile.folded.lines[i].frames[0]);
+	return profile;
 }
