@@ -42,7 +42,7 @@ struct profiler {
 	u32 selected_alive;
 
 	u64 start_ns, stop_ns, start_realtime_ns, first_sample_ns;
-	u64 cpu_start_ns;
+	u64 begin_ns; /* of all, loading included */
 	u64 samples, python_samples, python_complete;
 	u64 incomplete[LOSS_CNT];
 	struct truth gone; /* of processes that were retired: how many, and their versions */
@@ -102,7 +102,7 @@ int profiler_new(const struct profiler_options *options, struct profiler **ret, 
 	if (!p)
 		return -ENOMEM;
 	p->options = *options;
-	p->cpu_start_ns = clock_own_cpu_ns();
+	p->begin_ns = clock_monotonic_ns();
 
 	int err = stages_open(p, ret_step);
 	if (err)
@@ -517,7 +517,7 @@ void profiler_truth(struct profiler *p, struct truth *ret)
 	ret->python_complete = p->python_complete;
 	ret->start_realtime_ns = p->start_realtime_ns;
 	ret->seconds = (double)(end - p->start_ns) / NS_PER_S;
-	ret->first_sample_s = p->first_sample_ns ? (double)(p->first_sample_ns - p->start_ns) / NS_PER_S : 0;
+	ret->first_sample_s = p->first_sample_ns ? (double)(p->first_sample_ns - p->begin_ns) / NS_PER_S : 0;
 	ret->hz = p->options.frequency_hz;
 	ret->cpus = capture_cpu_cnt(p->capture);
 	ret->agent_cpu_s = (double)clock_own_cpu_ns() / NS_PER_S;
