@@ -52,8 +52,7 @@ mirror() {
 		return
 	fi
 	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-	apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
-		sed -n "s/ $codename\$//p" | head -n 1
+	apt-get update --print-uris | sed -n "s|^'\(.*\)/dists/$codename/InRelease'.*|\1|p" | head -n 1
 }
 
 fetch_kernel() { # SUITE
