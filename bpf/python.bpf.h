@@ -233,6 +233,53 @@ static __always_inline void code_record_fill(struct scratch *s, const struct pyt
 	CODE_PIECE_READ(record, CODE_PIECE_LINES, lines, MEMBER(s->object, l->code_line_table, u64));
 }
 
+/* Of a PyUnicodeObject's text; see python_signature(). */
+static __always_inline u64 filename_hash(struct scratch *s, const struct python_layout *l, u64 filename)
+{
+	u32 slot = BOUND(filename >> 5, FILENAMES_KEPT - 1);
+	u64 room = PAGE_SIZE - (filename & (PAGE_SIZE - 1)), hash;
+
+	if (s->filenames[slot].address == filename && s->filenames[slot].generation == s->python.generation)
+		return s->filenames[slot].hash;
+
+	/* To the end of the page when the next one is not there: then the text is not there either. */
+	if (read_user(s->object, 256, filename) && (room >= 256 || read_user(s->object, BOUND(room, 255), filename)))
+		return 0;
+	u32 state = MEMBER(s->object, l->string_state, u32) >> (l->string_kind_bit & 31);
+	u64 length = MEMBER(s->object, l->string_length, u64);
+	u64 size = state & STRING_COMPACT ? length * (state & STRING_KIND) : 0;
+	u64 at = state & STRING_ASCII ? l->string_ascii_size : l->string_compact_size;
+
+	hash = length;
+	if (size > FILENAME_HASHED)
+		size = FILENAME_HASHED;
+	for (u32 i = 0; i < FILENAME_HASHED / 8; i++) {
+		if (i * 8 >= size)
+			break;
+		hash = python_text_mix(hash, MEMBER(s->object, at + i * 8, u64), size - i * 8);
+	}
+	s->filenames[slot].address = filename;
+	s->filenames[slot].generation = s->python.generation;
+	s->filenames[slot].hash = hash;
+	return hash;
+}
+
+/* Where there is no co_version, or it ran over. */
+static __always_inline u32 content_signature(struct scratch *s, const struct python_layout *l, u64 code, int *fault)
+{
+	u64 name_hash = 0;
+
+	if (read_user(s->object, CODE_WINDOW, code) ||
+	    read_user(&name_hash, sizeof(name_hash), MEMBER(s->object, l->code_name, u64) + l->string_hash)) {
+		*fault = 1;
+		return 0;
+	}
+	u32 first_line = MEMBER(s->object, l->code_first_line, u32);
+	u64 filename = MEMBER(s->object, l->code_filename, u64);
+
+	return python_signature(0, name_hash, first_line, filename_hash(s, l, filename));
+}
+
 /* What tells the code object apart from others that lived at its address; see python_signature(). */
 static __always_inline u32 code_signature(struct scratch *s, u32 slot, const struct python_layout *l, u64 code,
 					  int *fault)
@@ -251,17 +298,10 @@ static __always_inline u32 code_signature(struct scratch *s, u32 slot, const str
 		*fault = 1;
 		return 0;
 	}
-	if (!version) {
-		u64 name_hash = 0;
-
-		if (read_user(s->object, CODE_WINDOW, code) ||
-		    read_user(&name_hash, sizeof(name_hash), MEMBER(s->object, l->code_name, u64) + l->string_hash)) {
-			*fault = 1;
-			return 0;
-		}
-		version = python_signature(0, name_hash, MEMBER(s->object, l->code_first_line, u32),
-					   MEMBER(s->object, l->code_filename, u64));
-	}
+	if (!version)
+		version = content_signature(s, l, code, fault);
+	if (*fault)
+		return 0;
 	if (entry->code != code || entry->signature != version || entry->process_tag != w->process_tag)
 		fresh_note(s, code, version);
 	entry->code = code;
@@ -289,6 +329,13 @@ static __always_inline int run_end(struct scratch *s, u64 anchor, u64 called_fro
 	s->runs[BOUND(run + 1, MAX_PYTHON_RUNS - 1)].anchor = 0;
 	w->run_cnt = run + 1;
 	return WALK_ON;
+}
+
+static __always_inline u32 instr_of(u64 offset)
+{
+	if (!(offset >> 30))
+		return offset;
+	return offset == (u64)-2 ? PYTHON_INSTR_BEFORE : PYTHON_INSTR_UNKNOWN;
 }
 
 /* Visits s->python.frame and moves one frame outward. WALK_ON, WALK_END, WALK_RESTART or an enum loss. */
@@ -340,7 +387,7 @@ __weak int python_step(u32 slot)
 	}
 
 	u64 at = instr - code - l->code_bytecode;
-	u64 what = (u64)signature << 32 | (at >> 30 ? PYTHON_INSTR_UNKNOWN : (u32)at);
+	u64 what = (u64)signature << 32 | instr_of(at);
 	u32 word = s->word_cnt;
 
 	s->words[BOUND(word, SAMPLE_WORDS - 1)] = code;

@@ -26,6 +26,9 @@ struct window {
 	u8 bytes[2 * WINDOW_SIZE]; /* the second half is never read into: room for masked offsets */
 };
 
+/* Neighbouring frames are often of one file: its hash is kept for the sample. */
+#define FILENAMES_KEPT 16
+
 /* One activation of the eval loop: the Python frames [first, next run's first). */
 struct python_run {
 	u64 anchor; /* an address on the C stack that belongs to exactly that activation; 0: none */
@@ -82,6 +85,11 @@ struct scratch {
 		u64 signature;
 	} fresh[MAX_FRESH_CODES];
 	struct code_record code; /* under construction */
+	struct {
+		u64 address;
+		u64 generation; /* else it is of another sample */
+		u64 hash;
+	} filenames[FILENAMES_KEPT];
 	struct python_run runs[MAX_PYTHON_RUNS];
 	u8 object[256 + 8]; /* one object of the target, as read; 8 more for a member at the last masked offset */
 	struct sample sample;

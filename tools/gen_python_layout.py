@@ -70,6 +70,7 @@ MEMBERS = {
     "code_version": [(11, None), (12, offset("PyCodeObject", "co_version"))],
     "code_bytecode": [(11, offset("PyCodeObject", "co_code_adaptive"))],
     "code_first_line": [(11, offset("PyCodeObject", "co_firstlineno"))],
+    "code_first_traceable": [(11, offset("PyCodeObject", "_co_firsttraceable"))],
     "code_filename": [(11, offset("PyCodeObject", "co_filename"))],
     "code_name": [(11, offset("PyCodeObject", "co_name"))],
     "code_qualname": [(11, offset("PyCodeObject", "co_qualname"))],

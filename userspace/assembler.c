@@ -79,9 +79,10 @@ static int python_part_build(struct assembler *a, struct process *process, const
 	for (u32 i = sample->python_cnt; i-- > 0 && !err;) {
 		enum loss loss;
 
-		err = symbolize_python(a->symbolizer, process, &sample_python(sample)[i], &a->frames[cnt++], &loss);
+		err = symbolize_python(a->symbolizer, process, &sample_python(sample)[i], &a->frames[cnt], &loss);
 		if (loss != LOSS_NONE)
 			losses |= 1u << loss;
+		cnt += a->frames[cnt] != FRAME_NONE;
 	}
 	*ret_cnt = cnt;
 	*ret_losses = losses;

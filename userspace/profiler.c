@@ -215,7 +215,7 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 	if (err)
 		return sample_lost(p, err);
 
-	process->sampled = true;
+	process->sampled = process->selected = true;
 	enum loss doubt = python_doubt(p, process, sample);
 	if (sample->fault_address)
 		page_touch(process, sample->fault_address);
@@ -263,8 +263,13 @@ static int on_process_fork(struct profiler *p, const struct process_record *reco
 {
 	struct process *process;
 
+	int err = process_table_fork(p->processes, record, &process);
+
+	if (err)
+		return err;
+	process->selected = true; /* or else the kernel side would not have told */
 	p->selected_alive++;
-	return process_table_fork(p->processes, record, &process);
+	return 0;
 }
 
 static int on_process_exec(struct profiler *p, const struct process_record *record)
@@ -273,7 +278,10 @@ static int on_process_exec(struct profiler *p, const struct process_record *reco
 	int err = process_table_exec(p->processes, record, &process);
 
 	p->exec_ns = clock_monotonic_ns();
-	return err ? err : registrar_learn(p->registrar, process);
+	if (err)
+		return err;
+	process->selected = true;
+	return registrar_learn(p->registrar, process);
 }
 
 static void on_process_exit(struct profiler *p, const struct process_record *record)
@@ -340,6 +348,7 @@ int profiler_select(struct profiler *p, u32 pid)
 
 	if (!process || process->exited)
 		return -ESRCH;
+	process->selected = true;
 	p->selected_alive++;
 	return registrar_learn(p->registrar, process);
 }

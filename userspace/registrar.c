@@ -160,7 +160,7 @@ int registrar_learn(struct registrar *r, struct process *process)
 {
 	struct process_row row;
 
-	if (process->exited)
+	if (process->exited || (!r->options.all && !process->selected))
 		return 0;
 	process_check_python(r->processes, process);
 

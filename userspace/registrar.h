@@ -29,7 +29,8 @@ DEFINE_CLEANUP(registrar, struct registrar *, registrar_free)
 
 /*
  * Looks at the process and registers what is there. Cheap when nothing changed
- * since the last time. Returns 0 also when there is no Python in it.
+ * since the last time. Returns 0 also when there is no Python in it, or when nobody
+ * selected it.
  */
 int registrar_learn(struct registrar *registrar, struct process *process);
 /* The sampler found a thread's state by itself. */

@@ -18,7 +18,7 @@
 /* How many bytes of each object the walker reads in one go: all offsets below must lie inside. */
 #define THREAD_STATE_WINDOW 256
 #define FRAME_WINDOW	    88
-#define CODE_WINDOW	    192
+#define CODE_WINDOW	    216
 
 struct python_layout {
 	u32 version; /* PY_VERSION_HEX: 0x030d12f0 is 3.13.18 */
@@ -56,6 +56,7 @@ struct python_layout {
 	u16 code_version; /* u32 co_version, 3.12 and later; else ABSENT: see signature below */
 	u16 code_bytecode; /* co_code_adaptive: what instr is relative to */
 	u16 code_first_line;
+	u16 code_first_traceable; /* int, in code units: a frame before it is none yet, as CPython itself sees it */
 	u16 code_filename;
 	u16 code_name;
 	u16 code_qualname;
@@ -72,17 +73,33 @@ struct python_layout {
 	u16 bytes_data;
 	u16 type_name;
 	u16 object_type;
-	u16 reserved[2];
+	u16 reserved[1];
 };
+
+/* PyASCIIObject's state, from string_kind_bit on. */
+#define STRING_KIND    7 /* bytes in a character: 1, 2, 4 */
+#define STRING_COMPACT 8
+#define STRING_ASCII   16
 
 /*
  * The signature of a code object tells apart two that lived at one address:
  * co_version where the version has it and it is not 0, else a mix of the hash
- * cached in the co_name string, the first line and the address of the
- * co_filename string. (Measured on 3.8 to 3.13: line, flags and even the
- * strings' addresses are often equal for another function at the same place.)
+ * cached in the co_name string, the first line and the text of co_filename.
+ * (Line, flags and the strings' addresses do not do: a freed code object's
+ * successor often has them all. For "<module>" even the name is the same.)
  */
-static inline u32 python_signature(u32 code_version, u64 name_hash, u32 first_line, u64 filename)
+#define FILENAME_HASHED 176 /* bytes of the text; what is longer differs in its length or not at all */
+
+/* One word of a text of which `left` bytes are left; begin with the length of the text. */
+static inline u64 python_text_mix(u64 hash, u64 word, u64 left)
+{
+	if (left < 8)
+		word &= (1ull << 8 * left) - 1;
+	hash = (hash ^ word) * 0x9E3779B97F4A7C15ull;
+	return hash ^ hash >> 32;
+}
+
+static inline u32 python_signature(u32 code_version, u64 name_hash, u32 first_line, u64 filename_hash)
 {
 	u64 hash = name_hash;
 
@@ -90,7 +107,7 @@ static inline u32 python_signature(u32 code_version, u64 name_hash, u32 first_li
 		return code_version;
 	hash = (hash ^ first_line) * 0x9E3779B97F4A7C15ull;
 	hash ^= hash >> 32;
-	hash = (hash ^ filename) * 0x9E3779B97F4A7C15ull;
+	hash = (hash ^ filename_hash) * 0x9E3779B97F4A7C15ull;
 	return hash >> 32;
 }
 

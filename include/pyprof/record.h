@@ -66,10 +66,11 @@ struct mapping_record {
 struct python_frame {
 	u64 code; /* address of the PyCodeObject */
 	u32 signature; /* tells a reused address from the code object seen before (python_abi.h) */
-	u32 instr; /* byte offset of the instruction in the code; PYTHON_INSTR_UNKNOWN if it lies outside */
+	u32 instr; /* byte offset of the instruction in the code; or one of the below */
 };
 
 #define PYTHON_INSTR_UNKNOWN 0xffffffffu
+#define PYTHON_INSTR_BEFORE  0xfffffffeu /* pushed, but not begun: to 3.12 one code unit before the first */
 
 /*
  * A code object as it was at the instant of the sample that follows, whose thread
@@ -86,7 +87,7 @@ enum code_piece {
 	CODE_PIECE_CNT
 };
 
-#define CODE_OBJECT_SIZE   192
+#define CODE_OBJECT_SIZE   216
 #define CODE_NAME_SIZE	   32
 #define CODE_QUALNAME_SIZE 192
 #define CODE_FILENAME_SIZE 256
@@ -175,7 +176,7 @@ _Static_assert(sizeof(struct process_id) == 24, "process_id has a hole");
 _Static_assert(sizeof(struct process_record) == 80, "process_record has a hole");
 _Static_assert(sizeof(struct mapping_record) == 72, "mapping_record has a hole");
 _Static_assert(sizeof(struct python_frame) == 16, "python_frame has a hole");
-_Static_assert(sizeof(struct code_record) == 136 + 192 + 32 + 192 + 256 + 512, "code_record has a hole");
+_Static_assert(sizeof(struct code_record) == 136 + 216 + 32 + 192 + 256 + 512, "code_record has a hole");
 _Static_assert(sizeof(struct sample) == 160, "sample has a hole");
 
 #endif

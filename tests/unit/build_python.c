@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "python/code_object.h"
 #include "python/layout.h"
 
 struct built_python *built_python_new(u32 version)
@@ -128,16 +129,10 @@ u64 built_code(struct built_python *built, const char *qualname, const char *nam
 
 u32 signature_read(const struct remote_memory *memory, const struct python_layout *layout, u64 code)
 {
-	u32 version = 0, first_line = 0;
-	u64 name = 0, hash = 0, filename = 0;
+	u32 signature = 0;
 
-	if (layout->code_version != ABSENT)
-		remote_read(memory, code + layout->code_version, &version, sizeof(version));
-	remote_read(memory, code + layout->code_first_line, &first_line, sizeof(first_line));
-	remote_read(memory, code + layout->code_filename, &filename, sizeof(filename));
-	remote_read(memory, code + layout->code_name, &name, sizeof(name));
-	remote_read(memory, name + layout->string_hash, &hash, sizeof(hash));
-	return python_signature(version, hash, first_line, filename);
+	code_object_signature(memory, layout, code, &signature); /* 0 of what is none */
+	return signature;
 }
 
 u32 built_signature(const struct built_python *built, u64 code)

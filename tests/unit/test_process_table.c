@@ -15,6 +15,8 @@
 #include "capture/sideband.h"
 #include "process/process.h"
 
+DEFINE_CLEANUP(pipe_stream, FILE *, pclose)
+
 TestSuite(process_table);
 
 static struct mapped_file_cache *files;
@@ -464,7 +466,7 @@ static u64 runtime_from_outside(pid_t pid, const char *path)
 
 	snprintf(command, sizeof(command), "readelf -SW /proc/%d/root%s | sed -n 's/.* \\.PyRuntime *PROGBITS *//p'",
 		 pid, path);
-	_cleanup_(stream) FILE *out = popen(command, "r");
+	_cleanup_(pipe_stream) FILE *out = popen(command, "r");
 	if (fscanf(out, "%llx", &address) != 1) {
 		snprintf(command, sizeof(command),
 			 "readelf -W --dyn-syms --syms /proc/%d/root%s | awk '$8 == \"_PyRuntime\" {print $2; exit}'",

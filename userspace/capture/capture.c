@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "capture/perf_event.h"
 #include "capture/record.h"
 #include "capture/sideband.h"
@@ -60,6 +61,7 @@ struct capture {
 	bool mappings_lost;
 	int drained; /* records of this drain */
 	int drain_err;
+	u64 map_bytes; /* all maps are preallocated: what they take does not change */
 	u64 bad_records;
 };
 
@@ -172,6 +174,34 @@ static int programs_attach(struct capture *c)
 	return 0;
 }
 
+/* What the kernel itself charges for a map, 0 when it does not say. */
+static u64 map_charge(int fd)
+{
+	char path[64];
+	_cleanup_(free) char *text = NULL;
+	size_t size;
+	unsigned long long bytes = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	if (file_read(path, 65536, &text, &size))
+		return 0;
+	const char *line = strstr(text, "\nmemlock:");
+	if (line)
+		sscanf(line, " memlock: %llu", &bytes);
+	return bytes;
+}
+
+static u64 maps_charge(const struct capture *c)
+{
+	struct bpf_map *map;
+	u64 bytes = 0;
+
+	bpf_object__for_each_map(map, c->skeleton->obj) bytes += map_charge(bpf_map__fd(map));
+	for (size_t i = 0; i < c->ring_cnt; i++)
+		bytes += map_charge(c->rings[i]);
+	return bytes;
+}
+
 int capture_open(const struct capture_options *options, struct capture **ret, const char **ret_step)
 {
 	const char *ignored;
@@ -226,6 +256,7 @@ int capture_open(const struct capture_options *options, struct capture **ret, co
 	if (err)
 		return err;
 
+	c->map_bytes = maps_charge(c);
 	*ret = take(c);
 	return 0;
 }
@@ -563,15 +594,7 @@ u64 capture_ring_bytes(const struct capture *c)
 
 u64 capture_map_bytes(const struct capture *c)
 {
-	struct bpf_map *map;
-	u64 bytes = capture_ring_bytes(c);
-
-	bpf_object__for_each_map(map, c->skeleton->obj)
-	{
-		u64 copies = bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY ? c->possible_cpu_cnt : 1;
-		bytes += copies * bpf_map__max_entries(map) * (bpf_map__key_size(map) + bpf_map__value_size(map));
-	}
-	return bytes;
+	return c->map_bytes;
 }
 
 u32 capture_cpu_cnt(const struct capture *c)

@@ -70,7 +70,7 @@ int capture_counters(struct capture *capture, struct counters *ret);
  */
 u64 capture_not_taken(struct capture *capture, const struct counters *counters);
 u64 capture_ring_bytes(const struct capture *capture);
-u64 capture_map_bytes(const struct capture *capture);
+u64 capture_map_bytes(const struct capture *capture); /* of kernel memory, rings included */
 u32 capture_cpu_cnt(const struct capture *capture); /* that are sampled */
 /* Records that record_check() refused. */
 u64 capture_bad_records(const struct capture *capture);

@@ -22,6 +22,7 @@ struct process {
 	char comm[THREAD_COMM_SIZE];
 	u32 key; /* small, unique for the run: what other tables use to name this process */
 	bool exited; /* there is nobody left to read from */
+	bool selected; /* with -p: asked for, or forked by one that was */
 	bool sampled; /* was on a CPU at an interrupt: what counts as seen */
 	bool mappings_read; /* the table below is complete; else read on first need */
 	struct mapping_table *mappings; /* never NULL */

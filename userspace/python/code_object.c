@@ -9,7 +9,8 @@
 #include "python/line_table.h"
 #include "python/string.h"
 
-#define BYTES_HEADER_MAX 128 /* python_layout_check bounds bytes_data by it */
+#define FIRST_TRACEABLE_MAX (1u << 20) /* it follows at most a few instructions for each cell */
+#define BYTES_HEADER_MAX    128 /* python_layout_check bounds bytes_data by it */
 
 /* What is read of a code object itself. */
 struct code_window {
@@ -17,6 +18,7 @@ struct code_window {
 	u64 filename, name, qualname, line_table;
 	u32 version; /* 0: has none */
 	u32 first_line;
+	u32 first_traceable;
 	bool alive;
 };
 
@@ -66,8 +68,53 @@ static int code_window_read(const struct remote_memory *memory, const struct pyt
 		.line_table = window_u64(window, layout->code_line_table),
 		.version = layout->code_version == ABSENT ? 0 : window_u32(window, layout->code_version),
 		.first_line = window_u32(window, layout->code_first_line),
+		.first_traceable = window_u32(window, layout->code_first_traceable),
 		.alive = window_is_alive(window, layout),
 	};
+	return 0;
+}
+
+/* What filename_hash() of the kernel side computes, of the same bytes. */
+static int filename_hash_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+			      u64 *ret)
+{
+	u8 header[BYTES_HEADER_MAX];
+	u64 text[FILENAME_HASHED / 8] = {0};
+	int err = remote_read(memory, address, header, layout->string_ascii_size);
+	if (err)
+		return err;
+
+	u32 state = window_u32(header, layout->string_state) >> layout->string_kind_bit;
+	u64 length = window_u64(header, layout->string_length);
+	u64 size = state & STRING_COMPACT ? length * (state & STRING_KIND) : 0;
+	if (size > FILENAME_HASHED)
+		size = FILENAME_HASHED;
+	err = remote_read(memory,
+			  address + (state & STRING_ASCII ? layout->string_ascii_size : layout->string_compact_size),
+			  text, size);
+	if (err)
+		return err;
+
+	u64 hash = length;
+	for (size_t i = 0; i * 8 < size; i++)
+		hash = python_text_mix(hash, text[i], size - i * 8);
+	*ret = hash;
+	return 0;
+}
+
+static int window_signature(const struct code_window *window, const struct remote_memory *memory,
+			    const struct python_layout *layout, u32 *ret)
+{
+	u64 name_hash = 0, filename_hash = 0;
+
+	if (!window->version) {
+		int err = remote_read(memory, window->name + layout->string_hash, &name_hash, sizeof(name_hash));
+		if (!err)
+			err = filename_hash_read(memory, layout, window->filename, &filename_hash);
+		if (err)
+			return err;
+	}
+	*ret = python_signature(window->version, name_hash, window->first_line, filename_hash);
 	return 0;
 }
 
@@ -75,18 +122,14 @@ static int code_window_read(const struct remote_memory *memory, const struct pyt
 static int code_window_check(const struct code_window *window, const struct remote_memory *memory,
 			     const struct python_layout *layout, u32 signature)
 {
-	u64 hash = 0;
+	u32 now;
 
 	if (!window->alive)
 		return -ESTALE;
-	if (!window->version) {
-		int err = remote_read(memory, window->name + layout->string_hash, &hash, sizeof(hash));
-		if (err)
-			return err;
-	}
-	if (python_signature(window->version, hash, window->first_line, window->filename) != signature)
-		return -ESTALE;
-	return 0;
+	int err = window_signature(window, memory, layout, &now);
+	if (err)
+		return err;
+	return now == signature ? 0 : -ESTALE;
 }
 
 /* 0 when the type at this address has this name. */
@@ -155,6 +198,7 @@ static int contents_read(const struct remote_memory *memory, const struct python
 	if (!err)
 		err = line_table_read(memory, layout, window->line_table, code);
 	code->first_line = window->first_line;
+	code->first_traceable = window->first_traceable < FIRST_TRACEABLE_MAX ? 2 * window->first_traceable : 0;
 	return err;
 }
 
@@ -196,6 +240,14 @@ int code_object_read(const struct remote_memory *memory, const struct python_lay
 	return 0;
 }
 
+int code_object_signature(const struct remote_memory *memory, const struct python_layout *layout, u64 address, u32 *ret)
+{
+	struct code_window window;
+	int err = code_window_read(memory, layout, address, &window);
+
+	return err ? err : window_signature(&window, memory, layout, ret);
+}
+
 void code_object_free(struct code_object *code)
 {
 	if (!code)
@@ -204,6 +256,11 @@ void code_object_free(struct code_object *code)
 	free(code->file);
 	free(code->line_table);
 	free(code);
+}
+
+bool code_object_is_visible(const struct code_object *code, u32 instr)
+{
+	return instr == PYTHON_INSTR_UNKNOWN || (instr != PYTHON_INSTR_BEFORE && instr >= code->first_traceable);
 }
 
 u32 code_object_line(const struct code_object *code, u32 instr)

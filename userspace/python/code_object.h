@@ -6,6 +6,8 @@
 #ifndef PYPROF_CODE_OBJECT_H
 #define PYPROF_CODE_OBJECT_H
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 #include "base/remote_memory.h"
 #include "pyprof/python_abi.h"
@@ -14,6 +16,7 @@ struct code_object {
 	char *function; /* co_qualname, else co_name; UTF-8 */
 	char *file; /* co_filename as it is */
 	u32 first_line;
+	u32 first_traceable; /* byte offset of the first instruction that a frame can be seen at */
 	u8 *line_table;
 	size_t line_table_size;
 };
@@ -25,8 +28,18 @@ struct code_object {
  */
 int code_object_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address, u32 signature,
 		     struct code_object **ret);
+/* What the kernel side calls the code object that is there now. */
+int code_object_signature(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+			  u32 *ret);
 void code_object_free(struct code_object *code);
 DEFINE_CLEANUP(code_object, struct code_object *, code_object_free)
+
+/*
+ * False while a frame is being entered, and for the frames that CPython itself
+ * pushes for its own ends (the one under a class's __init__, since 3.13): they are
+ * no part of what sys._getframe() and tracebacks show.
+ */
+bool code_object_is_visible(const struct code_object *code, u32 instr);
 
 /* 0: unknown. instr as in struct python_frame. */
 u32 code_object_line(const struct code_object *code, u32 instr);

@@ -199,6 +199,7 @@ static const struct offset_rule offset_rules[] = {
 	OPTIONAL(code_version, 4, CODE_WINDOW),
 	RULE(code_bytecode, 2, BYTECODE_MAX),
 	RULE(code_first_line, 4, CODE_WINDOW),
+	RULE(code_first_traceable, 4, CODE_WINDOW),
 	RULE(code_filename, 8, CODE_WINDOW),
 	RULE(code_name, 8, CODE_WINDOW),
 	RULE(code_qualname, 8, CODE_WINDOW),

@@ -251,6 +251,10 @@ int symbolize_python(struct symbolizer *s, struct process *process, const struct
 	if (err)
 		return frame_table_loss(s->tables.frames, *ret_loss = loss_of_read(err), ret);
 
+	if (!code_object_is_visible(code, frame->instr)) {
+		*ret = FRAME_NONE;
+		return 0;
+	}
 	err = frame_table_intern(s->tables.frames, &key, &id, &is_new);
 	if (err)
 		return err;

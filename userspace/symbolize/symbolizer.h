@@ -11,11 +11,14 @@
 #define PYPROF_SYMBOLIZER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 #include "process/process.h"
 #include "profile/profile.h"
 #include "pyprof/record.h"
+
+#define FRAME_NONE UINT32_MAX
 
 struct symbolizer;
 
@@ -28,7 +31,7 @@ DEFINE_CLEANUP(symbolizer, struct symbolizer *, symbolizer_free)
 int symbolize_kernel(struct symbolizer *s, u64 address, u32 *ret);
 /* address: the instruction itself, or with is_caller the return address behind it. */
 int symbolize_native(struct symbolizer *s, struct process *process, u64 address, bool is_caller, u32 *ret);
-/* *ret_loss: LOSS_NONE, or why the frame is an [unknown]. */
+/* *ret_loss: LOSS_NONE, or why the frame is an [unknown]. FRAME_NONE: no frame that Python itself would show. */
 int symbolize_python(struct symbolizer *s, struct process *process, const struct python_frame *frame, u32 *ret,
 		     enum loss *ret_loss);
 
