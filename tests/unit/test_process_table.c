@@ -471,13 +471,13 @@ static u64 runtime_from_outside(pid_t pid, const char *path)
 		snprintf(command, sizeof(command),
 			 "readelf -W --dyn-syms --syms /proc/%d/root%s | awk '$8 == \"_PyRuntime\" {print $2; exit}'",
 			 pid, path);
-		_cleanup_(stream) FILE *symbols = popen(command, "r");
+		_cleanup_(pipe_stream) FILE *symbols = popen(command, "r");
 		cr_assert_eq(fscanf(symbols, "%llx", &address), 1);
 	}
 
 	/* The segment that is mapped first. */
 	snprintf(command, sizeof(command), "readelf -lW /proc/%d/root%s | grep -m1 ' LOAD'", pid, path);
-	_cleanup_(stream) FILE *segments = popen(command, "r");
+	_cleanup_(pipe_stream) FILE *segments = popen(command, "r");
 	cr_assert_eq(fscanf(segments, " LOAD %llx %llx %*x %llx", &file_offset, &vaddr, &size), 3);
 	snprintf(command, sizeof(command), "/proc/%d/maps", pid);
 	_cleanup_(stream) FILE *maps = fopen(command, "r");
