@@ -45,6 +45,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE); /* aligned to a page, and so its sets to cache lines */
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct signature_cache);

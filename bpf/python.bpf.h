@@ -280,6 +280,12 @@ static __always_inline u32 content_signature(struct scratch *s, const struct pyt
 	return python_signature(0, name_hash, first_line, filename_hash(s, l, filename));
 }
 
+/* Code objects are 16-byte aligned and lie below 2^47: that leaves 21 bits to tell processes apart. */
+static __always_inline u64 signature_key(u64 code, u32 process_tag)
+{
+	return code >> 4 | (u64)process_tag << 43;
+}
+
 /* What tells the code object apart from others that lived at its address; see python_signature(). */
 static __always_inline u32 code_signature(struct scratch *s, u32 slot, const struct python_layout *l, u64 code,
 					  int *fault)
@@ -290,10 +296,18 @@ static __always_inline u32 code_signature(struct scratch *s, u32 slot, const str
 
 	if (!cache)
 		return 0;
-	struct signature_entry *entry = &cache->entries[BOUND(code >> 4 ^ code >> 16, SIGNATURE_CACHE_SIZE - 1)];
-	if (entry->code == code && entry->generation == w->generation)
-		return entry->signature;
+	u64 key = signature_key(code, w->process_tag), home = key * HASH_MULTIPLIER;
+	u32 generation = w->generation >> 32;
+	struct signature_set *set = &cache->sets[BOUND(home >> 40, SIGNATURE_SETS - 1)];
+	struct signature_entry *entry = NULL;
 
+	for (u32 i = 0; i < SIGNATURE_WAYS; i++) {
+		if (set->ways[i].code != key)
+			continue;
+		entry = &set->ways[i];
+		if (entry->generation == generation)
+			return entry->signature;
+	}
 	if (l->code_version != ABSENT && read_user(&version, sizeof(version), code + l->code_version)) {
 		*fault = 1;
 		return 0;
@@ -302,12 +316,13 @@ static __always_inline u32 code_signature(struct scratch *s, u32 slot, const str
 		version = content_signature(s, l, code, fault);
 	if (*fault)
 		return 0;
-	if (entry->code != code || entry->signature != version || entry->process_tag != w->process_tag)
+	if (!entry || entry->signature != version)
 		fresh_note(s, code, version);
-	entry->code = code;
-	entry->generation = w->generation;
+	if (!entry) /* any may go: the instant is as good as chance */
+		entry = &set->ways[BOUND(s->sample.record.time_ns >> 8 ^ home >> 60, SIGNATURE_WAYS - 1)];
+	entry->code = key;
+	entry->generation = generation;
 	entry->signature = version;
-	entry->process_tag = w->process_tag;
 	return version;
 }
 

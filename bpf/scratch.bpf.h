@@ -98,20 +98,28 @@ struct scratch {
 
 /*
  * What this CPU knows of code objects: a signature holds as long as the process's
- * generation (python_abi.h) is the same. Direct mapped.
+ * generation (python_abi.h) is the same. Four ways, for two hot code objects that
+ * drove each other out would be new, and sent, at every sample; and a set is one
+ * cache line, for between two samples all of this grows cold.
  */
-#define SIGNATURE_CACHE_SIZE 4096
+#define SIGNATURE_SETS 1024
+#define SIGNATURE_WAYS 4
 
 struct signature_entry {
-	u64 code;
-	u64 generation;
+	u64 code; /* shifted, with bits of the process: see signature_key() */
+	u32 generation; /* hashed, with all of the process */
 	u32 signature;
-	u32 process_tag;
+};
+
+struct signature_set {
+	struct signature_entry ways[SIGNATURE_WAYS];
 };
 
 struct signature_cache {
-	struct signature_entry entries[SIGNATURE_CACHE_SIZE];
+	struct signature_set sets[SIGNATURE_SETS];
 };
+
+_Static_assert(sizeof(struct signature_set) == 64, "a set is a cache line");
 
 /* Ids of the parts that this CPU has sent lately: they may be sent as id alone. Direct mapped. */
 #define SENT_CACHE_SIZE 4096
