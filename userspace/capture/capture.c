@@ -4,17 +4,16 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "capture/perf_event.h"
 #include "capture/record.h"
+#include "capture/sampling_clock.h"
 #include "capture/sideband.h"
 #include "pyprof.skel.h"
 #include "scratch.bpf.h"
@@ -24,17 +23,7 @@
 #define RING_SIZE_MIN	    (1u << 20)
 #define RING_SIZE_MAX	    (32u << 20)
 #define RECORD_SIZE_TYPICAL 512
-#define NOT_TAKEN_SHARE	    20 /* the accounts may be wrong by a twentieth ... */
-#define NOT_TAKEN_NOISE	    50 /* ... and by some ticks */
 #define RING_SECONDS	    2 /* how long we may stay without the CPU */
-
-/* One sampled CPU. */
-struct cpu {
-	int number;
-	struct bpf_link *link; /* owns the perf event too: libbpf closes it with the link */
-	int event; /* borrowed from link */
-	u64 started_ns;
-};
 
 struct capture {
 	struct capture_options options;
@@ -42,13 +31,8 @@ struct capture {
 	struct ring_buffer *reader;
 	struct sideband *sideband;
 	int epoll;
-	bool hardware;
+	struct sampling_clock *clock;
 	bool started;
-	struct cpu cpus[MAX_CPUS];
-	size_t cpu_cnt;
-	u64 expected_past_ns; /* CPU time sampled on CPUs that went offline */
-	u64 stopped_ns;
-	u64 busy_start_ns, busy_stop_ns; /* of all CPUs, by the kernel's accounts */
 	int rings[MAX_CPUS / CPUS_PER_RING];
 	size_t ring_cnt;
 	u32 ring_size;
@@ -60,7 +44,6 @@ struct capture {
 	size_t mapping_cnt, mapping_capacity, mapping_next;
 	bool mappings_lost;
 	int drained; /* records of this drain */
-	int drain_err;
 	u64 map_bytes; /* all maps are preallocated: what they take does not change */
 	u64 bad_records;
 };
@@ -211,7 +194,6 @@ int capture_open(const struct capture_options *options, struct capture **ret, co
 		return -ENOMEM;
 
 	c->options = *options;
-	c->hardware = true;
 	c->epoll = -1;
 	c->possible_cpu_cnt = libbpf_num_possible_cpus();
 	if (c->possible_cpu_cnt > MAX_CPUS)
@@ -253,6 +235,8 @@ int capture_open(const struct capture_options *options, struct capture **ret, co
 
 	*step = "the BPF programs could not be attached to fork, exec and exit";
 	err = programs_attach(c);
+	if (!err)
+		err = sampling_clock_new(c->skeleton->progs.sample, options->frequency_hz, &c->clock);
 	if (err)
 		return err;
 
@@ -261,98 +245,30 @@ int capture_open(const struct capture_options *options, struct capture **ret, co
 	return 0;
 }
 
-static u64 cpu_sampled_ns(const struct capture *c, const struct cpu *cpu)
+static void on_cpu_change(void *ctx, int cpu, bool online)
 {
-	return (c->stopped_ns ? c->stopped_ns : clock_monotonic_ns()) - cpu->started_ns;
-}
+	struct capture *c = ctx;
 
-static void cpu_close(struct capture *c, size_t i)
-{
-	c->expected_past_ns += cpu_sampled_ns(c, &c->cpus[i]);
-	bpf_link__destroy(c->cpus[i].link);
-	sideband_remove_cpu(c->sideband, c->cpus[i].number);
-	c->cpus[i] = c->cpus[--c->cpu_cnt];
-}
-
-static int cpu_open(struct capture *c, int number)
-{
-	int fd = perf_event_open_cpu(number, c->options.frequency_hz, &c->hardware);
-	if (fd < 0)
-		return fd;
-
-	/* The link takes the descriptor over. */
-	struct bpf_link *link = bpf_program__attach_perf_event(c->skeleton->progs.sample, fd);
-	if (!link) {
-		int err = -errno;
-		close(fd);
-		return err;
-	}
-	if (ioctl(fd, PERF_EVENT_IOC_ENABLE, 0)) {
-		int err = -errno;
-		bpf_link__destroy(link);
-		return err;
-	}
-	c->cpus[c->cpu_cnt++] = (struct cpu){number, link, fd, clock_monotonic_ns()};
-	return 0;
-}
-
-static bool cpu_is_open(const struct capture *c, int number)
-{
-	for (size_t i = 0; i < c->cpu_cnt; i++)
-		if (c->cpus[i].number == number)
-			return true;
-	return false;
-}
-
-static bool cpu_is_online(int number, const int *online, size_t cnt)
-{
-	for (size_t i = 0; i < cnt; i++)
-		if (online[i] == number)
-			return true;
-	return false;
+	if (online)
+		sideband_add_cpu(c->sideband, cpu); /* or else /proc is read on first need */
+	else
+		sideband_remove_cpu(c->sideband, cpu);
 }
 
 int capture_check_cpus(struct capture *c)
 {
-	int online[MAX_CPUS];
-	size_t online_cnt;
-	int err = cpus_online(online, MAX_CPUS, &online_cnt);
-
-	if (err || !c->started)
-		return err;
-	for (size_t i = c->cpu_cnt; i-- > 0;)
-		if (!cpu_is_online(c->cpus[i].number, online, online_cnt))
-			cpu_close(c, i);
-	for (size_t i = 0; i < online_cnt; i++) {
-		if (cpu_is_open(c, online[i]))
-			continue;
-		err = cpu_open(c, online[i]);
-		if (err == -ENODEV)
-			continue; /* gone again */
-		if (err)
-			return err;
-		sideband_add_cpu(c->sideband, online[i]); /* or else /proc is read on first need */
-	}
-	return 0;
+	return c->started ? sampling_clock_check(c->clock, on_cpu_change, c) : 0;
 }
 
 int capture_start(struct capture *c)
 {
 	c->started = true;
-	cpus_busy_ns(&c->busy_start_ns);
-
-	int err = capture_check_cpus(c);
-	if (!err && !c->cpu_cnt)
-		return -ENODEV;
-	return err;
+	return capture_check_cpus(c);
 }
 
 void capture_stop(struct capture *c)
 {
-	for (size_t i = 0; i < c->cpu_cnt; i++)
-		ioctl(c->cpus[i].event, PERF_EVENT_IOC_DISABLE, 0);
-	if (c->started && !c->stopped_ns)
-		c->stopped_ns = clock_monotonic_ns();
+	sampling_clock_stop(c->clock);
 	c->started = false;
 }
 
@@ -360,8 +276,7 @@ void capture_close(struct capture *c)
 {
 	if (!c)
 		return;
-	while (c->cpu_cnt)
-		bpf_link__destroy(c->cpus[--c->cpu_cnt].link);
+	sampling_clock_free(c->clock);
 	ring_buffer__free(c->reader);
 	for (size_t i = 0; i < c->ring_cnt; i++)
 		if (c->rings[i] >= 0)
@@ -561,30 +476,9 @@ int capture_counters(struct capture *c, struct counters *ret)
 	return 0;
 }
 
-/*
- * An idle CPU's timer may rest or come late, which costs no sample. So a shortfall
- * counts only as far as the kernel's own accounts say that CPUs were busy, and
- * beyond what those accounts, in ticks, may be wrong by.
- */
 u64 capture_not_taken(struct capture *c, const struct counters *counters)
 {
-	u64 period_ns = NS_PER_S / c->options.frequency_hz, sampled_ns = c->expected_past_ns, busy_ns;
-
-	for (size_t i = 0; i < c->cpu_cnt; i++)
-		sampled_ns += cpu_sampled_ns(c, &c->cpus[i]);
-	u64 expected = sampled_ns / period_ns;
-	if (counters->runs >= expected || !c->busy_start_ns)
-		return 0;
-	if (!c->stopped_ns || !c->busy_stop_ns)
-		cpus_busy_ns(&c->busy_stop_ns);
-	busy_ns = c->busy_stop_ns - c->busy_start_ns;
-
-	u64 short_by = expected - counters->runs;
-	u64 taken = counters->runs - counters->idle, busy = busy_ns / period_ns;
-	u64 noise = NOT_TAKEN_NOISE + busy / NOT_TAKEN_SHARE;
-	if (busy <= taken + noise || short_by <= noise)
-		return 0;
-	return short_by < busy - taken ? short_by : busy - taken;
+	return sampling_clock_not_taken(c->clock, counters);
 }
 
 u64 capture_ring_bytes(const struct capture *c)
@@ -599,7 +493,7 @@ u64 capture_map_bytes(const struct capture *c)
 
 u32 capture_cpu_cnt(const struct capture *c)
 {
-	return c->cpu_cnt;
+	return sampling_clock_cpu_cnt(c->clock);
 }
 
 u64 capture_bad_records(const struct capture *c)
