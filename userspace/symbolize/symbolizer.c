@@ -203,6 +203,7 @@ static enum loss loss_of_read(int err)
 {
 	switch (err) {
 	case -ESTALE:
+	case -EFAULT: /* nothing is there at all any more: after exec, say */
 		return LOSS_CODE_GONE;
 	case -ESRCH:
 		return LOSS_PROCESS_GONE;
