@@ -30,6 +30,46 @@ _Static_assert(sizeof(((struct counters *)0)->losses) == 8 * LOSS_CNT, "");
 
 #define CLOCK_CHECK_STEPS 32 /* steps between two looks at the clock */
 
+#define KERNEL_HAS(function) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##function)
+
+/* What is of interest of the task that was interrupted. */
+struct current {
+	u64 start_ns, exec_id; /* of its process */
+	u64 thread_pointer;
+	struct task_struct *leader;
+	struct mm_struct *mm;
+	u32 flags;
+	u32 pid, tid;
+};
+
+/* From 5.11 on the kernel lets us read a task as memory of our own: six helper calls less, a quarter of a microsecond. */
+static __always_inline void current_read(struct current *ret)
+{
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (KERNEL_HAS(get_current_task_btf)) {
+		struct task_struct *readable = bpf_get_current_task_btf();
+		struct task_struct *leader = readable->group_leader;
+
+		ret->start_ns = leader->start_boottime;
+		ret->exec_id = readable->self_exec_id;
+		ret->thread_pointer = readable->thread.fsbase;
+		ret->flags = readable->flags;
+		ret->leader = leader;
+		ret->mm = readable->mm;
+	} else {
+		ret->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+		ret->exec_id = BPF_CORE_READ(task, self_exec_id);
+		ret->thread_pointer = BPF_CORE_READ(task, thread.fsbase);
+		ret->flags = BPF_CORE_READ(task, flags);
+		ret->leader = BPF_CORE_READ(task, group_leader);
+		ret->mm = BPF_CORE_READ(task, mm);
+	}
+	ret->pid = namespace_level ? task_number(ret->leader) : pid_tgid >> 32;
+	ret->tid = namespace_level ? task_number(task) : (u32)pid_tgid;
+}
+
 /* The registers with which user mode goes on. 1 when the sample was taken in the kernel. */
 static __always_inline int user_registers_read(struct bpf_perf_event_data *ctx, struct user_registers *ret)
 {
@@ -45,7 +85,7 @@ static __always_inline int user_registers_read(struct bpf_perf_event_data *ctx, 
 
 	struct pt_regs *regs;
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+	if (KERNEL_HAS(task_pt_regs)) {
 		regs = (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf());
 	} else {
 		struct task_struct *task = (void *)bpf_get_current_task();
@@ -124,21 +164,22 @@ __weak int fresh_send(u32 slot)
 }
 
 /* True when address lies on the stack that this thread runs on. */
-static __always_inline int is_on_stack(u64 address, u64 sp, u64 thread_pointer)
+static __always_inline int is_on_stack(u64 address, u64 sp, const struct current *current)
 {
 	if (address < sp)
 		return 0;
-	if (address < thread_pointer)
+	if (address < current->thread_pointer)
 		return 1;
 
 	/* The main thread's stack is not below its thread pointer. */
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct mm_struct *mm = current->mm;
 
-	return address <= BPF_CORE_READ(task, mm, start_stack);
+	return address <= BPF_CORE_READ(mm, start_stack);
 }
 
-static __always_inline void python_part(struct scratch *s, u32 slot, const struct process_row *row, u64 sp,
-					u64 process_hash, struct sent_cache *cache)
+static __always_inline void python_part(struct scratch *s, u32 slot, const struct process_row *row,
+					const struct current *current, u64 sp, u64 process_hash,
+					struct sent_cache *cache)
 {
 	struct python_walk *w = &s->python;
 	const struct python_layout *l;
@@ -184,7 +225,7 @@ static __always_inline void python_part(struct scratch *s, u32 slot, const struc
 	s->sample.python_end = end == WALK_END ? LOSS_NONE : end;
 	s->sample.fault_address = w->fault_address;
 	s->sample.run_cnt = w->run_cnt;
-	if (w->run_cnt && !is_on_stack(s->runs[0].anchor, sp, w->thread_pointer))
+	if (w->run_cnt && !is_on_stack(s->runs[0].anchor, sp, current))
 		s->sample.flags |= SAMPLE_UNVERIFIED;
 	if (!w->cnt)
 		return;
@@ -260,13 +301,11 @@ static __always_inline void sample_send(struct scratch *s, struct sent_cache *ca
 }
 
 static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct scratch *s, u32 slot,
-					struct task_struct *task, const struct process_id *process,
+					const struct current *current, const struct process_id *process,
 					const struct process_row *row, struct counters *count, u64 now)
 {
 	struct sample *sample = &s->sample;
 	struct user_registers regs = {};
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	u32 flags = BPF_CORE_READ(task, flags);
 	u32 cache_slot = slot;
 	struct sent_cache *cache = bpf_map_lookup_elem(&sent_caches, &cache_slot);
 	if (!cache)
@@ -276,12 +315,12 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 	sample->record.type = RECORD_SAMPLE;
 	sample->record.time_ns = now;
 	sample->process = *process;
-	sample->tid = task_number(task);
+	sample->tid = current->tid;
 	sample->cpu = slot;
 	sample->weight_ns = config.weight_ns;
 	sample->python_end = sample->native_end = LOSS_NONE;
 	bpf_probe_read_kernel(sample->comm, sizeof(sample->comm),
-			      (void *)leader + bpf_core_field_offset(struct task_struct, comm));
+			      (void *)current->leader + bpf_core_field_offset(struct task_struct, comm));
 	bpf_get_current_comm(sample->thread_comm, sizeof(sample->thread_comm));
 	s->word_cnt = 0;
 	s->python.fresh = 0;
@@ -294,7 +333,7 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 	}
 
 	/* No user memory: a kernel thread, or a process on its way out. */
-	if (flags & (PF_KTHREAD | PF_IO_WORKER) || !BPF_CORE_READ(task, mm)) {
+	if (current->flags & (PF_KTHREAD | PF_IO_WORKER) || !current->mm) {
 		sample->flags |= SAMPLE_KERNEL_THREAD | SAMPLE_KNOWN;
 		sample_send(s, cache, count);
 		return;
@@ -303,11 +342,11 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 	u64 process_hash = hash_mix(hash_mix(process->start_ns, process->exec_id), process->pid);
 
 	sample->ip = regs.ip;
-	sample->thread_pointer = BPF_CORE_READ(task, thread.fsbase);
+	sample->thread_pointer = current->thread_pointer;
 	if (row && row->flags & PROCESS_KNOWN)
 		sample->flags |= SAMPLE_KNOWN;
 	if (row && row->runtime)
-		python_part(s, slot, row, regs.sp, process_hash, cache);
+		python_part(s, slot, row, current, regs.sp, process_hash, cache);
 	native_part(s, slot, &regs, process_hash, cache);
 	sample_send(s, cache, count);
 }
@@ -325,10 +364,9 @@ int sample(struct bpf_perf_event_data *ctx)
 		goto out;
 	}
 
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct process_id process;
-
-	process_id_fill(&process, task);
+	struct current current;
+	current_read(&current);
+	struct process_id process = {current.start_ns, current.exec_id, current.pid, 0};
 	struct process_row *row = process_row_find(&process);
 	if (!config.all && !(row && row->flags & PROCESS_SELECTED)) {
 		count->other++;
@@ -344,7 +382,7 @@ int sample(struct bpf_perf_event_data *ctx)
 		goto out;
 	}
 	s->busy = 1;
-	sample_take(ctx, s, slot, task, &process, row, count, now);
+	sample_take(ctx, s, slot, &current, &process, row, count, now);
 	s->busy = 0;
 out:
 	count->runs++;
