@@ -365,8 +365,10 @@ __weak int python_step(u32 slot)
 		return WALK_END;
 
 	u64 frame = w->frame;
+	if (!frame)
+		return w->cframe_unproven ? WALK_RESTART : WALK_END;
 	/* 3.15's outermost base frame lies inside the thread state. */
-	if (!frame || frame - w->state < l->thread_size)
+	if (frame - w->state < l->thread_size)
 		return WALK_END;
 
 	u64 offset = frame - w->window.start;

@@ -212,6 +212,17 @@ Test(python_walk, a_cframe_that_points_nowhere_is_passed_over)
 	end();
 }
 
+Test(python_walk, a_cframe_without_a_frame_yet_is_passed_over)
+{
+	begin(PY_3_11);
+	u64 root = cframe_of(0, 0);
+	u64 outer_cframe = cframe_of(entry_of(main_code, 0), root);
+
+	cr_assert_eq(walk(cframe_of(0, outer_cframe), NULL), WALK_END);
+	cr_assert_eq(walked_cnt(), 1);
+	end();
+}
+
 Test(python_walk, a_base_frame_inside_the_thread_state_is_the_end)
 {
 	begin_without_cframe();

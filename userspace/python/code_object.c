@@ -260,7 +260,12 @@ void code_object_free(struct code_object *code)
 
 bool code_object_is_visible(const struct code_object *code, u32 instr)
 {
-	return instr == PYTHON_INSTR_UNKNOWN || (instr != PYTHON_INSTR_BEFORE && instr >= code->first_traceable);
+	if (instr == PYTHON_INSTR_UNKNOWN)
+		return true;
+	if (instr == PYTHON_INSTR_BEFORE || instr < code->first_traceable)
+		return false;
+	/* A module begins on line 0: there it is still being entered. */
+	return instr > code->first_traceable || code_object_line(code, instr);
 }
 
 u32 code_object_line(const struct code_object *code, u32 instr)
