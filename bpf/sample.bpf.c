@@ -17,7 +17,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-const volatile struct config config = {.cpu_cnt = 1};
+const volatile struct config config = {0};
 u32 namespace_level;
 u32 epoch;
 

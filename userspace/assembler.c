@@ -153,6 +153,15 @@ static int part_build(struct assembler *a, struct process *process, const struct
 
 /* ---- hot: parts that are known */
 
+static int stack_push_loss(struct assembler *a, enum loss loss, u32 *stack, u32 *losses)
+{
+	u32 frame;
+	int err = frame_table_loss(a->tables.frames, loss, &frame);
+
+	*losses |= 1u << loss;
+	return err ? err : stack_table_push(a->tables.stacks, *stack, frame, stack);
+}
+
 /*
  * Puts one part of a sample inside of *stack. Hot when the part is known: two
  * look-ups.
@@ -165,28 +174,14 @@ static int part_join(struct assembler *a, struct process *process, const struct 
 	if (!id)
 		return 0;
 	if (part_table_find(a->parts, id, &part)) {
-		if (!frame_cnt) { /* the record that had it was lost */
-			u32 frame;
-			int err = frame_table_loss(a->tables.frames, LOSS_PART_MISSING, &frame);
-
-			*losses |= 1u << LOSS_PART_MISSING;
-			return err ? err : stack_table_push(a->tables.stacks, *stack, frame, stack);
-		}
+		if (!frame_cnt) /* the record that had it was lost */
+			return stack_push_loss(a, LOSS_PART_MISSING, stack, losses);
 		int err = part_build(a, process, sample, kind, id, &part);
 		if (err)
 			return err;
 	}
 	*losses |= part_table_at(a->parts, part)->losses;
 	return part_table_join(a->parts, a->tables.stacks, *stack, part, stack);
-}
-
-static int stack_push_loss(struct assembler *a, enum loss loss, u32 *stack, u32 *losses)
-{
-	u32 frame;
-	int err = frame_table_loss(a->tables.frames, loss, &frame);
-
-	*losses |= 1u << loss;
-	return err ? err : stack_table_push(a->tables.stacks, *stack, frame, stack);
 }
 
 int assembler_stack(struct assembler *a, struct process *process, const struct sample *sample, enum loss doubt,

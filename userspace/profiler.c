@@ -245,7 +245,7 @@ static int process_wait(struct profiler *p, const struct process_record *record)
 	struct process *process;
 	int err = process_table_get(p->processes, &record->process, record->comm, &process);
 
-	if (err)
+	if (err || !p->options.all) /* what is selected is looked at then */
 		return err;
 	if (p->waiting_cnt == p->waiting_capacity) {
 		size_t capacity = p->waiting_capacity ? 2 * p->waiting_capacity : 256;
@@ -358,7 +358,7 @@ static void waiting_learn(struct profiler *p)
 {
 	u64 until = clock_monotonic_ns() + LEARN_SLICE_NS;
 
-	while (p->options.all && p->waiting_next < p->waiting_cnt) {
+	while (p->waiting_next < p->waiting_cnt) {
 		struct process *process = process_table_find(p->processes, &p->waiting[p->waiting_next++]);
 
 		if (process)
@@ -445,7 +445,7 @@ int profiler_timeout_ms(const struct profiler *p)
 {
 	u64 age_ms = (clock_monotonic_ns() - p->exec_ns) / NS_PER_MS;
 
-	if (p->options.all && p->waiting_next < p->waiting_cnt)
+	if (p->waiting_next < p->waiting_cnt)
 		return 0;
 	/* A program that has just begun maps its libraries now: look soon, then less and less often. */
 	if (p->exec_ns && age_ms < TURN_MS)

@@ -10,8 +10,6 @@ struct config {
 	u64 weight_ns; /* 1e9 / frequency */
 	u64 time_budget_ns; /* after which a walk ends with LOSS_TIME */
 	u64 ring_size; /* of one ring */
-	u32 ring_cnt;
-	u32 cpu_cnt; /* scratch slots: possible CPUs */
 	u32 all; /* sample every process, else only PROCESS_SELECTED */
 	u32 kernel_stacks;
 	u32 thread_size; /* of a kernel stack, where bpf_task_pt_regs is absent */

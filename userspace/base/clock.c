@@ -32,11 +32,6 @@ u64 clock_own_cpu_ns(void)
 	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ull;
 }
 
-u64 clock_wall_of_monotonic_ns(u64 monotonic_ns)
-{
-	return clock_realtime_ns() - clock_monotonic_ns() + monotonic_ns;
-}
-
 void clock_format_rfc3339(u64 realtime_ns, char *ret, size_t size)
 {
 	time_t seconds = realtime_ns / NS_PER_S;

@@ -16,9 +16,6 @@ u64 clock_realtime_ns(void);
 /* CPU time of this process, user and system, from getrusage. */
 u64 clock_own_cpu_ns(void);
 
-/* Wall time of a CLOCK_MONOTONIC instant. */
-u64 clock_wall_of_monotonic_ns(u64 monotonic_ns);
-
 /* RFC 3339 in UTC with milliseconds: 2026-11-22T00:07:24.123Z */
 void clock_format_rfc3339(u64 realtime_ns, char *ret, size_t size);
 #define RFC3339_SIZE 32

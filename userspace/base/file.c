@@ -163,3 +163,11 @@ void atomic_file_abandon(struct atomic_file *file)
 	if (file)
 		atomic_file_free(file);
 }
+
+int atomic_file_finish(struct atomic_file *file, int err)
+{
+	if (!err)
+		return atomic_file_commit(file);
+	atomic_file_abandon(file);
+	return err;
+}

@@ -25,6 +25,8 @@ int atomic_file_open(const char *path, uid_t uid, gid_t gid, struct atomic_file 
 FILE *atomic_file_stream(struct atomic_file *file);
 /* Frees it, also on failure; then nothing is left behind. */
 int atomic_file_commit(struct atomic_file *file);
+/* After writing: commits when err is 0, else abandons and gives err back. Frees it in any case. */
+int atomic_file_finish(struct atomic_file *file, int err);
 /* Frees it and leaves no trace. NULL is fine. */
 void atomic_file_abandon(struct atomic_file *file);
 

@@ -85,8 +85,6 @@ static void configure(struct capture *c)
 		.weight_ns = NS_PER_S / c->options.frequency_hz,
 		.time_budget_ns = TIME_BUDGET_NS,
 		.ring_size = c->ring_size,
-		.ring_cnt = c->ring_cnt,
-		.cpu_cnt = c->possible_cpu_cnt,
 		.all = c->options.all,
 		.kernel_stacks = c->options.kernel_stacks,
 		.thread_size = KERNEL_STACK_SIZE,

@@ -378,10 +378,7 @@ static int profile_rescue(struct run *run, const struct truth *truth)
 	if (err)
 		return log_error_errno(err, "the profile could not be kept in '%s' either", path);
 	err = folded_write(profiler_profile(run->profiler), truth, &run->options->view, atomic_file_stream(file));
-	if (err)
-		atomic_file_abandon(file);
-	else
-		err = atomic_file_commit(file);
+	err = atomic_file_finish(file, err);
 	if (err)
 		return log_error_errno(err, "the profile could not be kept in '%s' either", path);
 	log_error("the profile was kept in '%s'", path);
@@ -394,10 +391,7 @@ static int stats_write(struct run *run, const struct truth *truth)
 		return 0;
 
 	int err = stats_json_write(truth, atomic_file_stream(run->stats));
-	if (err)
-		atomic_file_abandon(take(run->stats));
-	else
-		err = atomic_file_commit(take(run->stats));
+	err = atomic_file_finish(take(run->stats), err);
 	if (err)
 		return log_error_errno(err, "cannot write the statistics to '%s'", run->options->stats);
 	return 0;

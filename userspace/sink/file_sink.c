@@ -39,11 +39,7 @@ static int file_consume(struct sink *sink, const struct profile *profile, const 
 	int err = sink->options.format->write(profile, truth, &sink->options.view, out);
 	if (!s->file)
 		return err ? err : fflush(out) ? -errno : 0;
-	if (err) {
-		atomic_file_abandon(take(s->file));
-		return err;
-	}
-	return atomic_file_commit(take(s->file));
+	return atomic_file_finish(take(s->file), err);
 }
 
 static u64 file_period_ns(const struct sink *sink)
