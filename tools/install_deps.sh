@@ -19,6 +19,9 @@ header linux/bpf.h linux-libc-dev
 header bpf/libbpf.h libbpf-dev
 header gelf.h libelf-dev
 header zlib.h zlib1g-dev
+header lzma.h liblzma-dev
+header libunwind.h libunwind-dev
+header xxhash.h libxxhash-dev
 header libiberty/demangle.h libiberty-dev
 header jansson.h libjansson-dev
 header cap-ng.h libcap-ng-dev
@@ -28,6 +31,10 @@ test='
 header criterion/criterion.h libcriterion-dev
 command python3 python3
 command readelf binutils
+header elfutils/libdw.h libdw-dev
+command g++ g++
+command gdb gdb
+command musl-gcc musl-tools
 command clang-format clang-format
 clang libclang_rt.fuzzer libclang-rt-dev
 command debootstrap debootstrap

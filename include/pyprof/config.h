@@ -13,7 +13,9 @@ struct config {
 	u32 all; /* sample every process, else only PROCESS_SELECTED */
 	u32 kernel_stacks;
 	u32 thread_size; /* of a kernel stack, where bpf_task_pt_regs is absent */
-	u32 reserved;
+	u32 python_native; /* native frames of threads that run Python are wanted */
+	u32 stack_copy_size; /* of a stack_record, a multiple of 4096; 0: none are sent */
+	u32 stack_copies; /* at most so many a second on each CPU */
 };
 
 /* Per CPU, in the `counters` map. */

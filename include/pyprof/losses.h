@@ -36,6 +36,11 @@
 	X(NATIVE_DEPTH, TRUNCATED, "native-depth", "The native stack is deeper than 1024 frames.")                   \
 	X(NATIVE_FAULT, TRUNCATED, "native-fault", "A word of the native stack was not in memory when sampled.")     \
 	X(FRAME_POINTER, TRUNCATED, "frame-pointer", "No frame pointer leads further: the caller keeps none.")       \
+	X(NO_TABLE, TRUNCATED, "no-table",                                                                           \
+	  "The unwind table of a file, or where the file is mapped, was not known yet.")                             \
+	X(NO_UNWIND_INFO, TRUNCATED, "no-unwind-info", "The file does not say how to unwind this code.")             \
+	X(UNWIND_RULE, TRUNCATED, "unwind-rule", "The unwind rule is one that neither side could follow here.")      \
+	X(STACK_ORDER, TRUNCATED, "stack-order", "The caller would lie below its callee: the stack makes no sense.") \
 	X(TIME, TRUNCATED, "time", "The walk reached its time budget.")
 
 enum loss {

@@ -118,6 +118,10 @@ struct process_row {
 	u64 runtime; /* address of _PyRuntime; 0: no supported CPython in there */
 	u32 layout; /* index in the `layouts` map */
 	u32 flags; /* enum process_flags */
+	u32 mapping; /* index of the first of its struct unwind_mapping (unwind.h) */
+	u32 mapping_cnt;
+	u32 mappings_id; /* changes with the mappings; 0: not known yet */
+	u32 reserved;
 };
 
 enum process_flags {
@@ -134,6 +138,6 @@ struct thread_key {
 	u64 thread_pointer;
 };
 
-_Static_assert(sizeof(struct process_row) == 32, "process_row has a hole");
+_Static_assert(sizeof(struct process_row) == 48, "process_row has a hole");
 
 #endif

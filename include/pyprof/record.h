@@ -21,6 +21,7 @@ enum record_type {
 	RECORD_EXIT, /* struct process_record: its last thread is gone */
 	RECORD_PROCESS, /* struct process_record: was there when we started */
 	RECORD_CODE, /* struct code_record: a code object that this CPU saw for the first time */
+	RECORD_STACK, /* struct stack_record: right before the sample that could not be walked to its end */
 	RECORD_MAPPING, /* struct mapping_record; made by user space from the perf side-band */
 	RECORD_MAPPINGS_LOST, /* struct record alone; side-band overflowed: known mappings may be stale */
 };
@@ -64,10 +65,17 @@ struct mapping_record {
 
 /* One Python frame, innermost first in the record. */
 struct python_frame {
-	u64 code; /* address of the PyCodeObject */
+	u64 code; /* address of the PyCodeObject, with PYTHON_RUN_BEGIN */
 	u32 signature; /* tells a reused address from the code object seen before (python_abi.h) */
 	u32 instr; /* byte offset of the instruction in the code; or one of the below */
 };
+
+/*
+ * A run is what one activation of the eval loop executes: Python frames that call
+ * each other without C in between. Set in the code of each run's innermost frame.
+ * (Code objects are 16-byte aligned.)
+ */
+#define PYTHON_RUN_BEGIN 1ull
 
 #define PYTHON_INSTR_UNKNOWN 0xffffffffu
 #define PYTHON_INSTR_BEFORE  0xfffffffeu /* pushed, but not begun: to 3.12 one code unit before the first */
@@ -118,7 +126,22 @@ enum sample_flags {
 	SAMPLE_THREAD_LOOKUP = 1 << 4, /* not found by a short search: please look through the whole list */
 	SAMPLE_UNVERIFIED = 1 << 5, /* the innermost anchor is not on this thread's stack (fibers, alternate stacks) */
 	SAMPLE_KERNEL_THREAD = 1 << 6, /* has no user memory */
+	SAMPLE_UNMERGED = 1 << 7, /* not every run of Python frames has its place among the native frames */
+	SAMPLE_STACK = 1 << 8, /* a stack_record of the same CPU and time came before it */
 };
+
+/*
+ * What a word of the native part says besides its address. A run of Python frames
+ * was executed by one native frame: the walk sees that frame's [SP, CFA), and the
+ * run's anchor, an address on the C stack, lies in it. So the runs, innermost first,
+ * belong to the frames that have NATIVE_RUN, innermost first; in a stack people read, its
+ * Python frames come directly inside of that frame. Runs that are left over lie
+ * outward of where the walk ended.
+ */
+#define NATIVE_ADDRESS ((1ull << 57) - 1)
+#define NATIVE_RUN     (1ull << 63) /* a run of Python frames belongs to this frame */
+#define NATIVE_EXACT   (1ull << 62) /* not a return address: an interrupted instruction, under a signal frame */
+#define NATIVE_GUESS   (1ull << 61) /* by frame pointer, or from a leaf without a rule: real if it follows a call */
 
 /*
  * One interruption of one thread. Three parts follow the struct, in this order,
@@ -127,6 +150,9 @@ enum sample_flags {
  *	u64 kernel[kernel_cnt];
  *	struct python_frame python[python_cnt];
  *	u64 native[native_cnt];
+ *
+ * native[0] is the frame that was interrupted: its address is `ip`, and only its
+ * bits are there, so that samples of one loop share their part.
  *
  * Each part has an id that hashes what its frames are (never stack addresses)
  * and names it within one process_id. An id that is not 0 with a count of 0
@@ -171,6 +197,22 @@ static inline const u64 *sample_native(const struct sample *s)
 	return (const u64 *)(sample_python(s) + s->python_cnt);
 }
 
+/*
+ * The registers and a piece of the stack of a thread whose rules the kernel side
+ * cannot follow: user space finishes the walk (unwind/fallback.h).
+ */
+struct stack_record {
+	struct record record; /* time_ns: the sample's */
+	struct process_id process;
+	u32 tid;
+	u32 cpu;
+	u64 registers[17]; /* DWARF numbers; 16 is rip */
+	u64 anchors[MAX_PYTHON_RUNS]; /* of the runs that have frames, innermost first */
+	u32 run_cnt;
+	u32 stack_size; /* bytes that follow, from rsp up */
+};
+
+_Static_assert(sizeof(struct stack_record) == 56 + 8 * 17 + 8 * MAX_PYTHON_RUNS, "stack_record has a hole");
 _Static_assert(sizeof(struct record) == 16, "record header has a hole");
 _Static_assert(sizeof(struct process_id) == 24, "process_id has a hole");
 _Static_assert(sizeof(struct process_record) == 80, "process_record has a hole");

@@ -139,6 +139,11 @@ void elf_file_unref(struct elf_file *file)
 	free(file);
 }
 
+int elf_file_fd(const struct elf_file *file)
+{
+	return file->fd;
+}
+
 const char *elf_file_name(const struct elf_file *file)
 {
 	return file->name;

@@ -35,6 +35,9 @@ struct elf_file *elf_file_ref(struct elf_file *file);
 void elf_file_unref(struct elf_file *file); /* NULL is fine */
 DEFINE_CLEANUP(elf_file, struct elf_file *, elf_file_unref)
 
+/* For elf/'s own readers of other parts (elf_image_begin); stays the file's. */
+int elf_file_fd(const struct elf_file *file);
+
 const char *elf_file_name(const struct elf_file *file);
 
 /*

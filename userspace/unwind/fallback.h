@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * fallback.h - what the kernel side cannot express in a table, libunwind finishes:
+ * over the registers and the copy of the stack that the kernel side sent, and the
+ * files that are mapped. The process is not read: it runs on meanwhile.
+ */
+#ifndef PYPROF_FALLBACK_H
+#define PYPROF_FALLBACK_H
+
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+#include "process/process.h"
+#include "pyprof/record.h"
+
+/* A native part, of the same form as in a sample (record.h). */
+struct unwound {
+	u64 words[MAX_NATIVE_FRAMES];
+	u32 cnt;
+	u8 end; /* enum loss; LOSS_NONE: reached the thread's first frame */
+	bool unmerged; /* as SAMPLE_UNMERGED */
+};
+
+struct fallback;
+
+/* processes is borrowed. */
+int fallback_new(struct process_table *processes, struct fallback **ret);
+void fallback_free(struct fallback *fallback);
+DEFINE_CLEANUP(fallback, struct fallback *, fallback_free)
+
+/* Always gives at least the leaf. in_kernel: the sample's SAMPLE_IN_KERNEL. Fails only with -ENOMEM. */
+int fallback_unwind(struct fallback *fallback, struct process *process, const struct stack_record *record,
+		    bool in_kernel, struct unwound *ret);
+
+#endif
