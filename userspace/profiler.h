@@ -25,6 +25,8 @@ struct profiler_options {
 	bool kernel_stacks;
 	bool threads; /* tell threads apart in the profile */
 	u32 frequency_hz;
+	enum native_frames native;
+	u32 stack_copy_size; /* bytes of stack sent for what only user space can unwind; 0: none */
 	void (*on_message)(const char *message); /* libbpf's words, for -v; may be NULL */
 };
 

@@ -15,6 +15,13 @@ struct view {
 	bool lines, pids, threads;
 };
 
+/* Which native frames of threads that run Python a stack shows (--native). Those of other threads are always shown. */
+enum native_frames {
+	NATIVE_EXTENSIONS, /* those inside of Python frames that are not the interpreter's own */
+	NATIVE_ALL,
+	NATIVE_NONE,
+};
+
 /* "COMM (PID)" and "COMM (TID)"; without pids just "COMM". A name that is empty is "?". */
 void origin_put_process(const struct profile *profile, const struct origin *origin, const struct view *view,
 			struct strbuf *b);
