@@ -59,6 +59,41 @@ struct {
 } sent_caches __weak SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rule_cache);
+} rule_caches __weak SEC(".maps");
+
+/* By CPU: with config.stack_copy_size bytes of stack. Sized by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(struct stack_copy));
+} stack_records __weak SEC(".maps");
+
+/*
+ * The unwind tables (unwind.h). Written by user space, through a mapping of its
+ * own: what a walk may be reading is not changed, only left, and reused a second later.
+ */
+#define UNWIND_MAP(name, entries, value_type)      \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, entries);      \
+		__type(key, u32);                  \
+		__type(value, value_type);         \
+	} name __weak SEC(".maps")
+
+UNWIND_MAP(unwind_mappings, MAX_UNWIND_MAPPING_BLOCKS, struct unwind_mapping_block);
+UNWIND_MAP(unwind_files, MAX_UNWIND_FILES, struct unwind_file);
+UNWIND_MAP(unwind_pages, MAX_UNWIND_PAGES, struct unwind_page);
+UNWIND_MAP(unwind_rows, MAX_UNWIND_ROW_BLOCKS, struct unwind_row_block);
+UNWIND_MAP(unwind_rules, MAX_UNWIND_RULES, struct unwind_rule);
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
@@ -94,6 +129,36 @@ static __always_inline struct scratch *scratch_get(u32 slot)
 static __always_inline struct signature_cache *signature_cache_get(u32 slot)
 {
 	return bpf_map_lookup_elem(&signature_caches, &slot);
+}
+
+static __always_inline struct rule_cache *rule_cache_get(u32 slot)
+{
+	return bpf_map_lookup_elem(&rule_caches, &slot);
+}
+
+static __always_inline const struct unwind_mapping_block *mapping_block_get(u32 index)
+{
+	return bpf_map_lookup_elem(&unwind_mappings, &index);
+}
+
+static __always_inline struct unwind_file *unwind_file_get(u32 index)
+{
+	return bpf_map_lookup_elem(&unwind_files, &index);
+}
+
+static __always_inline const struct unwind_page *unwind_page_get(u32 index)
+{
+	return bpf_map_lookup_elem(&unwind_pages, &index);
+}
+
+static __always_inline const struct unwind_row_block *row_block_get(u32 index)
+{
+	return bpf_map_lookup_elem(&unwind_rows, &index);
+}
+
+static __always_inline const struct unwind_rule *unwind_rule_get(u32 index)
+{
+	return bpf_map_lookup_elem(&unwind_rules, &index);
 }
 
 static __always_inline const struct python_layout *layout_get(u32 index)

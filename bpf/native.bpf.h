@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * native.bpf.h - one native frame back, by frame pointer: the way for code that
- * keeps them. (The walk by unwind tables will be a second way in native_step().)
+ * native.bpf.h - from a native frame to its caller: by the unwind tables of the
+ * files that are mapped (unwind.h), and by frame pointer for code that has none
+ * and keeps them (JITs, Go). Like python.bpf.h plain C over a few functions.
  *
- * A frame pointer points to the caller's frame pointer, the return address above
- * it. It is believed as long as it is higher on the stack than the one before;
- * that a return address follows a call is checked in user space, once per address.
+ *	native_begin(...)	the interrupted frame, and the process's mappings
+ *	native_step(slot)	one frame outward; called in a plain loop
+ *
+ * On its way the walk places the runs of Python frames (record.h): it alone knows
+ * where on the stack each frame begins and ends.
  */
 #ifndef PYPROF_NATIVE_BPF_H
 #define PYPROF_NATIVE_BPF_H
@@ -14,68 +17,345 @@
 #include "pyprof/losses.h"
 #include "scratch.bpf.h"
 
-#define MAX_FRAME_SIZE (8u << 20) /* a step further up the stack than this is no frame */
+#define MAX_FRAME_SIZE	 (8u << 20) /* a step by frame pointer further up the stack than this is no frame */
+#define REGISTERS_ALL	 0xffffu
+#define REGISTERS_FOLLOW (1u << REG_RSP | 1u << REG_RBP) /* what a caller's frame still knows */
 
-/* Reads the stack from address up, at least two words. */
+/* ---- which rule */
+
+/* Finds the mapping that pc lies in: w->under_way. 0 or the loss. */
+static __always_inline int mapping_find(struct native_walk *w, u64 pc)
+{
+	if (pc - w->under_way.start < w->under_way.end - w->under_way.start)
+		return 0;
+
+	const struct unwind_mapping_block *block = mapping_block_get(w->mapping / MAPPINGS_PER_BLOCK);
+	u64 base = w->mapping, cnt = w->mapping_cnt;
+
+	if (!block || !cnt)
+		return LOSS_NO_TABLE;
+	for (u32 step = 0; step < 14;
+	     step++) { /* MAX_MAPPINGS_OF_PROCESS; without a branch: the verifier sees one path */
+		u64 half = cnt >> 1;
+
+		if (!half)
+			break;
+		u64 below = (s64)(pc - block->at[BOUND(base + half, MAPPINGS_PER_BLOCK - 1)].start) >> 63;
+		base += half & ~below;
+		cnt -= half;
+	}
+	w->under_way = block->at[BOUND(base, MAPPINGS_PER_BLOCK - 1)];
+	if (pc - w->under_way.start < w->under_way.end - w->under_way.start && w->under_way.id == w->mappings_id)
+		return 0;
+	w->under_way.start = w->under_way.end = 0;
+	return LOSS_NO_TABLE;
+}
+
+/* The rule number of a vaddr in a page's rows. */
+static __always_inline u32 row_find(const struct unwind_row_block *block, const struct unwind_page *page, u64 address)
+{
+	u64 base = page->row, cnt = page->cnt, pc = address & (UNWIND_PAGE_SIZE - 1);
+
+	for (u32 step = 0; step < 12; step++) { /* MAX_ROWS_IN_PAGE */
+		u64 half = cnt >> 1;
+
+		if (!half)
+			break;
+		u64 below = (s64)(pc - block->at[BOUND(base + half, ROWS_PER_BLOCK - 1)].pc) >> 63;
+		base += half & ~below;
+		cnt -= half;
+	}
+	return block->at[BOUND(base, ROWS_PER_BLOCK - 1)].rule;
+}
+
+/* From the tables. 0 or the loss; UNWIND_NONE where they say nothing. */
+static __always_inline int table_find(struct native_walk *w, u64 pc, struct unwind_rule *ret)
+{
+	int loss = mapping_find(w, pc);
+	if (loss)
+		return loss;
+
+	struct unwind_file *file = unwind_file_get(w->under_way.file);
+	if (!file || !(file->flags & UNWIND_FILE_BUILT))
+		return LOSS_NO_TABLE;
+	if (!file->used)
+		file->used = 1;
+
+	u64 address = pc - w->under_way.bias;
+	u64 index = (address >> UNWIND_PAGE_SHIFT) - file->first;
+	u32 rule_index = 0;
+
+	if (index < file->page_cnt) {
+		const struct unwind_page *page = unwind_page_get(file->page + index);
+		if (!page)
+			return LOSS_NO_TABLE;
+		const struct unwind_row_block *block = row_block_get(page->row / ROWS_PER_BLOCK);
+		if (!block)
+			return LOSS_NO_TABLE;
+		if (page->cnt)
+			rule_index = row_find(block, page, address);
+	}
+	const struct unwind_rule *rule = unwind_rule_get(rule_index);
+	if (!rule)
+		return LOSS_NO_TABLE;
+	*ret = *rule;
+	if (UNWIND_KIND(ret) == UNWIND_NONE && file->flags & UNWIND_FILE_FRAME_POINTERS)
+		ret->cfa = UNWIND_FRAME_POINTER;
+	return 0;
+}
+
+/* The same, out of what this CPU has looked up lately. */
+static __always_inline int rule_find(struct native_walk *w, u32 slot, u64 pc, struct unwind_rule *ret)
+{
+	struct rule_cache *cache = rule_cache_get(slot);
+	if (!cache)
+		return LOSS_NO_TABLE;
+
+	u64 key = hash_mix(w->rule_seed, pc);
+	struct rule_entry *entry = &cache->at[BOUND(key >> 40, RULE_CACHE_SIZE - 1)];
+
+	if (entry->key == key) {
+		*ret = entry->rule;
+		return 0;
+	}
+	int loss = table_find(w, pc, ret);
+	if (loss)
+		return loss;
+	entry->key = key;
+	entry->rule = *ret;
+	return 0;
+}
+
+/* ---- the stack */
+
+/* Reads the stack around an aligned address: some words below it, for rbp is saved under the return address. */
 static __always_inline int stack_window_fill(struct window *window, u64 address)
 {
-	u64 size = PAGE_SIZE - (address & (PAGE_SIZE - 1));
+	u64 page = address & ~(u64)(PAGE_SIZE - 1);
+	u64 start = address - 64 < page ? page : address - 64;
+	u64 size = page + PAGE_SIZE - start;
 
-	if (size < 16)
-		size = 16;
 	if (size > WINDOW_SIZE)
 		size = WINDOW_SIZE;
-	window->start = address;
+	window->start = start;
 	window->size = size;
-	if (!read_user(window->bytes, size, address))
+	if (!read_user(window->bytes, size, start))
 		return 0;
 	window->size = 0;
 	return -1;
 }
 
-static __always_inline void native_push(struct scratch *s, u64 ip)
+static __always_inline int stack_read(struct native_walk *w, u64 address, u64 *ret)
 {
-	u32 word = s->word_cnt;
+	if (address & 7) { /* may cross into the next page */
+		if (!read_user(ret, sizeof(*ret), address))
+			return 0;
+		w->fault_address = address;
+		return -1;
+	}
+	u64 offset = address - w->window.start;
 
-	s->words[BOUND(word, SAMPLE_WORDS - 1)] = ip;
-	s->word_cnt = word + 1;
-	s->native.cnt++;
-	s->native.id = hash_mix(s->native.id, ip);
+	if (offset + 8 > w->window.size || offset > WINDOW_SIZE) {
+		if (stack_window_fill(&w->window, address)) {
+			w->fault_address = address;
+			return -1;
+		}
+		offset = address - w->window.start;
+	}
+	*ret = *(u64 *)(w->window.bytes + BOUND(offset, WINDOW_SIZE - 1));
+	return 0;
 }
 
-/* Moves from the frame under way to its caller. WALK_ON, WALK_END or an enum loss. */
+/* ---- the walk */
+
+/* Looks at the anchor of the next run: does it lie in the frame [sp, cfa)? */
+static __always_inline u64 run_place(struct scratch *s, u64 sp, u64 cfa)
+{
+	u32 run = s->native.run;
+
+	if (run >= s->python.run_cnt)
+		return 0;
+	/* An activation that has just begun, or is about to end, executes no frame. */
+	if (s->runs[BOUND(run + 1, MAX_PYTHON_RUNS - 1)].first == s->runs[BOUND(run, MAX_PYTHON_RUNS - 1)].first)
+		s->native.run = ++run;
+	if (run >= s->python.run_cnt)
+		return 0;
+	u64 anchor = s->runs[BOUND(run, MAX_PYTHON_RUNS - 1)].anchor;
+
+	if (anchor - sp >= cfa - sp)
+		return 0;
+	s->native.run = run + 1;
+	return NATIVE_RUN;
+}
+
+static __always_inline void native_push(struct scratch *s, u64 run)
+{
+	struct native_walk *w = &s->native;
+	u32 word = s->word_cnt;
+	/* The interrupted frame's address is the sample's ip; here are only its bits. */
+	u64 what = (w->cnt ? w->ip & NATIVE_ADDRESS : 0) | w->bits | run;
+
+	s->words[BOUND(word, SAMPLE_WORDS - 1)] = what;
+	s->word_cnt = word + 1;
+	w->cnt++;
+	w->id = hash_mix(w->id, what);
+}
+
+/* The kernel pushed all registers, those of the interrupted code: nothing is lost. */
+static __always_inline int signal_step(struct scratch *s)
+{
+	struct native_walk *w = &s->native;
+	u64 *saved = (u64 *)s->object;
+
+	if (read_user(saved, UCONTEXT_REGISTER_CNT * sizeof(u64), w->registers[REG_RSP] + UCONTEXT_REGISTERS)) {
+		w->fault_address = w->registers[REG_RSP] + UCONTEXT_REGISTERS;
+		return LOSS_NATIVE_FAULT;
+	}
+	for (u32 i = 0; i < 8; i++)
+		w->registers[8 + i] = saved[i];
+	w->registers[5] = saved[8]; /* rdi */
+	w->registers[4] = saved[9]; /* rsi */
+	w->registers[REG_RBP] = saved[10];
+	w->registers[3] = saved[11]; /* rbx */
+	w->registers[1] = saved[12]; /* rdx */
+	w->registers[REG_RAX] = saved[13];
+	w->registers[2] = saved[14]; /* rcx */
+	w->registers[REG_RSP] = saved[15];
+	w->ip = saved[16];
+	w->known = REGISTERS_ALL;
+	w->lookup = 0;
+	w->bits = NATIVE_EXACT;
+	return w->ip ? WALK_ON : WALK_END;
+}
+
+/*
+ * By rule: where the frame under way ends, and its caller's ip and rbp. All that
+ * depends on the architecture, with signal_step(). WALK_ON, WALK_END or an enum
+ * loss; *ret_run says whether a run of Python frames belongs to the frame.
+ */
+static __always_inline int unwind_step(struct scratch *s, const struct unwind_rule *rule, u64 *ret_run)
+{
+	struct native_walk *w = &s->native;
+	u32 kind = UNWIND_KIND(rule), reg = UNWIND_REG(rule);
+	u64 sp = w->registers[REG_RSP], bp = w->registers[REG_RBP], bits = 0;
+	u32 known = w->known;
+	u64 cfa, ip;
+
+	if (kind == UNWIND_REGISTER) {
+		if (!(known >> reg & 1))
+			return LOSS_UNWIND_RULE;
+		cfa = w->registers[BOUND(reg, 15)] + (s64)rule->cfa_offset;
+	} else if (kind == UNWIND_DEREF) {
+		if (!(known >> reg & 1))
+			return LOSS_UNWIND_RULE;
+		if (stack_read(w, w->registers[BOUND(reg, 15)] + (s64)(s16)rule->cfa_offset, &cfa))
+			return LOSS_NATIVE_FAULT;
+		cfa += (u32)rule->cfa_offset >> 16;
+	} else if (kind == UNWIND_PLT) {
+		cfa = sp + 8 + (((w->ip - w->lookup) & 15) >= (u32)rule->cfa_offset ? 8 : 0);
+	} else if (kind == UNWIND_FRAME_POINTER) {
+		if (!bp && w->cnt)
+			return WALK_END;
+		if (bp < sp || bp - sp > MAX_FRAME_SIZE || bp & 7)
+			return LOSS_FRAME_POINTER;
+		cfa = bp + 16;
+		bits = NATIVE_GUESS;
+	} else if (kind == UNWIND_END) {
+		return WALK_END;
+	} else if (kind == UNWIND_NONE) {
+		/* Assembly that nobody described: a leaf hardly ever touches the stack; the outermost frame has no rbp. */
+		if (w->cnt)
+			return bp ? LOSS_NO_UNWIND_INFO : WALK_END;
+		cfa = sp + 8;
+		bits = NATIVE_GUESS;
+	} else {
+		return LOSS_UNWIND_RULE;
+	}
+	if (cfa <= sp)
+		return LOSS_STACK_ORDER;
+
+	if (stack_read(w, cfa - 8, &ip))
+		return LOSS_NATIVE_FAULT;
+	known &= REGISTERS_FOLLOW;
+	if (kind == UNWIND_FRAME_POINTER || (kind != UNWIND_NONE && rule->rbp == UNWIND_RBP_CFA)) {
+		s64 offset = kind == UNWIND_FRAME_POINTER ? -16 : rule->rbp_offset;
+
+		if (stack_read(w, cfa + offset, &bp))
+			return LOSS_NATIVE_FAULT;
+		known |= 1u << REG_RBP;
+	} else if (kind != UNWIND_NONE && rule->rbp == UNWIND_RBP_BP) {
+		if (!(known >> REG_RBP & 1))
+			return LOSS_UNWIND_RULE;
+		if (stack_read(w, bp + (s64)rule->rbp_offset, &bp))
+			return LOSS_NATIVE_FAULT;
+	} else if (rule->rbp == UNWIND_RBP_UNDEFINED) {
+		known &= ~(1u << REG_RBP);
+	}
+	*ret_run = run_place(s, sp, cfa);
+	if (!ip)
+		return WALK_END;
+	native_push(s, *ret_run);
+	w->registers[REG_RSP] = cfa;
+	w->registers[REG_RBP] = bp;
+	w->known = known;
+	w->ip = ip;
+	w->bits = bits;
+	w->lookup = 1;
+	return WALK_ON;
+}
+
+/* Adds the frame under way and moves to its caller. WALK_ON, WALK_END or an enum loss. */
 __weak int native_step(u32 slot)
 {
 	struct scratch *s = scratch_get(slot);
 	if (!s)
 		return WALK_END;
 	struct native_walk *w = &s->native;
-	u64 bp = w->bp;
+	struct unwind_rule rule = {};
+	u64 pc = w->ip - w->lookup, run = 0;
 
-	/* The outermost frame has 0; but a leaf with 0 just does not use it. */
-	if (!bp && w->cnt > 1)
-		return WALK_END;
-	if (bp < w->stack || bp - w->stack > MAX_FRAME_SIZE || bp & 7)
-		return LOSS_FRAME_POINTER;
 	if (w->cnt >= MAX_NATIVE_FRAMES)
 		return LOSS_NATIVE_DEPTH;
-
-	u64 offset = bp - w->window.start;
-	if (offset > WINDOW_SIZE || offset + 16 > w->window.size) {
-		if (stack_window_fill(&w->window, bp)) {
-			w->fault_address = bp;
-			return LOSS_NATIVE_FAULT;
-		}
-		offset = 0;
+	int end = rule_find(w, slot, pc, &rule);
+	if (end) {
+		w->fault_address = pc;
+	} else if (UNWIND_KIND(&rule) == UNWIND_SIGNAL) {
+		native_push(s, 0);
+		end = signal_step(s);
+		return end;
+	} else if (UNWIND_KIND(&rule) == UNWIND_NONE && !w->cnt && w->in_kernel && !w->lookup) {
+		/* A system call may be the last instruction of its function. */
+		w->lookup = 1;
+		return WALK_ON;
+	} else {
+		end = unwind_step(s, &rule, &run);
+		if (end == WALK_ON)
+			return WALK_ON;
 	}
-	u64 *frame = (u64 *)(w->window.bytes + BOUND(offset, WINDOW_SIZE - 1));
+	native_push(s, run);
+	return end;
+}
 
-	w->stack = bp + 16;
-	w->bp = frame[0];
-	if (!frame[1])
-		return w->bp ? LOSS_FRAME_POINTER : WALK_END;
-	native_push(s, frame[1]);
-	return WALK_ON;
+static __always_inline void native_begin(struct scratch *s, const struct process_row *row, u32 in_kernel)
+{
+	struct native_walk *w = &s->native;
+
+	__builtin_memcpy(w->interrupted, w->registers, sizeof(w->registers));
+	w->interrupted[REG_RIP] = w->ip;
+	w->known = REGISTERS_ALL;
+	w->bits = w->id = w->fault_address = 0;
+	w->lookup = w->cnt = w->run = 0;
+	w->in_kernel = in_kernel;
+	w->mapping = w->mapping_cnt = w->mappings_id = 0;
+	if (row) {
+		w->mapping = row->mapping;
+		w->mapping_cnt = row->mapping_cnt;
+		w->mappings_id = row->mappings_id;
+	}
+	/* All its bits differ: a seed and an address do not add up to another pair's key. */
+	w->rule_seed = (w->mappings_id + 1) * HASH_MULTIPLIER;
+	w->under_way.start = w->under_way.end = 0;
+	w->window.size = 0;
 }
 
 #endif

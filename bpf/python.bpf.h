@@ -407,6 +407,8 @@ __weak int python_step(u32 slot)
 	u64 what = (u64)signature << 32 | instr_of(at);
 	u32 word = s->word_cnt;
 
+	if (cnt == s->runs[BOUND(w->run_cnt, MAX_PYTHON_RUNS - 1)].first)
+		code |= PYTHON_RUN_BEGIN;
 	s->words[BOUND(word, SAMPLE_WORDS - 1)] = code;
 	s->words[BOUND(word + 1, SAMPLE_WORDS - 1)] = what << 32 | what >> 32;
 	s->word_cnt = word + 2;

@@ -21,10 +21,6 @@ const volatile struct config config = {0};
 u32 namespace_level;
 u32 epoch;
 
-struct user_registers {
-	u64 ip, sp, bp;
-};
-
 _Static_assert(LOSS_CNT <= 32, "counters are indexed by a masked loss");
 _Static_assert(sizeof(((struct counters *)0)->losses) == 8 * LOSS_CNT, "");
 
@@ -70,21 +66,39 @@ static __always_inline void current_read(struct current *ret)
 	ret->tid = namespace_level ? task_number(task) : (u32)pid_tgid;
 }
 
-/* The registers with which user mode goes on. 1 when the sample was taken in the kernel. */
-static __always_inline int user_registers_read(struct bpf_perf_event_data *ctx, struct user_registers *ret)
+/* The registers with which user mode goes on, by DWARF number. */
+static __always_inline void registers_copy(struct native_walk *w, const struct pt_regs *regs)
+{
+	w->registers[0] = regs->ax;
+	w->registers[1] = regs->dx;
+	w->registers[2] = regs->cx;
+	w->registers[3] = regs->bx;
+	w->registers[4] = regs->si;
+	w->registers[5] = regs->di;
+	w->registers[6] = regs->bp;
+	w->registers[7] = regs->sp;
+	w->registers[8] = regs->r8;
+	w->registers[9] = regs->r9;
+	w->registers[10] = regs->r10;
+	w->registers[11] = regs->r11;
+	w->registers[12] = regs->r12;
+	w->registers[13] = regs->r13;
+	w->registers[14] = regs->r14;
+	w->registers[15] = regs->r15;
+	w->ip = regs->ip;
+}
+
+/* 1 when the sample was taken in the kernel. */
+static __always_inline int registers_read(struct bpf_perf_event_data *ctx, struct scratch *s)
 {
 	/* volatile: a narrowed load of this member is refused by 5.10. */
 	u64 cs = *(volatile unsigned long *)&ctx->regs.cs;
+	struct pt_regs *regs, *copy = (struct pt_regs *)s->object;
 
 	if (cs & 3) {
-		ret->ip = ctx->regs.ip;
-		ret->sp = ctx->regs.sp;
-		ret->bp = ctx->regs.bp;
+		registers_copy(&s->native, &ctx->regs);
 		return 0;
 	}
-
-	struct pt_regs *regs;
-
 	if (KERNEL_HAS(task_pt_regs)) {
 		regs = (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf());
 	} else {
@@ -92,9 +106,8 @@ static __always_inline int user_registers_read(struct bpf_perf_event_data *ctx, 
 
 		regs = BPF_CORE_READ(task, stack) + config.thread_size - sizeof(*regs);
 	}
-	bpf_probe_read_kernel(&ret->ip, sizeof(u64), &regs->ip);
-	bpf_probe_read_kernel(&ret->sp, sizeof(u64), &regs->sp);
-	bpf_probe_read_kernel(&ret->bp, sizeof(u64), &regs->bp);
+	bpf_probe_read_kernel(copy, sizeof(*copy), regs);
+	registers_copy(&s->native, copy);
 	return 1;
 }
 
@@ -177,8 +190,7 @@ static __always_inline int is_on_stack(u64 address, u64 sp, const struct current
 	return address <= BPF_CORE_READ(mm, start_stack);
 }
 
-static __always_inline void python_part(struct scratch *s, u32 slot, const struct process_row *row,
-					const struct current *current, u64 sp, u64 process_hash,
+static __always_inline void python_part(struct scratch *s, u32 slot, const struct process_row *row, u64 process_hash,
 					struct sent_cache *cache)
 {
 	struct python_walk *w = &s->python;
@@ -225,8 +237,6 @@ static __always_inline void python_part(struct scratch *s, u32 slot, const struc
 	s->sample.python_end = end == WALK_END ? LOSS_NONE : end;
 	s->sample.fault_address = w->fault_address;
 	s->sample.run_cnt = w->run_cnt;
-	if (w->run_cnt && !is_on_stack(s->runs[0].anchor, sp, current))
-		s->sample.flags |= SAMPLE_UNVERIFIED;
 	if (!w->cnt)
 		return;
 	if (w->fresh)
@@ -239,40 +249,108 @@ static __always_inline void python_part(struct scratch *s, u32 slot, const struc
 		s->sample.python_cnt = w->cnt;
 }
 
-/* The leaf; and its callers, where frame pointers can be trusted to be some: not in a process that runs CPython. */
-static __always_inline void native_part(struct scratch *s, u32 slot, const struct user_registers *regs,
-					u64 process_hash, struct sent_cache *cache)
+/*
+ * The stack from rsp up, for user space to unwind: page by page, for only what is
+ * there can be copied. Copying 16 KiB costs microseconds: hence so many a second.
+ */
+__weak int stack_send(u32 slot)
+{
+	struct scratch *s = scratch_get(slot);
+	if (!s)
+		return 0;
+	struct stack_copy *copy = bpf_map_lookup_elem(&stack_records, &slot);
+	if (!copy)
+		return 0;
+	struct stack_record *record = &copy->record;
+	u64 second = s->sample.record.time_ns >> 30;
+	u64 size = 0;
+
+	if (s->copies_second != second) {
+		s->copies_second = second;
+		s->copies = 0;
+	}
+	if (s->copies >= config.stack_copies)
+		return 0;
+	s->copies++;
+
+	__builtin_memcpy(record->registers, s->native.interrupted, sizeof(record->registers));
+	record->stack_start = record->registers[REG_RSP] & ~(u64)(PAGE_SIZE - 1);
+	for (u32 page = 0; page < MAX_STACK_COPY / PAGE_SIZE; page++) {
+		if (page * PAGE_SIZE >= config.stack_copy_size)
+			break;
+		if (read_user(copy->bytes + page * PAGE_SIZE, PAGE_SIZE, record->stack_start + page * PAGE_SIZE))
+			break;
+		size += PAGE_SIZE;
+	}
+	if (!size || size > MAX_STACK_COPY)
+		return 0;
+
+	record->record.type = RECORD_STACK;
+	record->record.size = sizeof(*record) + size;
+	record->record.time_ns = s->sample.record.time_ns;
+	record->process = s->sample.process;
+	record->tid = s->sample.tid;
+	record->cpu = s->sample.cpu;
+	record->stack_size = size;
+	record->run_cnt = 0;
+	for (u32 i = 0; i < MAX_PYTHON_RUNS - 1; i++) {
+		u32 cnt = record->run_cnt;
+
+		if (i >= s->python.run_cnt)
+			break;
+		if (s->runs[i].first == s->runs[i + 1].first)
+			continue;
+		record->anchors[BOUND(cnt, MAX_PYTHON_RUNS - 1)] = s->runs[i].anchor;
+		record->run_cnt = cnt + 1;
+	}
+	if (!ring_send(record, sizeof(*record) + size, 0))
+		s->sample.flags |= SAMPLE_STACK;
+	return 0;
+}
+
+static __always_inline int native_walk(struct scratch *s, u32 slot)
+{
+	for (u32 i = 0; i < MAX_NATIVE_FRAMES + 1; i++) {
+		int end = native_step(slot);
+
+		if (end != WALK_ON)
+			return end == WALK_END ? LOSS_NONE : end;
+		if (!((i + 1) % CLOCK_CHECK_STEPS) &&
+		    bpf_ktime_get_ns() - s->sample.record.time_ns > config.time_budget_ns)
+			return LOSS_TIME;
+	}
+	return LOSS_NATIVE_DEPTH;
+}
+
+/* Runs that found no frame lie outward of where the walk was cut short; otherwise their place is not known. */
+static __always_inline void placement_check(struct scratch *s, const struct current *current)
+{
+	u32 run = s->native.run;
+
+	if (run >= s->python.run_cnt)
+		return;
+	if (s->sample.native_end == LOSS_NONE ||
+	    !is_on_stack(s->runs[BOUND(run, MAX_PYTHON_RUNS - 1)].anchor, s->native.registers[REG_RSP], current))
+		s->sample.flags |= SAMPLE_UNMERGED;
+}
+
+static __always_inline void native_part(struct scratch *s, u32 slot, const struct process_row *row,
+					const struct current *current, u64 process_hash, struct sent_cache *cache)
 {
 	struct native_walk *w = &s->native;
 	u32 first_word = s->word_cnt;
-	int end = WALK_END;
 
-	w->bp = regs->bp;
-	w->stack = regs->sp;
-	w->id = w->fault_address = 0;
-	w->cnt = 0;
-	w->window.size = 0;
-	native_push(s, regs->ip);
-
-	if (!(s->sample.flags & SAMPLE_PYTHON)) {
-		for (u32 i = 0; i < MAX_NATIVE_FRAMES; i++) {
-			end = native_step(slot);
-			if (end != WALK_ON)
-				break;
-			if (!((i + 1) % CLOCK_CHECK_STEPS) &&
-			    bpf_ktime_get_ns() - s->sample.record.time_ns > config.time_budget_ns) {
-				end = LOSS_TIME;
-				break;
-			}
-		}
-	}
-	s->sample.native_end = end == WALK_END ? LOSS_NONE : end;
+	native_begin(s, row, s->sample.flags & SAMPLE_IN_KERNEL);
+	s->sample.native_end = native_walk(s, slot);
 	if (w->fault_address)
 		s->sample.fault_address = w->fault_address;
+	placement_check(s, current);
+	if (s->sample.native_end == LOSS_UNWIND_RULE && config.stack_copy_size)
+		stack_send(slot);
 
-	/* Under Python frames the same addresses read differently: without the interpreter itself. */
-	u64 under_python = s->sample.python_id != 0;
-	s->sample.native_id = part_id(hash_mix(w->id, under_python), process_hash, s->sample.native_end);
+	/* The same addresses read differently under Python frames, and after other files were mapped. */
+	u64 what = (u64)w->mappings_id << 1 | (s->sample.python_id != 0);
+	s->sample.native_id = part_id(hash_mix(w->id, what), process_hash, s->sample.native_end);
 	if (part_was_sent(cache, s->sample.native_id))
 		s->word_cnt = first_word;
 	else
@@ -305,7 +383,6 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 					const struct process_row *row, struct counters *count, u64 now)
 {
 	struct sample *sample = &s->sample;
-	struct user_registers regs = {};
 	u32 cache_slot = slot;
 	struct sent_cache *cache = bpf_map_lookup_elem(&sent_caches, &cache_slot);
 	if (!cache)
@@ -323,10 +400,9 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 			      (void *)current->leader + bpf_core_field_offset(struct task_struct, comm));
 	bpf_get_current_comm(sample->thread_comm, sizeof(sample->thread_comm));
 	s->word_cnt = 0;
-	s->python.fresh = 0;
+	s->python.fresh = s->python.run_cnt = 0;
 
-	int in_kernel = user_registers_read(ctx, &regs);
-	if (in_kernel) {
+	if (registers_read(ctx, s)) {
 		sample->flags |= SAMPLE_IN_KERNEL;
 		if (config.kernel_stacks)
 			kernel_part(ctx, s, cache);
@@ -341,13 +417,14 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 
 	u64 process_hash = hash_mix(hash_mix(process->start_ns, process->exec_id), process->pid);
 
-	sample->ip = regs.ip;
+	sample->ip = s->native.ip;
 	sample->thread_pointer = current->thread_pointer;
 	if (row && row->flags & PROCESS_KNOWN)
 		sample->flags |= SAMPLE_KNOWN;
 	if (row && row->runtime)
-		python_part(s, slot, row, current, regs.sp, process_hash, cache);
-	native_part(s, slot, &regs, process_hash, cache);
+		python_part(s, slot, row, process_hash, cache);
+	if (config.python_native || !sample->python_id)
+		native_part(s, slot, row, current, process_hash, cache);
 	sample_send(s, cache, count);
 }
 

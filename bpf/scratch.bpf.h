@@ -10,6 +10,7 @@
 #include "pyprof/limits.h"
 #include "pyprof/python_abi.h"
 #include "pyprof/record.h"
+#include "pyprof/unwind.h"
 
 /*
  * User reads cost by the call (about 90 ns), not by the byte up to 1 KiB: so
@@ -62,13 +63,27 @@ struct python_walk {
 };
 
 struct native_walk {
-	u64 bp;
-	u64 stack; /* frame pointers must be above; rises with each frame */
+	u64 interrupted[REG_CNT]; /* as it all began: for stack_record */
+	u64 registers[REG_RIP]; /* of the frame under way, by DWARF number; those below alone are meant */
+	u64 ip;
+	u64 bits; /* NATIVE_EXACT, NATIVE_GUESS: what the word of this frame will say */
+	u32 known; /* bit by register */
+	u32 lookup; /* bytes before ip at which the rule is looked up: 1 for return addresses */
+	u32 cnt;
+	u32 run; /* the next to be placed */
+	u32 in_kernel; /* the sample was taken there */
+	u32 mapping, mapping_cnt, mappings_id; /* of the process's row */
+	u64 rule_seed; /* of keys in the rule cache */
+	struct unwind_mapping under_way; /* the mapping that the last look-up found */
 	u64 id;
 	u64 fault_address;
-	u32 cnt;
-	u32 reserved;
 	struct window window;
+};
+
+/* A stack_record under construction. The map that holds it is cut to what the configuration asks for. */
+struct stack_copy {
+	struct stack_record record;
+	u8 bytes[MAX_STACK_COPY];
 };
 
 #define SAMPLE_WORDS 4096 /* power of two, >= MAX_KERNEL_FRAMES + 2 * MAX_PYTHON_FRAMES + MAX_NATIVE_FRAMES */
@@ -91,6 +106,8 @@ struct scratch {
 		u64 hash;
 	} filenames[FILENAMES_KEPT];
 	struct python_run runs[MAX_PYTHON_RUNS];
+	u64 copies_second; /* stack copies are counted by the second */
+	u64 copies;
 	u8 object[256 + 8]; /* one object of the target, as read; 8 more for a member at the last masked offset */
 	struct sample sample;
 	u64 words[SAMPLE_WORDS]; /* the parts, right behind the sample: the record is sent from here */
@@ -120,6 +137,18 @@ struct signature_cache {
 };
 
 _Static_assert(sizeof(struct signature_set) == 64, "a set is a cache line");
+
+/* Rules that this CPU has looked up lately. Direct mapped; a key is of an address and the mappings it lies in. */
+#define RULE_CACHE_SIZE 4096
+
+struct rule_entry {
+	u64 key;
+	struct unwind_rule rule;
+};
+
+struct rule_cache {
+	struct rule_entry at[RULE_CACHE_SIZE];
+};
 
 /* Ids of the parts that this CPU has sent lately: they may be sent as id alone. Direct mapped. */
 #define SENT_CACHE_SIZE 4096

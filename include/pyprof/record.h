@@ -124,7 +124,6 @@ enum sample_flags {
 	SAMPLE_PYTHON = 1 << 2, /* the process has a supported CPython */
 	SAMPLE_THREAD_NEW = 1 << 3, /* found by search: please add (pid, thread_pointer) to the thread map */
 	SAMPLE_THREAD_LOOKUP = 1 << 4, /* not found by a short search: please look through the whole list */
-	SAMPLE_UNVERIFIED = 1 << 5, /* the innermost anchor is not on this thread's stack (fibers, alternate stacks) */
 	SAMPLE_KERNEL_THREAD = 1 << 6, /* has no user memory */
 	SAMPLE_UNMERGED = 1 << 7, /* not every run of Python frames has its place among the native frames */
 	SAMPLE_STACK = 1 << 8, /* a stack_record of the same CPU and time came before it */
@@ -209,10 +208,11 @@ struct stack_record {
 	u64 registers[17]; /* DWARF numbers; 16 is rip */
 	u64 anchors[MAX_PYTHON_RUNS]; /* of the runs that have frames, innermost first */
 	u32 run_cnt;
-	u32 stack_size; /* bytes that follow, from rsp up */
+	u32 stack_size; /* bytes that follow: whole pages, from that of rsp up */
+	u64 stack_start; /* address of the first; page aligned, so at or below rsp */
 };
 
-_Static_assert(sizeof(struct stack_record) == 56 + 8 * 17 + 8 * MAX_PYTHON_RUNS, "stack_record has a hole");
+_Static_assert(sizeof(struct stack_record) == 64 + 8 * 17 + 8 * MAX_PYTHON_RUNS, "stack_record has a hole");
 _Static_assert(sizeof(struct record) == 16, "record header has a hole");
 _Static_assert(sizeof(struct process_id) == 24, "process_id has a hole");
 _Static_assert(sizeof(struct process_record) == 80, "process_record has a hole");

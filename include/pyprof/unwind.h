@@ -50,6 +50,7 @@ enum unwind_cfa {
 	UNWIND_SIGNAL, /* rsp points to the ucontext_t that the kernel pushed: all registers are in there */
 	UNWIND_END, /* the thread's first frame: there is no caller */
 	UNWIND_UNSUPPORTED, /* there is a rule, but it cannot be said here: see userspace/unwind/fallback.h */
+	UNWIND_FRAME_POINTER, /* CFA = rbp + 16, rbp saved at CFA - 16: a guess, see UNWIND_FILE_FRAME_POINTERS. Not in tables */
 };
 
 enum unwind_rbp {
@@ -100,6 +101,8 @@ enum unwind_file_flags {
 
 /* Memory without a file that anybody could read: code that somebody made up. */
 #define UNWIND_FILE_ANONYMOUS 0
+/* A file that could not be read: nothing is known of it, and nothing is guessed. */
+#define UNWIND_FILE_UNREADABLE 1
 
 struct unwind_mapping {
 	u64 start, end; /* half open */
@@ -132,6 +135,15 @@ struct unwind_mapping_block {
 #define MAX_UNWIND_RULES	  16384
 #define MAX_UNWIND_FILES	  4096
 #define MAX_MAPPINGS_OF_PROCESS	  16384 /* 14 steps of search */
+
+/* Where user space sees the arrays; none of it is ours to free. */
+struct unwind_memory {
+	struct unwind_mapping *mappings;
+	struct unwind_file *files;
+	struct unwind_page *pages;
+	struct unwind_row *rows;
+	struct unwind_rule *rules;
+};
 
 _Static_assert(sizeof(struct unwind_row) == 4, "a row is 4 bytes");
 _Static_assert(sizeof(struct unwind_rule) == 8, "a rule is 8 bytes");

@@ -15,6 +15,7 @@
 #include "capture/record.h"
 #include "capture/sampling_clock.h"
 #include "capture/sideband.h"
+#include "capture/unwind_maps.h"
 #include "pyprof.skel.h"
 #include "scratch.bpf.h"
 
@@ -23,6 +24,7 @@
 #define RING_SIZE_MIN	    (1u << 20)
 #define RING_SIZE_MAX	    (32u << 20)
 #define RECORD_SIZE_TYPICAL 512
+#define STACK_COPIES_PER_S  20 /* by CPU: half a millisecond of copying and unwinding at worst, a second each */
 #define RING_SECONDS	    2 /* how long we may stay without the CPU */
 
 struct capture {
@@ -30,6 +32,7 @@ struct capture {
 	struct pyprof_bpf *skeleton;
 	struct ring_buffer *reader;
 	struct sideband *sideband;
+	struct unwind_memory unwind;
 	int epoll;
 	struct sampling_clock *clock;
 	bool started;
@@ -76,11 +79,14 @@ static u32 ring_size_for(u32 frequency_hz, u32 cpu_cnt)
 static void configure(struct capture *c)
 {
 	struct bpf_map *per_cpu[] = {c->skeleton->maps.scratches, c->skeleton->maps.signature_caches,
-				     c->skeleton->maps.sent_caches};
+				     c->skeleton->maps.sent_caches, c->skeleton->maps.rule_caches,
+				     c->skeleton->maps.stack_records};
 	struct pyprof_bpf__rodata *rodata = c->skeleton->rodata;
 
 	for (size_t i = 0; i < sizeof(per_cpu) / sizeof(*per_cpu); i++)
 		bpf_map__set_max_entries(per_cpu[i], c->possible_cpu_cnt);
+	bpf_map__set_value_size(c->skeleton->maps.stack_records,
+				sizeof(struct stack_record) + c->options.stack_copy_size);
 	rodata->config = (struct config){
 		.weight_ns = NS_PER_S / c->options.frequency_hz,
 		.time_budget_ns = TIME_BUDGET_NS,
@@ -88,6 +94,9 @@ static void configure(struct capture *c)
 		.all = c->options.all,
 		.kernel_stacks = c->options.kernel_stacks,
 		.thread_size = KERNEL_STACK_SIZE,
+		.python_native = c->options.python_native,
+		.stack_copy_size = c->options.stack_copy_size,
+		.stack_copies = STACK_COPIES_PER_S,
 	};
 }
 
@@ -219,6 +228,11 @@ int capture_open(const struct capture_options *options, struct capture **ret, co
 	if (err)
 		return err;
 
+	*step = "the BPF maps of unwind tables could not be mapped";
+	err = unwind_maps_open(c->skeleton, &c->unwind);
+	if (err)
+		return err;
+
 	*step = "a BPF ring buffer could not be made";
 	err = rings_open(c);
 	if (!err)
@@ -280,6 +294,7 @@ void capture_close(struct capture *c)
 		if (c->rings[i] >= 0)
 			close(c->rings[i]);
 	sideband_close(c->sideband);
+	unwind_maps_close(c->skeleton, &c->unwind);
 	pyprof_bpf__destroy(c->skeleton);
 	if (c->epoll >= 0)
 		close(c->epoll);
@@ -454,6 +469,11 @@ void capture_forget_thread(struct capture *c, u32 pid, u64 thread_pointer)
 void capture_forget_parts(struct capture *c)
 {
 	__atomic_add_fetch(&c->skeleton->bss->epoch, 1, __ATOMIC_RELAXED);
+}
+
+const struct unwind_memory *capture_unwind_memory(const struct capture *c)
+{
+	return &c->unwind;
 }
 
 int capture_counters(struct capture *c, struct counters *ret)

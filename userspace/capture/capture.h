@@ -16,12 +16,15 @@
 #include "pyprof/config.h"
 #include "pyprof/python_abi.h"
 #include "pyprof/record.h"
+#include "pyprof/unwind.h"
 
 struct capture;
 
 struct capture_options {
 	bool all; /* every process; else those registered with PROCESS_SELECTED */
 	bool kernel_stacks;
+	bool python_native; /* native frames of threads that run Python */
+	u32 stack_copy_size; /* of stack_records; 0: none */
 	u32 frequency_hz;
 	/* Called for every record; it is borrowed for the call. Not 0 ends the drain with that value. */
 	int (*on_record)(void *ctx, const struct record *record);
@@ -61,6 +64,9 @@ int capture_set_thread(struct capture *capture, u32 pid, u64 thread_pointer, u64
 void capture_forget_thread(struct capture *capture, u32 pid, u64 thread_pointer);
 /* Parts that were sent before are sent again from now on. */
 void capture_forget_parts(struct capture *capture);
+
+/* The unwind tables as user space writes them; they live as long as the capture. See unwind/table_store.h. */
+const struct unwind_memory *capture_unwind_memory(const struct capture *capture);
 
 /* Sums over all CPUs. */
 int capture_counters(struct capture *capture, struct counters *ret);
