@@ -122,6 +122,8 @@ enum frame_kind frame_kind_of(const char *frame)
 		return is_loss_frame(frame, "[unknown: ", LOSS_EFFECT_UNKNOWN) ? FRAME_UNKNOWN : FRAME_BAD;
 	if (starts_with(frame, "[truncated"))
 		return is_loss_frame(frame, "[truncated: ", LOSS_EFFECT_TRUNCATED) ? FRAME_TRUNCATED : FRAME_BAD;
+	if (!strcmp(frame, "[unmerged]") || !strcmp(frame, "[greenlet]"))
+		return FRAME_MARK;
 	if (ends_with(frame, "_[k]"))
 		return strlen(frame) > 4 ? FRAME_KERNEL : FRAME_BAD;
 	if (is_python_frame(frame))
@@ -387,11 +389,11 @@ static void count_line(struct verdict *verdict, const struct folded_line *line)
 		describe(line, verdict->first_incomplete, sizeof(verdict->first_incomplete));
 }
 
-/* Python frames, then at most native ones, then kernel ones; each neighbour of a Python frame a pair. */
+/* Python and native frames, then kernel ones; each Python frame and the next one further in a pair. */
 static void check_stack(struct verdict *verdict, const struct folded_line *line, const struct pairs *pairs)
 {
 	const char *caller = ""; /* NULL: not known */
-	enum frame_kind before = FRAME_PYTHON;
+	bool kernel = false;
 
 	for (size_t i = 1; i < line->frame_cnt; i++) {
 		const char *frame = line->frames[i];
@@ -401,11 +403,11 @@ static void check_stack(struct verdict *verdict, const struct folded_line *line,
 			caller = NULL;
 			continue;
 		}
-		if (kind < before) {
-			blame(verdict, line, "'%s' under a frame of another kind%s", frame, "");
+		if (kernel && kind != FRAME_KERNEL) {
+			blame(verdict, line, "'%s' under a frame of the kernel%s", frame, "");
 			return;
 		}
-		before = kind;
+		kernel = kind == FRAME_KERNEL;
 		if (kind == FRAME_PYTHON && caller && !pairs_has(pairs, caller, frame)) {
 			blame(verdict, line, "'%s' cannot call '%s'", caller, frame);
 			return;

@@ -38,7 +38,7 @@ struct folded folded_of_comm(const struct folded *folded, const char *comm);
 /* Samples with this frame anywhere; with `*` at its end, a frame that begins so. */
 u64 folded_count(const struct folded *folded, const char *frame);
 
-enum frame_kind { FRAME_BAD, FRAME_PYTHON, FRAME_NATIVE, FRAME_KERNEL, FRAME_UNKNOWN, FRAME_TRUNCATED };
+enum frame_kind { FRAME_BAD, FRAME_PYTHON, FRAME_NATIVE, FRAME_KERNEL, FRAME_UNKNOWN, FRAME_TRUNCATED, FRAME_MARK };
 enum frame_kind frame_kind_of(const char *frame);
 /* The PID of `COMM (PID)`; -1 if it is none. */
 int frame_pid(const char *frame);

@@ -55,6 +55,9 @@ static struct frame parse_frame(struct built_profile *built, char *text)
 	if (number && number > text && strspn(number + 1, "0123456789") == strlen(number + 1) && number[1])
 		*number = 0, size = strlen(text);
 
+	if (!strcmp(text, "[unmerged]") || !strcmp(text, "[greenlet]"))
+		return (struct frame){
+			.kind = FRAME_MARK, .mark = text[1] == 'u' ? MARK_UNMERGED : MARK_GREENLET, .named = true};
 	if (parse_loss(built, text, &frame))
 		return frame;
 	if (size > 4 && !strcmp(text + size - 4, "_[k]")) {

@@ -8,9 +8,9 @@
  *
  * The first level is COMM (PID), "@" begins a thread, and what the others are
  * follows from how they read: NAME (FILE:LINE) is Python, a name that ends with
- * _[k] is of the kernel, [unknown: REASON] is a loss, all else is native. "#2" at
- * the end of a frame makes another frame that reads the same. Lines that are empty
- * or begin with "# " are skipped.
+ * _[k] is of the kernel, [unknown: REASON] is a loss, [unmerged] and [greenlet] are
+ * marks, all else is native. "#2" at the end of a frame makes another frame that
+ * reads the same. Lines that are empty or begin with "# " are skipped.
  */
 #ifndef PYPROF_BUILD_PROFILE_H
 #define PYPROF_BUILD_PROFILE_H

@@ -86,6 +86,7 @@ ParameterizedTestParameters(checkers, a_folded_profile_that_is_wrong_is_refused)
 		{"a truncated with a reason to know nothing", "app (7);[truncated: address] 1\n"},
 		{"a truncated with a reason to be lost", "app (7);[truncated: ring-full] 1\n"},
 		{"an unknown without reason", "app (7);[unknown] 1\n"},
+		{"a mark of our making", "app (7);[merged] 1\n"},
 		{"wrong order", "b (7) 1\na (7) 1\n"},
 		{"wrong order of bytes", "a (7);\xc3\xa9 (x.py:1) 1\na (7);z (x.py:1) 1\n"},
 		{"a child before its parent", "a (7);f (x.py:1) 1\na (7) 1\n"},
@@ -144,6 +145,17 @@ Test(checkers, stacks_that_can_be_are_complete)
 	cr_assert_eq(verdict.complete, 20);
 }
 
+Test(checkers, native_frames_may_stand_wherever_python_calls_them)
+{
+	struct verdict verdict = verdict_of(
+		"p (1);<module> (a.py:9);f (a.py:3);qsort (libc.so.6);g (a.py:6);deflate (libz.so.1);read_[k] 5\n"
+		"p (1);[greenlet];main (python3);<module> (a.py:9);f (a.py:2) 5\n"
+		"p (1);qsort (libc.so.6);[unmerged];<module> (a.py:9);f (a.py:3);g (a.py:6) 5\n");
+
+	cr_assert_eq(verdict.impossible, 0, "%s", verdict.first_impossible);
+	cr_assert_eq(verdict.complete, 15);
+}
+
 Test(checkers, what_is_missing_is_incomplete_and_not_impossible)
 {
 	struct verdict verdict = verdict_of("p (1) 1\n"
@@ -172,7 +184,9 @@ ParameterizedTestParameters(checkers, a_stack_that_cannot_be_is_impossible)
 		{"another file", "p (1);<module> (a.py:9);f (b.py:2) 3\n"},
 		{"another name", "p (1);<module> (a.py:9);ff (a.py:2) 3\n"},
 		{"upside down", "p (1);f (a.py:3);<module> (a.py:9) 3\n"},
-		{"Python under native", "p (1);memcpy (libc.so.6);<module> (a.py:9) 3\n"},
+		{"a callee of another behind native frames",
+		 "p (1);<module> (a.py:9);qsort (libc.so.6);g (a.py:6) 3\n"},
+		{"a mark under kernel", "p (1);<module> (a.py:9);read_[k];[unmerged] 3\n"},
 		{"Python under kernel", "p (1);<module> (a.py:9);read_[k];f (a.py:2) 3\n"},
 		{"torn below what is truncated", "p (1);[truncated: time];f (a.py:2);g (a.py:6) 3\n"},
 		{"native under kernel", "p (1);thread (a.py:12);read_[k];memcpy (libc.so.6) 3\n"},

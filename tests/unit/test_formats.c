@@ -268,6 +268,15 @@ Test(flamegraph, kinds_of_frames_are_told_apart)
 	cr_assert_eq(count_of(svg, "<svg class=\"k s"), 2);
 }
 
+Test(flamegraph, a_mark_looks_like_what_is_missing_but_is_called_what_it_is)
+{
+	BUILT_PROFILE(built, "app (1);f (lib.so);[unmerged];g (x.py:1) 1\n");
+	_cleanup_(free) char *svg = svg_of(&built);
+
+	cr_assert(strstr(svg, "<title>[unmerged]\na mark, 1 sample"));
+	cr_assert(strstr(svg, "<svg class=\"l\""));
+}
+
 Test(flamegraph, no_name_becomes_markup)
 {
 	BUILT_PROFILE(built, "a (1);</script><img onerror=\"x\"> (]]>'&.py:1) 1\n");

@@ -83,6 +83,20 @@ Test(frame_table, a_loss_is_one_frame_per_reason)
 	cr_assert_eq(frame_table_get(table, gone)->loss, LOSS_CODE_GONE);
 }
 
+Test(frame_table, a_mark_is_one_frame_and_none_of_the_losses)
+{
+	u32 unmerged, greenlet, again, loss;
+
+	cr_assert_eq(frame_table_mark(table, MARK_UNMERGED, &unmerged), 0);
+	cr_assert_eq(frame_table_mark(table, MARK_GREENLET, &greenlet), 0);
+	cr_assert_eq(frame_table_mark(table, MARK_UNMERGED, &again), 0);
+	cr_assert_eq(frame_table_loss(table, (enum loss)MARK_UNMERGED, &loss), 0);
+	cr_assert_eq(unmerged, again);
+	cr_assert_neq(unmerged, greenlet);
+	cr_assert_neq(unmerged, loss);
+	cr_assert_eq(frame_table_get(table, greenlet)->kind, FRAME_MARK);
+}
+
 Test(frame_table, the_bound_is_met_with_enospc_and_known_frames_are_still_found)
 {
 	u32 id, cnt = 0;

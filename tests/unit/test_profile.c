@@ -118,7 +118,7 @@ Test(view, a_line_that_is_not_known_is_a_question_mark)
 		"f (a.py:?)");
 }
 
-Test(view, native_kernel_and_loss_frames_read_as_the_contract_says)
+Test(view, native_kernel_and_bracketed_frames_read_as_the_contract_says)
 {
 	cr_assert_str_eq(frame_text((struct frame){.kind = FRAME_NATIVE,
 						   .function = string("inflate"),
@@ -131,6 +131,8 @@ Test(view, native_kernel_and_loss_frames_read_as_the_contract_says)
 			 "[unknown: code-gone]");
 	cr_assert_str_eq(frame_text((struct frame){.kind = FRAME_LOSS, .loss = LOSS_PYTHON_DEPTH}, plain),
 			 "[truncated: python-depth]");
+	cr_assert_str_eq(frame_text((struct frame){.kind = FRAME_MARK, .mark = MARK_UNMERGED}, plain), "[unmerged]");
+	cr_assert_str_eq(frame_text((struct frame){.kind = FRAME_MARK, .mark = MARK_GREENLET}, plain), "[greenlet]");
 }
 
 Test(view, origins_read_as_the_contract_says)

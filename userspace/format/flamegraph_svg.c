@@ -150,7 +150,9 @@ static u32 text_shade(const char *text, u32 seed)
 static const char *kind_class(const struct call_node *node, const struct frame *frame)
 {
 	static const char *const classes[FRAME_KIND_CNT] = {
-		[FRAME_PYTHON] = "p", [FRAME_NATIVE] = "n", [FRAME_KERNEL] = "k", [FRAME_LOSS] = "l"};
+		[FRAME_PYTHON] = "p", [FRAME_NATIVE] = "n", [FRAME_KERNEL] = "k",
+		[FRAME_LOSS] = "l",   [FRAME_MARK] = "l",
+	};
 
 	switch (node->kind) {
 	case NODE_ROOT:
@@ -169,7 +171,8 @@ static const char *kind_word(const struct call_node *node, const struct frame *f
 	static const char *const words[FRAME_KIND_CNT] = {[FRAME_PYTHON] = "Python",
 							  [FRAME_NATIVE] = "native",
 							  [FRAME_KERNEL] = "kernel",
-							  [FRAME_LOSS] = "missing"};
+							  [FRAME_LOSS] = "missing",
+							  [FRAME_MARK] = "a mark"};
 
 	switch (node->kind) {
 	case NODE_ROOT:
@@ -233,7 +236,7 @@ static void node_put(struct picture *p, u32 i)
 	struct strbuf *b = &p->out;
 
 	strbuf_printf(b, "<svg class=\"%s", kind_class(node, frame));
-	if (frame && frame->kind != FRAME_LOSS)
+	if (frame && !frame_is_bracketed(frame))
 		strbuf_printf(b, " s%u", node_shade(p, frame));
 	strbuf_printf(
 		b,

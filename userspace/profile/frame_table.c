@@ -88,6 +88,11 @@ int frame_table_loss(struct frame_table *table, enum loss loss, u32 *ret)
 	return frame_table_intern(table, &(struct frame){.kind = FRAME_LOSS, .loss = loss, .named = true}, ret, NULL);
 }
 
+int frame_table_mark(struct frame_table *table, enum frame_mark mark, u32 *ret)
+{
+	return frame_table_intern(table, &(struct frame){.kind = FRAME_MARK, .mark = mark, .named = true}, ret, NULL);
+}
+
 struct frame *frame_table_at(struct frame_table *table, u32 id)
 {
 	return &table->at[id];

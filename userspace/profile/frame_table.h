@@ -19,12 +19,22 @@ enum frame_kind {
 	FRAME_NATIVE, /* function = symbol or 0xOFFSET, file = name of the library or program */
 	FRAME_KERNEL, /* function = symbol or 0xADDRESS */
 	FRAME_LOSS, /* [unknown: REASON] or [truncated: REASON]; `loss` */
+	FRAME_MARK, /* no code either, and nothing is lost: [unmerged], [greenlet]; `mark` */
 	FRAME_KIND_CNT
+};
+
+enum frame_mark {
+	MARK_UNMERGED, /* the Python frames inside of it belong somewhere among the native ones outside of it */
+	MARK_GREENLET, /* what is outward of it on the C stack belongs to another greenlet, and was left out */
+	MARK_CNT
 };
 
 struct frame {
 	u8 kind; /* enum frame_kind */
-	u8 loss; /* enum loss, of FRAME_LOSS */
+	union {
+		u8 loss; /* enum loss, of FRAME_LOSS */
+		u8 mark; /* enum frame_mark, of FRAME_MARK */
+	};
 	bool named; /* function and file are meant */
 	u32 function, file; /* string ids */
 	u32 line;
@@ -44,6 +54,8 @@ DEFINE_CLEANUP(frame_table, struct frame_table *, frame_table_free)
 int frame_table_intern(struct frame_table *table, const struct frame *key, u32 *ret, bool *ret_new);
 /* A frame that is a loss. */
 int frame_table_loss(struct frame_table *table, enum loss loss, u32 *ret);
+/* A frame that is a mark. */
+int frame_table_mark(struct frame_table *table, enum frame_mark mark, u32 *ret);
 /* Valid until the next intern. */
 struct frame *frame_table_at(struct frame_table *table, u32 id);
 const struct frame *frame_table_get(const struct frame_table *table, u32 id);

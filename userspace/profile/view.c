@@ -45,6 +45,23 @@ static void frame_put_native(const struct string_table *strings, const struct fr
 		strbuf_printf(b, " (%s)", string_table_at(strings, frame->file));
 }
 
+static const struct {
+	const char *word, *sentence;
+} marks[MARK_CNT] = {
+	[MARK_UNMERGED] = {"unmerged", "Where these Python frames belong among the native ones is not known."},
+	[MARK_GREENLET] = {"greenlet", "This greenlet begins here; the C stack further out is another's."},
+};
+
+bool frame_is_bracketed(const struct frame *frame)
+{
+	return frame->kind == FRAME_LOSS || frame->kind == FRAME_MARK;
+}
+
+const char *frame_sentence(const struct frame *frame)
+{
+	return frame->kind == FRAME_MARK ? marks[frame->mark].sentence : loss_sentence(frame->loss);
+}
+
 void frame_put(const struct profile_tables *tables, const struct frame *frame, const struct view *view,
 	       struct strbuf *b)
 {
@@ -53,6 +70,9 @@ void frame_put(const struct profile_tables *tables, const struct frame *frame, c
 		strbuf_printf(b, "[%s: %s]",
 			      loss_effect(frame->loss) == LOSS_EFFECT_TRUNCATED ? "truncated" : "unknown",
 			      loss_reason(frame->loss));
+		return;
+	case FRAME_MARK:
+		strbuf_printf(b, "[%s]", marks[frame->mark].word);
 		return;
 	case FRAME_KERNEL:
 		if (frame->named)

@@ -27,10 +27,14 @@ void origin_put_process(const struct profile *profile, const struct origin *orig
 			struct strbuf *b);
 void origin_put_thread(const struct profile *profile, const struct origin *origin, struct strbuf *b);
 /*
- * QUALNAME (FILE:LINE), SYMBOL (libfoo.so.1), SYMBOL_[k], [unknown: REASON]. LINE
+ * QUALNAME (FILE:LINE), SYMBOL (libfoo.so.1), SYMBOL_[k], [unknown: REASON], [unmerged]. LINE
  * is ? when unknown; QUALNAME (FILE) without lines. A frame that nobody named is its address.
  */
 void frame_put(const struct profile_tables *tables, const struct frame *frame, const struct view *view,
 	       struct strbuf *b);
+/* A loss or a mark: what stands in brackets, which is no code. */
+bool frame_is_bracketed(const struct frame *frame);
+/* Of one that is: what it means. */
+const char *frame_sentence(const struct frame *frame);
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "base/strbuf.h"
 #include "profile/hot_list.h"
-#include "profile/losses.h"
 #include "tui/screen.h"
 #include "tui/status.h"
 #include "tui/table.h"
@@ -59,10 +58,8 @@ static char *frame_function(const struct profile_tables *tables, const struct fr
 {
 	STRBUF(text);
 
-	if (frame->kind == FRAME_LOSS)
-		strbuf_printf(&text, "[%s: %s]",
-			      loss_effect(frame->loss) == LOSS_EFFECT_TRUNCATED ? "truncated" : "unknown",
-			      loss_reason(frame->loss));
+	if (frame_is_bracketed(frame))
+		frame_put(tables, frame, &(struct view){0}, &text);
 	else if (frame->function == STRING_EMPTY)
 		strbuf_printf(&text, "0x%llx", frame->address);
 	else
@@ -70,14 +67,14 @@ static char *frame_function(const struct profile_tables *tables, const struct fr
 	return strbuf_take(&text);
 }
 
-/* brief: a loss needs no explanation, a path no directories. */
+/* brief: what is in brackets needs no explanation, a path no directories. */
 static char *frame_place(const struct profile_tables *tables, const struct frame *frame, bool lines, bool brief)
 {
 	const char *file = string_table_at(tables->strings, frame->file);
 	STRBUF(text);
 
-	if (frame->kind == FRAME_LOSS)
-		strbuf_put(&text, brief ? "" : loss_sentence(frame->loss));
+	if (frame_is_bracketed(frame))
+		strbuf_put(&text, brief ? "" : frame_sentence(frame));
 	else if (frame->kind == FRAME_KERNEL)
 		strbuf_put(&text, "kernel");
 	else
@@ -124,7 +121,7 @@ static int process_add(struct live *live, const struct profile *profile, const s
 	*process = (struct table_process){
 		.samples = hot->samples,
 		.process = process_text(live, profile, hot->origin),
-		.function = frame->kind == FRAME_LOSS ? strdup("") : frame_function(tables, frame),
+		.function = frame_is_bracketed(frame) ? strdup("") : frame_function(tables, frame),
 		.place = frame_place(tables, frame, live->options.view.lines, true),
 	};
 	return process->process && process->function && process->place ? 0 : -ENOMEM;

@@ -40,6 +40,7 @@ static const char *const styles[STYLE_CNT][PALETTE_COLOUR + 1] = {
 	[STYLE_KIND + FRAME_NATIVE] = {NULL, NULL, "33"},
 	[STYLE_KIND + FRAME_KERNEL] = {NULL, NULL, "35"},
 	[STYLE_KIND + FRAME_LOSS] = {NULL, "2", "2"},
+	[STYLE_KIND + FRAME_MARK] = {NULL, "2", "2"},
 };
 
 static void style_begin(struct strbuf *b, enum style style, enum palette palette)
