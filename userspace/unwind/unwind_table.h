@@ -24,7 +24,7 @@ struct unwind_table {
 	struct unwind_rule *rules; /* the first is UNWIND_NONE */
 	u32 page_cnt, row_cnt, rule_cnt;
 	bool frame_pointers;
-	u64 key[2]; /* hash of all that the table was made of: equal keys, equal tables */
+	u64 key[2]; /* hash of all of the above, so that files that differ elsewhere share: equal keys, equal tables */
 	/* for people, see doctor --unwind */
 	const char *source; /* ".eh_frame", ".debug_frame", ".eh_frame, .debug_frame", "" when there is none */
 	u32 fde_cnt;
