@@ -90,7 +90,7 @@ $(O)/%.o: %.S Makefile
 
 $(O)/userspace/format/assets.o: $(wildcard userspace/format/flamegraph.*)
 
-$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(O)/tests/e2e/check.o
+$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(O)/tests/e2e/check.o $(O)/tests/e2e/check_merge.o
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -lcriterion -o $@
 
