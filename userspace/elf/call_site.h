@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * call_site.h - do these bytes end in a call? The one place in elf/ that knows
- * machine code. Pure: bytes in, answer out.
+ * call_site.h - do these bytes end in a call? Beside plt.h the one place in elf/
+ * that knows machine code. Pure: bytes in, answer out.
  */
 #ifndef PYPROF_CALL_SITE_H
 #define PYPROF_CALL_SITE_H

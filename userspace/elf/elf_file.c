@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include "elf/call_site.h"
+#include "elf/debug_link.h"
 #include "elf/elf_dynamic.h"
 #include "elf/elf_image.h"
+#include "elf/elf_symbols.h"
+#include "elf/plt.h"
 #include "elf/symbol_table.h"
 
 /* A PT_LOAD; the sums of its fields do not overflow. */
@@ -25,9 +28,12 @@ struct elf_file {
 	u16 machine;
 	struct segment *segments;
 	size_t segment_cnt;
+	int debug_fd; /* of the debug file, until its symbols are read; -1: none */
 	struct symbol_table *symbols; /* NULL: not asked for yet, or there are none */
+	struct symbol_table *stubs; /* likewise */
+	struct debug_link *link; /* likewise */
 	char *soname; /* likewise */
-	bool symbols_tried, soname_tried;
+	bool symbols_tried, stubs_tried, link_tried, soname_tried;
 };
 
 /*
@@ -83,6 +89,7 @@ int elf_file_open_fd(int fd_, const char *name, struct elf_file **ret)
 	if (!file)
 		return -ENOMEM;
 	file->refs = 1;
+	file->debug_fd = -1;
 	file->fd = take_fd(fd);
 	file->name = strdup(name);
 	if (!file->name)
@@ -132,7 +139,11 @@ void elf_file_unref(struct elf_file *file)
 		return;
 	if (file->fd >= 0)
 		close(file->fd);
+	if (file->debug_fd >= 0)
+		close(file->debug_fd);
 	symbol_table_free(file->symbols);
+	symbol_table_free(file->stubs);
+	free(file->link);
 	free(file->soname);
 	free(file->segments);
 	free(file->name);
@@ -281,11 +292,6 @@ int elf_file_section(struct elf_file *file, const char *name, u64 *ret_address, 
 	return 0;
 }
 
-static bool elf_file_exports(Elf *elf, struct symbol_source *ret)
-{
-	return elf_image_symbols(elf, SHT_DYNSYM, ret) || elf_dynamic_symbols(elf, ret);
-}
-
 static const Elf64_Sym *source_find(const struct symbol_source *source, const char *name)
 {
 	size_t size = strlen(name) + 1;
@@ -311,7 +317,7 @@ int elf_file_object(struct elf_file *file, const char *name, u64 *ret_address, u
 	int err = elf_image_begin(file->fd, &elf);
 	if (err)
 		return err;
-	if (elf_file_exports(elf, &source))
+	if (elf_symbols_exported(elf, &source))
 		symbol = source_find(&source, name);
 	if (!symbol && elf_image_symbols(elf, SHT_SYMTAB, &source))
 		symbol = source_find(&source, name);
@@ -340,52 +346,37 @@ static int elf_file_code_segments(const struct elf_file *file, struct code_range
 	return 0;
 }
 
-static int code_sections(Elf *elf, struct code_range **ret, size_t *ret_cnt)
-{
-	size_t cnt = 0;
-
-	if (elf_getshdrnum(elf, &cnt) || cnt > MAX_SECTIONS)
-		cnt = 0;
-	struct code_range *ranges = calloc(cnt + 1, sizeof(*ranges));
-	if (!ranges)
-		return -ENOMEM;
-	for (size_t i = 0; i < cnt; i++) {
-		GElf_Shdr header;
-		u64 end;
-
-		if (gelf_getshdr(elf_getscn(elf, i), &header) && (header.sh_flags & SHF_EXECINSTR) &&
-		    !__builtin_add_overflow(header.sh_addr, header.sh_size, &end))
-			ranges[i] = (struct code_range){header.sh_addr, end};
-	}
-	*ret = ranges;
-	*ret_cnt = cnt;
-	return 0;
-}
-
 static int elf_file_load_symbols(struct elf_file *file)
 {
 	_cleanup_(elf_image) Elf *elf = NULL;
-	_cleanup_(free) struct code_range *segments = NULL, *sections = NULL;
-	size_t segment_cnt, section_cnt, cnt = 0;
-	struct symbol_source sources[2];
+	_cleanup_(free) struct code_range *segments = NULL;
+	size_t segment_cnt;
 
 	int err = elf_image_begin(file->fd, &elf);
 	if (!err)
 		err = elf_file_code_segments(file, &segments, &segment_cnt);
-	if (!err)
-		err = code_sections(elf, &sections, &section_cnt);
-	if (err)
-		return err;
+	return err ? err : elf_symbols_load(elf, file->debug_fd, segments, segment_cnt, &file->symbols);
+}
 
-	cnt += elf_image_symbols(elf, SHT_SYMTAB, &sources[cnt]);
-	cnt += elf_file_exports(elf, &sources[cnt]);
-	for (size_t i = 0; i < cnt; i++) {
-		sources[i].segments = segments;
-		sources[i].segment_cnt = segment_cnt;
-		sources[i].sections = sections;
-		sources[i].section_cnt = section_cnt;
+static int elf_file_load_stubs(struct elf_file *file)
+{
+	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(free) struct code_range *segments = NULL;
+	size_t segment_cnt;
+
+	int err = elf_image_begin(file->fd, &elf);
+	if (!err)
+		err = elf_file_code_segments(file, &segments, &segment_cnt);
+	return err ? err : plt_load(elf, segments, segment_cnt, file->symbols, &file->stubs);
+}
+
+static const struct symbol *elf_file_stub(struct elf_file *file, u64 address)
+{
+	if (!file->stubs_tried) {
+		file->stubs_tried = true;
+		elf_file_load_stubs(file);
 	}
-	return symbol_table_build(sources, cnt, &file->symbols);
+	return file->stubs ? symbol_table_find(file->stubs, address) : NULL;
 }
 
 const struct symbol *elf_file_symbol(struct elf_file *file, u64 address)
@@ -393,8 +384,74 @@ const struct symbol *elf_file_symbol(struct elf_file *file, u64 address)
 	if (!file->symbols_tried) {
 		file->symbols_tried = true;
 		elf_file_load_symbols(file);
+		fd_cleanup_(&file->debug_fd);
+		file->debug_fd = -1;
 	}
-	return file->symbols ? symbol_table_find(file->symbols, address) : NULL;
+	const struct symbol *symbol = file->symbols ? symbol_table_find(file->symbols, address) : NULL;
+	return symbol ? symbol : elf_file_stub(file, address);
+}
+
+/*
+ * Debug files
+ */
+
+/* NULL when memory is short. */
+static const struct debug_link *elf_file_link(struct elf_file *file)
+{
+	_cleanup_(elf_image) Elf *elf = NULL;
+
+	if (!file->link_tried) {
+		file->link = calloc(1, sizeof(*file->link));
+		file->link_tried = file->link != NULL;
+		if (file->link && !elf_image_begin(file->fd, &elf))
+			debug_link_read(elf, file->link);
+	}
+	return file->link;
+}
+
+int elf_file_build_id(struct elf_file *file, const u8 **ret, size_t *ret_size)
+{
+	const struct debug_link *link = elf_file_link(file);
+
+	if (!link)
+		return -ENOMEM;
+	if (!link->build_id_size)
+		return -ENOENT;
+	*ret = link->build_id;
+	*ret_size = link->build_id_size;
+	return 0;
+}
+
+const char *elf_file_debug_name(struct elf_file *file)
+{
+	const struct debug_link *link = elf_file_link(file);
+
+	return link && link->name[0] ? link->name : NULL;
+}
+
+bool elf_file_is_stripped(struct elf_file *file)
+{
+	_cleanup_(elf_image) Elf *elf = NULL;
+
+	return !elf_image_begin(file->fd, &elf) && elf_symbols_are_stripped(elf);
+}
+
+int elf_file_add_debug_file(struct elf_file *file, int fd_)
+{
+	_cleanup_(fd) int fd = fd_;
+	const struct debug_link *link = elf_file_link(file);
+
+	if (!link)
+		return -ENOMEM;
+	int err = debug_link_check(link, fd);
+	if (err)
+		return err;
+	fd_cleanup_(&file->debug_fd);
+	file->debug_fd = take_fd(fd);
+	symbol_table_free(take(file->symbols));
+	symbol_table_free(take(file->stubs));
+	file->symbols_tried = file->stubs_tried = false;
+	return 0;
 }
 
 static char *elf_file_read_soname(struct elf_file *file)

@@ -23,7 +23,7 @@ struct elf_file;
 
 struct symbol {
 	u64 start, size; /* vaddr; size is never 0: reaches to the next symbol where the file says none */
-	const char *name; /* as in the file, mangled; owned by the elf_file; cut at 4,095 bytes */
+	const char *name; /* as in the file, mangled, or `FUNCTION@plt`; owned by the elf_file; cut at 4,095 bytes */
 };
 
 /* Takes over fd, also on failure. The name is for people. -ENOEXEC: not a 64-bit little-endian ELF. */
@@ -55,11 +55,23 @@ int elf_file_section(struct elf_file *file, const char *name, u64 *ret_address, 
 int elf_file_object(struct elf_file *file, const char *name, u64 *ret_address, u64 *ret_size);
 
 /*
- * The function at address, NULL when no symbol covers it. The first call reads
- * .symtab and .dynsym, of which the better name wins (global over local, one
- * without a suffix over one with).
+ * The function at address, NULL when no symbol covers it. The first call reads all lists of
+ * functions (elf_symbols.h), of which the better name wins (global over local, one without a suffix
+ * over one with). Where no symbol is, a stub of the PLT may be. Valid until a debug file is added.
  */
 const struct symbol *elf_file_symbol(struct elf_file *file, u64 address);
+
+/* The build id; stays the file's. -ENOENT when it has none. */
+int elf_file_build_id(struct elf_file *file, const u8 **ret, size_t *ret_size);
+
+/*
+ * Separate debug files. A stripped file has neither .symtab nor .gnu_debugdata. The name is what
+ * .gnu_debuglink calls its debug file (a base name), NULL: none. Adding one takes over fd, also on
+ * failure; -ESTALE when it belongs to another file (debug_link.h), -ENOEXEC when it is no ELF file.
+ */
+bool elf_file_is_stripped(struct elf_file *file);
+const char *elf_file_debug_name(struct elf_file *file);
+int elf_file_add_debug_file(struct elf_file *file, int fd);
 
 /* True when the instruction before this return address is a call: what tells a real caller from data. */
 bool elf_file_follows_call(struct elf_file *file, u64 address);
