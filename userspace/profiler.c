@@ -12,10 +12,13 @@
 #include "process/process.h"
 #include "python/python_file.h"
 #include "registrar.h"
+#include "supplier.h"
 #include "symbolize/symbolizer.h"
 
 #define TURN_MS	       100 /* the pace of a quiet host: one wakeup for many samples */
 #define LEARN_SLICE_NS (10 * NS_PER_MS) /* looking at the processes that were there must not delay samples */
+#define BUILD_SLICE_NS (20 * NS_PER_MS) /* nor must unwind tables that are made */
+#define BUILD_FIRST_NS (200 * NS_PER_MS)
 #define TICK_NS	       NS_PER_S
 #define EXITED_KEEP_NS (2 * NS_PER_S) /* their samples may still be in a ring */
 /* What a run without end may keep from one window to the next: some 40 MiB at the very most. */
@@ -28,6 +31,7 @@ struct profiler {
 	struct capture *capture;
 	struct mapped_file_cache *files;
 	struct process_table *processes;
+	struct supplier *supplier;
 	struct registrar *registrar;
 	struct profile_tables tables;
 	struct symbolizer *symbolizer;
@@ -77,6 +81,8 @@ static int stages_open(struct profiler *p, const char **ret_step)
 	struct capture_options capture = {
 		.all = p->options.all,
 		.kernel_stacks = p->options.kernel_stacks,
+		.python_native = p->options.native != NATIVE_NONE,
+		.stack_copy_size = p->options.stack_copy_size,
 		.frequency_hz = p->options.frequency_hz,
 		.on_record = on_record,
 		.ctx = p,
@@ -93,7 +99,10 @@ static int stages_open(struct profiler *p, const char **ret_step)
 		return err;
 	if ((err = capture_open(&capture, &p->capture, ret_step)))
 		return err;
-	return registrar_new(&registrar, p->capture, p->processes, &p->registrar);
+	*ret_step = "out of memory";
+	if ((err = supplier_new(capture_unwind_memory(p->capture), p->processes, &p->supplier)))
+		return err;
+	return registrar_new(&registrar, p->capture, p->processes, p->supplier, &p->registrar);
 }
 
 int profiler_new(const struct profiler_options *options, struct profiler **ret, const char **ret_step)
@@ -120,6 +129,7 @@ void profiler_free(struct profiler *p)
 	if (!p)
 		return;
 	registrar_free(p->registrar);
+	supplier_free(p->supplier);
 	capture_close(p->capture);
 	tables_close(p);
 	process_table_free(p->processes);
@@ -217,8 +227,12 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 
 	process->sampled = process->selected = true;
 	enum loss doubt = python_doubt(p, process, sample);
-	if (sample->fault_address)
+	if (sample->native_end == LOSS_NO_TABLE) {
+		if (supplier_want(p->supplier, process, sample->fault_address))
+			registrar_note(p->registrar, process);
+	} else if (sample->fault_address) {
 		page_touch(process, sample->fault_address);
+	}
 
 	err = assembler_stack(p->assembler, process, sample, doubt, &stack, &losses, &python_losses);
 	if (!err)
@@ -269,7 +283,7 @@ static int on_process_fork(struct profiler *p, const struct process_record *reco
 		return err;
 	process->selected = true; /* or else the kernel side would not have told */
 	p->selected_alive++;
-	return 0;
+	return registrar_note(p->registrar, process);
 }
 
 static int on_process_exec(struct profiler *p, const struct process_record *record)
@@ -281,7 +295,7 @@ static int on_process_exec(struct profiler *p, const struct process_record *reco
 	if (err)
 		return err;
 	process->selected = true;
-	return registrar_learn(p->registrar, process);
+	return registrar_note(p->registrar, process);
 }
 
 static void on_process_exit(struct profiler *p, const struct process_record *record)
@@ -296,10 +310,9 @@ static int on_mapping(struct profiler *p, const struct mapping_record *record)
 	struct process *process = NULL;
 	int err = process_table_map(p->processes, record, &process);
 
-	/* A process that nobody asked about, or that has its Python already. */
-	if (err || !process || process->exited || process->python_file)
+	if (err || !process || process->exited)
 		return err;
-	return registrar_learn(p->registrar, process);
+	return registrar_note(p->registrar, process);
 }
 
 static int on_code(struct profiler *p, const struct code_record *record)
@@ -411,12 +424,16 @@ static void tick(struct profiler *p, u64 now)
 	p->tick_ns = now;
 	process_table_retire(p->processes, now, EXITED_KEEP_NS, on_gone, p);
 	registrar_tick(p->registrar);
+	supplier_tick(p->supplier, now);
 	capture_check_cpus(p->capture);
 }
 
 int profiler_start(struct profiler *p)
 {
-	int err = capture_start(p->capture);
+	/* What was selected has its tables before its first sample, unless they are very many. */
+	int err = supplier_turn(p->supplier, BUILD_FIRST_NS);
+	if (!err)
+		err = capture_start(p->capture);
 
 	p->start_ns = p->tick_ns = clock_monotonic_ns();
 	p->start_realtime_ns = clock_realtime_ns();
@@ -429,6 +446,11 @@ int profiler_turn(struct profiler *p)
 	if (err < 0)
 		return err;
 
+	err = registrar_turn(p->registrar);
+	if (!err)
+		err = supplier_turn(p->supplier, BUILD_SLICE_NS);
+	if (err)
+		return err;
 	waiting_learn(p);
 	u64 now = clock_monotonic_ns();
 	if (now - p->tick_ns >= TICK_NS)
@@ -445,7 +467,7 @@ int profiler_timeout_ms(const struct profiler *p)
 {
 	u64 age_ms = (clock_monotonic_ns() - p->exec_ns) / NS_PER_MS;
 
-	if (p->waiting_next < p->waiting_cnt)
+	if (p->waiting_next < p->waiting_cnt || supplier_is_busy(p->supplier))
 		return 0;
 	/* A program that has just begun maps its libraries now: look soon, then less and less often. */
 	if (p->exec_ns && age_ms < TURN_MS)

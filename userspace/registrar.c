@@ -27,13 +27,16 @@ struct registrar {
 	struct registrar_options options;
 	struct capture *capture;
 	struct process_table *processes;
+	struct supplier *supplier;
 	struct registered *registered;
+	struct process_id *noted; /* to be learned; each once in a row at least */
+	size_t noted_cnt, noted_capacity;
 	struct thread_key stateless[STATELESS_MAX];
 	u32 stateless_cnt;
 };
 
 int registrar_new(const struct registrar_options *options, struct capture *capture, struct process_table *processes,
-		  struct registrar **ret)
+		  struct supplier *supplier, struct registrar **ret)
 {
 	struct registrar *r = calloc(1, sizeof(*r));
 
@@ -42,6 +45,7 @@ int registrar_new(const struct registrar_options *options, struct capture *captu
 	r->options = *options;
 	r->capture = capture;
 	r->processes = processes;
+	r->supplier = supplier;
 	*ret = r;
 	return 0;
 }
@@ -61,6 +65,7 @@ void registrar_free(struct registrar *r)
 		return;
 	HASH_ITER(hh, r->registered, known, next)
 	registered_free(r, known);
+	free(r->noted);
 	free(r);
 }
 
@@ -152,6 +157,9 @@ static int row_fill(struct registrar *r, struct process *process, struct process
 			return err;
 		row.runtime = process->python_runtime;
 	}
+	int err = supplier_map(r->supplier, process, &row);
+	if (err)
+		return err;
 	*ret = row;
 	return 0;
 }
@@ -176,10 +184,44 @@ int registrar_learn(struct registrar *r, struct process *process)
 	err = capture_set_process(r->capture, process->id.pid, &row);
 	if (err)
 		return err;
+	bool is_new_python = row.runtime && row.runtime != known->row.runtime;
+
 	known->row = row;
-	if (row.runtime)
+	if (is_new_python)
 		threads_read(r, known, process, 0);
+	if (!r->options.all)
+		supplier_expect(r->supplier, process);
 	return 0;
+}
+
+int registrar_note(struct registrar *r, const struct process *process)
+{
+	if (r->noted_cnt && !memcmp(&r->noted[r->noted_cnt - 1], &process->id, sizeof(process->id)))
+		return 0;
+	if (r->noted_cnt == r->noted_capacity) {
+		size_t capacity = r->noted_capacity ? 2 * r->noted_capacity : 64;
+		struct process_id *noted = reallocarray(r->noted, capacity, sizeof(*noted));
+		if (!noted)
+			return -ENOMEM;
+		r->noted = noted;
+		r->noted_capacity = capacity;
+	}
+	r->noted[r->noted_cnt++] = process->id;
+	return 0;
+}
+
+int registrar_turn(struct registrar *r)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < r->noted_cnt && err != -ENOMEM; i++) {
+		struct process *process = process_table_find(r->processes, &r->noted[i]);
+
+		if (process)
+			err = registrar_learn(r, process);
+	}
+	r->noted_cnt = 0;
+	return err == -ENOMEM ? err : 0;
 }
 
 void registrar_add_thread(struct registrar *r, struct process *process, u64 thread_pointer, u64 state)
@@ -227,5 +269,6 @@ void registrar_forget(struct registrar *r, const struct process *process)
 	if (!known)
 		return;
 	threads_forget(r, known, process->id.pid);
+	supplier_forget(r->supplier, process);
 	registered_free(r, known);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * registrar.h - tells the kernel side what user space found out about a process:
- * where its CPython is, how it is laid out, and which PyThreadState belongs to
- * which thread. What is registered is sampled whole; what is not yet is sampled
+ * where its CPython is, how it is laid out, which PyThreadState belongs to which
+ * thread, and (through the supplier) what it has mapped. What is registered is sampled whole; what is not yet is sampled
  * all the same, and says so.
  */
 #ifndef PYPROF_REGISTRAR_H
@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "capture/capture.h"
 #include "process/process.h"
+#include "supplier.h"
 
 struct registrar;
 
@@ -21,9 +22,9 @@ struct registrar_options {
 	bool children;
 };
 
-/* capture and processes are borrowed. */
+/* All are borrowed. */
 int registrar_new(const struct registrar_options *options, struct capture *capture, struct process_table *processes,
-		  struct registrar **ret);
+		  struct supplier *supplier, struct registrar **ret);
 void registrar_free(struct registrar *registrar);
 DEFINE_CLEANUP(registrar, struct registrar *, registrar_free)
 
@@ -33,6 +34,12 @@ DEFINE_CLEANUP(registrar, struct registrar *, registrar_free)
  * selected it.
  */
 int registrar_learn(struct registrar *registrar, struct process *process);
+/*
+ * Something changed: learn it at the end of the turn, once, for changes come in
+ * bursts. -ENOMEM.
+ */
+int registrar_note(struct registrar *registrar, const struct process *process);
+int registrar_turn(struct registrar *registrar);
 /* The sampler found a thread's state by itself. */
 void registrar_add_thread(struct registrar *registrar, struct process *process, u64 thread_pointer, u64 state);
 /*
