@@ -31,7 +31,7 @@ FUZZ_CORE := $(patsubst %.S,$(O)/%.o,$(CORE:%.c=$(O)/fuzz-obj/%.o))
 FUZZERS  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 E2E_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/e2e/*.c)))
 WORKLOADS := $(addprefix $(O)/tests/workloads/,native-fp native-nofp syscalls garbage.so)
-BENCH_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/bench/bench_% %.bpf.c,$(wildcard tests/bench/*.c)) \
+BENCH_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/bench/bench_% %.bpf.c tests/bench/levels.c,$(wildcard tests/bench/*.c)) \
 	      $(wildcard userspace/base/*.c))
 BENCHES  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 SKEL     := $(O)/gen/pyprof.skel.h
@@ -90,7 +90,7 @@ $(O)/%.o: %.S Makefile
 
 $(O)/userspace/format/assets.o: $(wildcard userspace/format/flamegraph.*)
 
-$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(O)/tests/e2e/check.o $(O)/tests/e2e/check_merge.o
+$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(O)/tests/e2e/check.o $(O)/tests/e2e/check_chains.o $(O)/tests/e2e/check_merge.o
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -lcriterion -o $@
 
@@ -140,12 +140,17 @@ $(O)/tests/fuzz/%: $(O)/fuzz-obj/tests/fuzz/%.o $(FUZZ_CORE)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(USER) -fsanitize=fuzzer,address,undefined $^ $(LDLIBS) -o $@
 
-# They watch the program from outside, so nothing of it is linked in but base/.
+# They watch the program from outside, so nothing of it is linked in but base/; two time a part of it.
+$(O)/tests/bench/bench_unwind $(O)/tests/bench/bench_fallback: $(filter-out $(O)/userspace/cmd/%,$(CORE_OBJS))
 $(O)/tests/bench/bench_%: $(O)/tests/bench/bench_%.o $(BENCH_OBJS)
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -o $@
 
-bench: $(O)/pyprof-bpf $(BENCHES) $(O)/tests/bench/empty.bpf.o
+$(O)/tests/bench/levels.so: tests/bench/levels.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(WORKLOAD) -fomit-frame-pointer -fPIC -shared $< -o $@
+
+bench: $(O)/pyprof-bpf $(BENCHES) $(O)/tests/bench/empty.bpf.o $(O)/tests/bench/levels.so
 	$(Q)tests/bench/run.sh $(O) $(BENCHES)
 
 fuzz: $(FUZZERS)
