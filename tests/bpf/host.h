@@ -19,6 +19,8 @@ static struct host {
 	struct scratch scratch;
 	struct signature_cache signatures;
 	struct python_layout layout;
+	struct rule_cache rules;
+	struct unwind_memory unwind; /* NULLs: no process has a mapping */
 	u64 thread_state; /* what the threads map says of every thread */
 	u32 reads;
 } host;
@@ -36,6 +38,36 @@ static inline struct signature_cache *signature_cache_get(u32 slot)
 static inline const struct python_layout *layout_get(u32 index)
 {
 	return index ? NULL : &host.layout;
+}
+
+static inline struct rule_cache *rule_cache_get(u32 slot)
+{
+	return slot ? NULL : &host.rules;
+}
+
+static inline const struct unwind_mapping_block *mapping_block_get(u32 index)
+{
+	return (const struct unwind_mapping_block *)host.unwind.mappings + index;
+}
+
+static inline struct unwind_file *unwind_file_get(u32 index)
+{
+	return index < MAX_UNWIND_FILES ? &host.unwind.files[index] : NULL;
+}
+
+static inline const struct unwind_page *unwind_page_get(u32 index)
+{
+	return index < MAX_UNWIND_PAGES ? &host.unwind.pages[index] : NULL;
+}
+
+static inline const struct unwind_row_block *row_block_get(u32 index)
+{
+	return index < MAX_UNWIND_ROW_BLOCKS ? (const struct unwind_row_block *)host.unwind.rows + index : NULL;
+}
+
+static inline const struct unwind_rule *unwind_rule_get(u32 index)
+{
+	return index < MAX_UNWIND_RULES ? &host.unwind.rules[index] : NULL;
 }
 
 static inline u64 thread_state_find(u32 pid, u64 thread_pointer)

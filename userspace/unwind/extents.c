@@ -122,6 +122,8 @@ void extents_settle(struct extents *e, u64 now_ns)
 
 	while (done < e->resting_cnt && e->resting[done].until_ns <= now_ns)
 		free_insert(e, e->resting[done++].extent);
+	if (!done)
+		return;
 	e->resting_cnt -= done;
 	memmove(e->resting, e->resting + done, e->resting_cnt * sizeof(*e->resting));
 }
