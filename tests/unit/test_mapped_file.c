@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -15,6 +17,7 @@
 
 #include "base/file.h"
 #include "process/mapped_file.h"
+#include "process/mapping_origin.h"
 
 TestSuite(mapped_file);
 
@@ -234,6 +237,198 @@ Test(mapped_file, anonymous_and_shared_memory_is_no_file, .init = set_up, .fini 
 	cr_assert_null(file_at(table, anonymous));
 	cr_assert(mapping_table_find(table, (u64)anonymous)->file_failed);
 	cr_assert_null(file_at(table, shared));
+}
+
+/*
+ * Text that was moved to other memory: a copy of libc's file is mapped, and a part
+ * of its text replaced as node and others do.
+ */
+#define TEXT_SIZE  (512 << 10)
+#define MOVED_AT   (64 << 10)
+#define MOVED_SIZE (256 << 10)
+
+/* Where in libc its text lies. */
+static u64 libc_text(char *path, size_t size)
+{
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	const struct mapping *text = mapping_table_find(table, (u64)dlsym(RTLD_DEFAULT, "gnu_get_libc_version"));
+
+	cr_assert_not_null(text);
+	cr_assert_geq(text->end - text->start, TEXT_SIZE);
+	snprintf(path, size, "%s", text->path);
+	return text->file_offset;
+}
+
+static char *map_text(const char *name, u64 *ret_offset)
+{
+	char libc[256];
+
+	*ret_offset = libc_text(libc, sizeof(libc));
+	_cleanup_(fd) int fd = open(make_file(libc, name), O_RDONLY);
+	char *at = mmap(NULL, TEXT_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, *ret_offset);
+	cr_assert_neq(at, MAP_FAILED);
+	return at;
+}
+
+static void put_over(char *at, size_t size, int flags, int fd, const void *bytes)
+{
+	cr_assert_eq(mmap(at, size, PROT_READ | PROT_WRITE | PROT_EXEC, flags | MAP_FIXED, fd, 0), at);
+	memcpy(at, bytes, size);
+	cr_assert_eq(mprotect(at, size, PROT_READ | PROT_EXEC), 0);
+}
+
+static void *copy_of(const void *bytes, size_t size)
+{
+	void *copy = malloc(size);
+
+	cr_assert_not_null(copy);
+	return memcpy(copy, bytes, size);
+}
+
+/* The address leads to the byte of the file that is there in the file. */
+static void expect_text(struct mapping_table *table, const char *at, const char *name, u64 file_offset)
+{
+	struct mapping *mapping = mapping_table_find(table, (u64)at);
+	const struct mapped_file *file = mapped_file_get(cache, getpid(), mapping);
+
+	cr_assert_not_null(file);
+	cr_expect_not_null(file->elf);
+	cr_expect_str_eq(file->name, name);
+	cr_expect_eq((u64)at - mapping->start + mapping->file_offset, file_offset);
+}
+
+Test(mapped_file, text_that_was_moved_to_other_memory_is_still_the_files, .init = set_up, .fini = tear_down)
+{
+	_cleanup_(fd) int memfd = memfd_create("text", 0);
+	u64 offset;
+
+	cr_assert_eq(ftruncate(memfd, MOVED_SIZE), 0);
+	const struct {
+		int flags, fd;
+	} ways[] = {
+		{MAP_PRIVATE | MAP_ANONYMOUS, -1},
+		{MAP_SHARED | MAP_ANONYMOUS, -1},
+		{MAP_PRIVATE, memfd},
+		{MAP_SHARED, memfd},
+	};
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		char *at = map_text("lib", &offset);
+		_cleanup_(free) void *bytes = copy_of(at + MOVED_AT, MOVED_SIZE);
+
+		put_over(at + MOVED_AT, MOVED_SIZE, ways[i].flags, ways[i].fd, bytes);
+		_cleanup_(mapping_table) struct mapping_table *table = own_table();
+		expect_text(table, at, "lib", offset);
+		expect_text(table, at + MOVED_AT + 1234, "lib", offset + MOVED_AT + 1234);
+		expect_text(table, at + MOVED_AT + MOVED_SIZE, "lib", offset + MOVED_AT + MOVED_SIZE);
+		munmap(at, TEXT_SIZE);
+	}
+}
+
+Test(mapped_file, text_in_named_memory_and_of_a_deleted_file_is_still_the_files, .init = set_up, .fini = tear_down)
+{
+	u64 offset;
+
+	if (!can_use_map_files())
+		cr_skip_test("map_files needs CAP_SYS_ADMIN");
+	char *at = map_text("lib", &offset);
+	_cleanup_(free) void *bytes = copy_of(at + MOVED_AT, MOVED_SIZE);
+	put_over(at + MOVED_AT, MOVED_SIZE, MAP_PRIVATE | MAP_ANONYMOUS, -1, bytes);
+	/* -EINVAL where the kernel cannot: then it has no name. */
+	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, at + MOVED_AT, MOVED_SIZE, "text");
+	cr_assert_eq(unlink(path_of("lib")), 0);
+
+	/* Its own range alone asks: nobody has the file open. */
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	expect_text(table, at + MOVED_AT + 1234, "lib", offset + MOVED_AT + 1234);
+}
+
+Test(mapped_file, huge_pages_that_hold_text_are_still_the_files, .init = set_up, .fini = tear_down)
+{
+	const size_t huge = 2 << 20;
+	char libc[256];
+	u64 offset = libc_text(libc, sizeof(libc));
+	_cleanup_(fd) int fd = open(make_file(libc, "lib"), O_RDWR);
+
+	/* A page of one file's text, then a huge page that holds what follows, and zeros behind the end of the file. */
+	char *place = mmap(NULL, 3 * huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *at = (char *)(((u64)place + 2 * huge - 1) & -huge);
+	char *moved = mmap(at, huge, PROT_READ | PROT_WRITE | PROT_EXEC,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED, -1, 0);
+	if (moved == MAP_FAILED)
+		cr_skip_test("no huge pages here: vm.nr_hugepages");
+	cr_assert_gt(pread(fd, moved, huge, offset + 4096), TEXT_SIZE);
+	cr_assert_eq(mmap(at - 4096, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, offset), at - 4096);
+
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	cr_assert_not_null(strstr(mapping_table_find(table, (u64)at)->path, "hugepage"));
+	expect_text(table, at + 1234, "lib", offset + 4096 + 1234);
+}
+
+Test(mapped_file, other_code_at_the_addresses_of_a_file_is_not_the_files, .init = set_up, .fini = tear_down)
+{
+	u64 offset;
+	char *at = map_text("lib", &offset);
+
+	/* The file's own code, but from elsewhere in it; nothing at all; and code of which one byte in 4 KiB differs. */
+	for (int i = 0; i < 3; i++) {
+		_cleanup_(free) char *bytes = copy_of(at, MOVED_SIZE);
+
+		for (size_t j = 0; i == 1 && j < MOVED_SIZE; j++)
+			bytes[j] = 0;
+		for (size_t j = 0; i == 2 && j < MOVED_SIZE; j += 64)
+			bytes[j] ^= 1;
+		put_over(at + MOVED_AT, MOVED_SIZE, MAP_PRIVATE | MAP_ANONYMOUS, -1, bytes);
+		_cleanup_(mapping_table) struct mapping_table *table = own_table();
+		cr_expect_null(file_at(table, at + MOVED_AT));
+		cr_expect_not_null(mapping_table_find(table, (u64)at + MOVED_AT)->origin);
+		expect_text(table, at, "lib", offset);
+	}
+}
+
+Test(mapped_file, a_deleted_file_is_found_when_its_ranges_changed_since, .init = set_up, .fini = tear_down)
+{
+	u64 offset;
+
+	if (!can_use_map_files())
+		cr_skip_test("map_files needs CAP_SYS_ADMIN");
+	char *at = map_text("lib", &offset);
+	cr_assert_eq(unlink(path_of("lib")), 0);
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	/* Now there are three ranges where we know one, and no event said so. */
+	cr_assert_eq(mprotect(at + MOVED_AT, MOVED_SIZE, PROT_READ), 0);
+	munmap(at, 4096);
+	expect_text(table, at + 8192, "lib", offset + 8192);
+}
+
+/* Two layers on two file systems, each with its own numbers: two files may be called the same. */
+Test(mapped_file, files_of_an_overlay_are_told_apart, .init = set_up, .fini = tear_down)
+{
+	char options[512], command[512];
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		cr_skip_test("a mount needs root");
+	snprintf(command, sizeof(command),
+		 "cd %s && mkdir a b up work merged && mount -t tmpfs a a && mount -t tmpfs b b && mkdir a/l b/l && "
+		 "cp /bin/true a/l/one && cp /bin/cat b/l/two",
+		 directory);
+	cr_assert_eq(system(command), 0);
+	snprintf(options, sizeof(options), "lowerdir=%s/a/l:%s/b/l,upperdir=%s/up,workdir=%s/work,xino=off", directory,
+		 directory, directory, directory);
+	if (mount("overlay", path_of("merged"), "overlay", 0, options))
+		cr_skip_test("no overlayfs here");
+
+	void *one = map_file(path_of("merged/one")), *two = map_file(path_of("merged/two"));
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	const struct mapped_file *a = file_at(table, one), *b = file_at(table, two);
+	cr_expect_not_null(a->elf);
+	cr_expect_not_null(b->elf);
+	cr_expect_str_eq(a->name, "one");
+	cr_expect_str_eq(b->name, "two");
+	cr_expect_neq(a, b);
+	mapping_table_unref(take(table));
+	umount2(path_of("merged"), MNT_DETACH);
+	umount2(path_of("a"), MNT_DETACH);
+	umount2(path_of("b"), MNT_DETACH);
 }
 
 Test(mapped_file, the_vdso_is_one_file_for_everybody, .init = set_up, .fini = tear_down)

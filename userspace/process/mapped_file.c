@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "process/mapped_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -21,6 +22,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/remote_memory.h"
+#include "process/mapping_origin.h"
+#include "process/text_copy.h"
 
 /*
  * A file that nobody maps any more is kept for the next process that does, but
@@ -189,17 +193,15 @@ static struct cached_file *cache_add(struct mapped_file_cache *cache, const stru
 /*
  * A mapping's (device, inode) is the superblock's device. On btrfs each
  * subvolume has its own in stat(2), and inodes are numbered per subvolume. On
- * overlayfs it may be the device of the layer below. So where the devices
- * differ, and the file system is not of that kind, it is another file.
+ * overlayfs it may be the device of the layer below, and inodes are numbered per
+ * layer. So where the devices differ, and the file system is not of that kind, it
+ * is another file; if it is, another file may have the same numbers.
  */
-static bool device_is_layered(int fd, bool *ret_shares_inodes)
+static bool device_is_layered(int fd)
 {
 	struct statfs fs;
 
-	if (fstatfs(fd, &fs))
-		return false;
-	*ret_shares_inodes = fs.f_type == BTRFS_SUPER_MAGIC;
-	return *ret_shares_inodes || fs.f_type == OVERLAYFS_SUPER_MAGIC;
+	return !fstatfs(fd, &fs) && (fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC);
 }
 
 /*
@@ -208,23 +210,21 @@ static bool device_is_layered(int fd, bool *ret_shares_inodes)
  */
 static int file_verify(int fd, const struct mapping *mapping, struct file_key *key, bool *ret_shares_inodes)
 {
-	bool shares_inodes = false;
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EACCES; /* opening a device may do things */
-	bool is_layered = device_is_layered(fd, &shares_inodes);
 	bool same_device = major(st.st_dev) == mapping->dev_major && minor(st.st_dev) == mapping->dev_minor;
-	if (st.st_ino != mapping->inode || (!same_device && !is_layered))
+	if (st.st_ino != mapping->inode || (!same_device && !device_is_layered(fd)))
 		return -ESTALE;
 
 	key->stamp[0] = st.st_dev;
 	key->stamp[1] = st.st_ino;
 	key->stamp[2] = st.st_size;
 	key->stamp[3] = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
-	*ret_shares_inodes = shares_inodes;
+	*ret_shares_inodes = !same_device;
 	return 0;
 }
 
@@ -255,6 +255,28 @@ static int place_path(const char *root, const struct mapping *mapping)
 	return fd < 0 ? -errno : fd;
 }
 
+/*
+ * By its inode among all that the process has mapped: the range that we know may be
+ * parted or joined by now, as no event tells of munmap. The last resort, for it
+ * costs a few microseconds a mapping.
+ */
+static int place_any_map_files(int pid, const struct mapping *mapping)
+{
+	const struct dirent *entry;
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files", pid);
+	_cleanup_(directory) DIR *directory = opendir(path);
+	for (int i = 0; directory && i < MAPPING_TABLE_MAX && (entry = readdir(directory)); i++) {
+		if (fstatat(dirfd(directory), entry->d_name, &st, 0) || st.st_ino != mapping->inode)
+			continue;
+		int fd = openat(dirfd(directory), entry->d_name, O_PATH | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
+	return -ENOENT;
+}
+
 static int place_root_of_process(int pid, const struct mapping *mapping)
 {
 	char root[32];
@@ -271,15 +293,21 @@ static int place_own_root(int pid, const struct mapping *mapping)
 /* An O_PATH descriptor of the mapping's file. Fills the key's stamp. */
 static int file_locate(int pid, const struct mapping *mapping, struct file_key *key, bool *ret_shares_inodes)
 {
-	static int (*const places[])(int pid, const struct mapping *mapping) = {
-		place_map_files,
-		place_root_of_process,
-		place_own_root,
+	static const struct {
+		int (*find)(int pid, const struct mapping *mapping);
+		bool needs_process;
+	} places[] = {
+		{place_map_files, true},
+		{place_root_of_process, true},
+		{place_own_root, false},
+		{place_any_map_files, true},
 	};
 	int err = -ENOENT;
 
-	for (size_t i = pid ? 0 : 2; i < sizeof(places) / sizeof(places[0]); i++) {
-		_cleanup_(fd) int fd = places[i](pid, mapping);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (places[i].needs_process && !pid)
+			continue;
+		_cleanup_(fd) int fd = places[i].find(pid, mapping);
 
 		err = fd < 0 ? fd : file_verify(fd, mapping, key, ret_shares_inodes);
 		if (!err)
@@ -393,6 +421,32 @@ static bool is_nameless_memory(const char *path)
 	return false;
 }
 
+/* The file whose text was moved into this memory, NULL if it was not. */
+static struct cached_file *cache_get_origin(struct mapped_file_cache *cache, int pid, struct mapping *mapping)
+{
+	const struct remote_memory memory = remote_memory_of_process(pid);
+	struct mapping_origin *origin = mapping->origin;
+	const struct mapping file = {
+		.start = mapping->start,
+		.end = mapping->end,
+		.inode = origin->inode,
+		.dev_major = origin->dev_major,
+		.dev_minor = origin->dev_minor,
+		.path = origin->path,
+	};
+
+	if (!pid || origin->tries >= MAPPING_ORIGIN_TRIES_MAX)
+		return NULL;
+	struct cached_file *entry = cache_get(cache, pid, &file);
+	if (!entry || !entry->file.elf ||
+	    !text_copy_matches(&memory, file.start, file.end - file.start, entry->file.elf, origin->file_offset)) {
+		origin->tries++;
+		return NULL;
+	}
+	mapping_accept_origin(mapping);
+	return entry;
+}
+
 struct mapped_file *mapped_file_get(struct mapped_file_cache *cache, int pid, struct mapping *mapping)
 {
 	struct cached_file *entry = NULL;
@@ -403,6 +457,11 @@ struct mapped_file *mapped_file_get(struct mapped_file_cache *cache, int pid, st
 		entry = cache_get(cache, pid, mapping);
 	else if (!strcmp(mapping->path, "[vdso]"))
 		entry = cache_get_vdso(cache, mapping);
+	if (mapping->origin && (!entry || !entry->file.elf)) {
+		struct cached_file *origin = cache_get_origin(cache, pid, mapping);
+
+		entry = origin ? origin : entry;
+	}
 
 	if (entry)
 		mapping->file = mapped_file_ref(&entry->file);

@@ -38,6 +38,7 @@ DEFINE_CLEANUP(mapped_file_cache, struct mapped_file_cache *, mapped_file_cache_
  * The file behind a mapping of process pid (0: gone), opened when nobody had it.
  * Fills mapping->file, which the mapping owns; NULL when there is none (anonymous
  * memory), and asked once only. [vdso] is our own: one kernel has one for all.
+ * Memory that holds a copy of a file's text (mapping->origin) is that file's.
  * Bounded: the least recently used files that nobody references are dropped.
  */
 struct mapped_file *mapped_file_get(struct mapped_file_cache *cache, int pid, struct mapping *mapping);

@@ -7,6 +7,8 @@
 
 #include "base/cursor.h"
 #include "process/mapped_file.h"
+#include "process/maps_line.h"
+#include "process/mapping_origin.h"
 
 struct mapping_table {
 	u32 refs;
@@ -16,6 +18,7 @@ struct mapping_table {
 
 static void mapping_deinit(struct mapping *mapping)
 {
+	mapping_origin_free(mapping->origin);
 	free(mapping->path);
 	if (mapping->file)
 		mapped_file_unref(mapping->file);
@@ -53,12 +56,17 @@ void mapping_table_unref(struct mapping_table *table)
 
 static int mapping_copy(const struct mapping *from, struct mapping *ret)
 {
-	char *path = strdup(from->path ? from->path : "");
+	_cleanup_(free) char *path = strdup(from->path ? from->path : "");
+	struct mapping_origin *origin = NULL;
 
 	if (!path)
 		return -ENOMEM;
+	int err = from->origin ? mapping_origin_new(from->origin, &origin) : 0;
+	if (err)
+		return err;
 	*ret = *from;
-	ret->path = path;
+	ret->path = take(path);
+	ret->origin = origin;
 	if (ret->file)
 		mapped_file_ref(ret->file);
 	return 0;
@@ -112,6 +120,15 @@ static size_t mapping_table_search(const struct mapping_table *table, u64 addres
 	return low;
 }
 
+/* The part from `start` on. */
+static void mapping_cut(struct mapping *mapping, u64 start)
+{
+	mapping->file_offset += start - mapping->start;
+	if (mapping->origin)
+		mapping->origin->file_offset += start - mapping->start;
+	mapping->start = start;
+}
+
 /*
  * Puts a mapping over whatever is there, of which up to two pieces remain: one
  * before it and one behind it, which come from the same mapping when it is cut
@@ -148,8 +165,7 @@ static int mapping_table_put(struct mapping_table *table, const struct mapping *
 				mapping_deinit(&pieces[0]);
 			return err;
 		}
-		pieces[piece_cnt].file_offset += mapping->end - right->start;
-		pieces[piece_cnt++].start = mapping->end;
+		mapping_cut(&pieces[piece_cnt++], mapping->end);
 	}
 
 	for (size_t i = first; i < end; i++)
@@ -160,10 +176,87 @@ static int mapping_table_put(struct mapping_table *table, const struct mapping *
 	return 0;
 }
 
+/*
+ * Whether a mapping is the one that is known, or a part of it, so that no address
+ * means anything new. A path may have been marked as deleted meanwhile. Of memory
+ * without a file the kernel gives an offset in events and none in /proc.
+ */
+static bool mapping_holds(const struct mapping *known, const struct mapping *mapping)
+{
+	if (mapping->start < known->start || mapping->end > known->end || !mapping_is_of_same_file(known, mapping))
+		return false;
+	u64 known_offset = mapping_is_copy(known) ? known->origin->file_offset : known->file_offset;
+	u64 offset = mapping_is_copy(mapping) ? mapping->origin->file_offset : mapping->file_offset;
+	return !mapping->inode || offset - known_offset == mapping->start - known->start;
+}
+
 static bool mapping_is_same(const struct mapping *a, const struct mapping *b)
 {
-	return a->start == b->start && a->end == b->end && a->file_offset == b->file_offset && a->inode == b->inode &&
-	       a->dev_major == b->dev_major && a->dev_minor == b->dev_minor;
+	return a->start == b->start && a->end == b->end && mapping_holds(a, b);
+}
+
+/* Events tell of no name that a process gave to its anonymous memory. */
+static bool path_is_anonymous(const char *path)
+{
+	return !*path || !strncmp(path, "[anon:", 6);
+}
+
+static bool path_is_same(const char *a, const char *b)
+{
+	static const char deleted[] = " (deleted)";
+	size_t size = 0;
+
+	if (path_is_anonymous(a) || path_is_anonymous(b))
+		return path_is_anonymous(a) && path_is_anonymous(b);
+	while (a[size] && a[size] == b[size])
+		size++;
+	return (!a[size] || !strcmp(a + size, deleted)) && (!b[size] || !strcmp(b + size, deleted));
+}
+
+/* Memory that was reported again may have been filled since it was compared, or emptied. */
+static bool mapping_is_settled(const struct mapping *mapping)
+{
+	const struct mapping_origin *origin = mapping->origin;
+	bool is_asked = mapping->file || mapping->file_failed;
+
+	return !origin || (!origin->is_copy && (!is_asked || origin->tries >= MAPPING_ORIGIN_TRIES_MAX));
+}
+
+/* Gives a new mapping its origin, if it is to have one: what most of it covers. */
+static int mapping_table_find_origin(const struct mapping_table *table, struct mapping *mapping)
+{
+	struct mapping_origin origin, best;
+	u64 best_size = 0;
+
+	if (!mapping_is_nameless(mapping))
+		return 0;
+	for (size_t i = mapping_table_search(table, mapping->start);
+	     i < table->cnt && table->at[i].start < mapping->end; i++) {
+		const struct mapping *known = &table->at[i];
+		u64 start = known->start > mapping->start ? known->start : mapping->start;
+		u64 end = known->end < mapping->end ? known->end : mapping->end;
+
+		if (end - start <= best_size || !mapping_origin_of_covered(known, mapping, &origin))
+			continue;
+		best = origin;
+		best_size = end - start;
+	}
+	return best_size ? mapping_origin_new(&best, &mapping->origin) : 0;
+}
+
+/* From now on *table is the caller's alone. */
+static int mapping_table_own(struct mapping_table **table)
+{
+	struct mapping_table *own;
+
+	if ((*table)->refs == 1)
+		return 0;
+	int err = mapping_table_copy(*table, &own);
+	if (err)
+		return err;
+	mapping_table_unref(*table);
+	*table = own;
+	return 0;
 }
 
 int mapping_table_insert(struct mapping_table **table, const struct mapping *mapping)
@@ -171,28 +264,25 @@ int mapping_table_insert(struct mapping_table **table, const struct mapping *map
 	if (mapping->start >= mapping->end)
 		return -EINVAL;
 
-	/* A library's mprotect reports what is known already. */
+	/* A library's mprotect reports what is known already, and so does a JIT's. */
 	const struct mapping *known = mapping_table_find(*table, mapping->start);
-	if (known && mapping_is_same(known, mapping) && !strcmp(known->path, mapping->path ? mapping->path : ""))
+	if (known && mapping_holds(known, mapping) && mapping_is_settled(known) &&
+	    path_is_same(known->path, mapping->path ? mapping->path : ""))
 		return 0;
 
-	if ((*table)->refs > 1) {
-		struct mapping_table *own;
-		int err = mapping_table_copy(*table, &own);
-
-		if (err)
-			return err;
-		mapping_table_unref(*table);
-		*table = own;
-	}
-
+	int err = mapping_table_own(table);
+	if (err)
+		return err;
 	struct mapping fresh = *mapping, owned;
 	fresh.file = NULL;
 	fresh.file_failed = false;
-	int err = mapping_copy(&fresh, &owned);
+	fresh.origin = NULL;
+	err = mapping_copy(&fresh, &owned);
 	if (err)
 		return err;
-	err = mapping_table_put(*table, &owned);
+	err = mapping_table_find_origin(*table, &owned);
+	if (!err)
+		err = mapping_table_put(*table, &owned);
 	if (err)
 		mapping_deinit(&owned);
 	return err;
@@ -215,139 +305,106 @@ struct mapping *mapping_table_at(struct mapping_table *table, size_t i)
 	return i < table->cnt ? &table->at[i] : NULL;
 }
 
-/*
- * One line of /proc/PID/maps (fs/proc/task_mmu.c, show_map_vma):
- *
- *	55d5b8a43000-55d5b8a48000 r-xp 00002000 fe:01 1835   /usr/bin/cat
- *
- * Numbers are hexadecimal but for the inode. What stands behind the blanks is
- * the path to the end of the line, blanks included.
- */
-
-/* A number and the character behind it. */
-static u64 maps_number(struct cursor *c, unsigned int base, u8 delimiter)
+/* The line before, unless only the one behind is code. Either may be NULL. */
+static int maps_find_origin(const struct maps_line *before, const struct maps_line *behind, struct mapping *mapping)
 {
-	u64 number = 0;
+	const struct maps_line *best = NULL;
+	struct mapping_origin origin;
 
-	for (size_t digits = 0; digits <= 20; digits++) {
-		u8 character = cursor_u8(c);
-		unsigned int digit;
-
-		if (character == delimiter && digits)
-			return number;
-		if (character >= '0' && character <= '9')
-			digit = character - '0';
-		else if (character >= 'a' && character <= 'f')
-			digit = character - 'a' + 10;
-		else
-			break;
-		if (digit >= base || __builtin_mul_overflow(number, base, &number) ||
-		    __builtin_add_overflow(number, digit, &number))
-			break;
-	}
-	c->bad = true;
-	return 0;
-}
-
-/* The rest of the line, without its newline. */
-static const char *maps_rest(struct cursor *c, size_t *ret_size)
-{
-	size_t left = cursor_left(c);
-	const void *newline = left ? memchr(c->at, '\n', left) : NULL;
-	size_t size = newline ? (size_t)((const u8 *)newline - c->at) : left;
-	const char *rest = cursor_take(c, size);
-
-	if (newline)
-		cursor_take(c, 1);
-	*ret_size = size;
-	return rest;
-}
-
-/* A newline is the one character that the kernel escapes, a backslash in a name is not. */
-static char *maps_path(const char *text, size_t size)
-{
-	static const char escape[] = "\\012";
-	const size_t escape_size = sizeof(escape) - 1;
-
-	while (size && *text == ' ') {
-		text++;
-		size--;
-	}
-
-	char *path = malloc(size + 1);
-	size_t path_size = 0;
-	for (size_t i = 0; path && i < size; i++) {
-		bool escaped = size - i >= escape_size && !memcmp(text + i, escape, escape_size);
-
-		path[path_size++] = escaped ? '\n' : text[i];
-		i += escaped ? escape_size - 1 : 0;
-	}
-	if (path)
-		path[path_size] = 0;
-	return path;
-}
-
-/* 1: an executable range; 0: another one. */
-static int maps_line(struct cursor *c, struct mapping *ret)
-{
-	struct mapping mapping = {.start = maps_number(c, 16, '-')};
-	size_t rest_size;
-
-	mapping.end = maps_number(c, 16, ' ');
-	const char *permissions = cursor_take(c, 5);
-	if (!permissions || mapping.start >= mapping.end)
-		return -EINVAL;
-	if (permissions[2] != 'x') {
-		maps_rest(c, &rest_size);
+	if (!mapping_is_nameless(mapping))
 		return 0;
-	}
-
-	mapping.file_offset = maps_number(c, 16, ' ');
-	mapping.dev_major = maps_number(c, 16, ':');
-	mapping.dev_minor = maps_number(c, 16, ' ');
-	mapping.inode = maps_number(c, 10, ' ');
-	if (c->bad)
-		return -EINVAL;
-
-	const char *rest = maps_rest(c, &rest_size);
-	mapping.path = maps_path(rest, rest_size);
-	if (!mapping.path)
-		return -ENOMEM;
-	*ret = mapping;
-	return 1;
+	if (before && mapping_origin_of_neighbour(&before->mapping, mapping, &origin))
+		best = before;
+	if (behind && (!best || (behind->is_executable && !best->is_executable)) &&
+	    mapping_origin_of_neighbour(&behind->mapping, mapping, &origin))
+		best = behind;
+	if (!best)
+		return 0;
+	int err = maps_line_path(best, &origin.path);
+	if (err)
+		return err;
+	err = mapping_origin_new(&origin, &mapping->origin);
+	free(origin.path);
+	return err;
 }
 
-/* A file that was opened for a range stays opened for the same range of the same file. */
-static void mapping_table_keep_files(struct mapping_table *table, struct mapping_table *old)
+static int mapping_table_put_line(struct mapping_table *table, const struct maps_line *before,
+				  const struct maps_line *line, const struct maps_line *behind)
 {
-	for (size_t i = 0; i < table->cnt; i++) {
-		struct mapping *mapping = &table->at[i];
-		struct mapping *before = mapping_table_find(old, mapping->start);
+	struct mapping mapping = line->mapping;
 
-		if (!before || !before->file || !mapping_is_same(before, mapping))
-			continue;
-		mapping->file = mapped_file_ref(before->file);
-	}
+	int err = maps_line_path(line, &mapping.path);
+	if (!err)
+		err = maps_find_origin(before, behind, &mapping);
+	if (!err)
+		err = mapping_table_put(table, &mapping);
+	if (err)
+		mapping_deinit(&mapping);
+	return err;
 }
 
 static int mapping_table_parse_lines(struct mapping_table *table, struct cursor *c)
 {
-	while (cursor_left(c)) {
-		struct mapping mapping;
-		int got = maps_line(c, &mapping);
+	struct maps_line before = {0}, line, behind;
+	u64 end = 0; /* of the ranges that follow upon `before` without a gap and are no file */
+	bool is_last = !cursor_left(c), is_full = false;
 
-		if (got < 0)
-			return got;
-		if (!got)
+	int err = is_last ? 0 : maps_line_parse(c, &line);
+	for (; !err && !is_last; line = behind) {
+		is_last = !cursor_left(c);
+		err = is_last ? 0 : maps_line_parse(c, &behind);
+		if (err)
+			break;
+		if (line.is_executable && !is_full) {
+			bool touches = !is_last && behind.mapping.start == line.mapping.end;
+
+			err = mapping_table_put_line(table, end == line.mapping.start ? &before : NULL, &line,
+						     touches ? &behind : NULL);
+			/* What lies beyond the bound counts as an unknown address, should it ever be sampled. */
+			is_full = err == -ENOSPC;
+			err = is_full ? 0 : err;
+		}
+		if (line.mapping.inode || end != line.mapping.start)
+			before = line;
+		end = line.mapping.end;
+	}
+	return err;
+}
+
+/* What was found out about a range holds for the same range of the same file. */
+static int mapping_table_keep(struct mapping_table *table, struct mapping_table *old)
+{
+	for (size_t i = 0; i < table->cnt; i++) {
+		struct mapping *mapping = &table->at[i];
+		const struct mapping *known = mapping_table_find(old, mapping->start);
+
+		if (!known || !mapping_is_same(known, mapping))
 			continue;
-		int err = mapping_table_put(table, &mapping);
-		if (!err)
-			continue;
-		mapping_deinit(&mapping);
-		/* What lies beyond the bound counts as an unknown address, should it ever be sampled. */
-		return err == -ENOSPC ? 0 : err;
+		if (known->origin) {
+			struct mapping_origin *origin;
+			int err = mapping_origin_new(known->origin, &origin);
+
+			if (err)
+				return err;
+			mapping_origin_free(mapping->origin);
+			mapping->origin = origin;
+			mapping->file_offset = known->file_offset;
+			mapping->file_failed = known->file_failed;
+		}
+		if (known->file)
+			mapping->file = mapped_file_ref(known->file);
 	}
 	return 0;
+}
+
+static bool mapping_table_is_same(const struct mapping_table *a, const struct mapping_table *b)
+{
+	bool is_same = a->cnt == b->cnt;
+
+	for (size_t i = 0; is_same && i < a->cnt; i++)
+		is_same = mapping_is_same(&a->at[i], &b->at[i]) && path_is_same(a->at[i].path, b->at[i].path) &&
+			  (a->at[i].origin || !b->at[i].origin);
+	return is_same;
 }
 
 int mapping_table_parse(struct mapping_table **table, const char *maps, size_t size)
@@ -360,7 +417,11 @@ int mapping_table_parse(struct mapping_table **table, const char *maps, size_t s
 	int err = mapping_table_parse_lines(parsed, &c);
 	if (err)
 		return err;
-	mapping_table_keep_files(parsed, *table);
+	if (mapping_table_is_same(*table, parsed))
+		return 0;
+	err = mapping_table_keep(parsed, *table);
+	if (err)
+		return err;
 	mapping_table_unref(*table);
 	*table = take(parsed);
 	return 0;

@@ -5,6 +5,10 @@
  * A mapping turns an address seen at run time into an offset in a file. Ranges
  * are half open. A table keeps only executable ranges, sorted, without overlaps:
  * a later mapping replaces what it covers, as in the kernel.
+ *
+ * Whoever holds a reference sees by the pointer whether a process's ranges changed:
+ * a table that is shared is never changed but replaced, and one that stayed the
+ * same stays where it is. (Opened files are filled in without that.)
  */
 #ifndef PYPROF_MAPPING_H
 #define PYPROF_MAPPING_H
@@ -16,6 +20,7 @@
 #include "pyprof/types.h"
 
 struct mapped_file; /* process/mapped_file.h */
+struct mapping_origin; /* process/mapping_origin.h */
 
 /* Ranges in one table: a JIT that never stops, or a program out to hurt, gets no more of our memory. */
 #define MAPPING_TABLE_MAX 16384
@@ -28,6 +33,7 @@ struct mapping {
 	char *path; /* as the kernel prints it: with " (deleted)", "[vdso]", "" for anonymous; owned */
 	struct mapped_file *file; /* NULL until somebody asked for it; a reference of ours */
 	bool file_failed; /* asked, and there is none */
+	struct mapping_origin *origin; /* a file that this memory may be a copy of; NULL: none; owned */
 };
 
 struct mapping_table;
@@ -39,14 +45,15 @@ void mapping_table_unref(struct mapping_table *table);
 DEFINE_CLEANUP(mapping_table, struct mapping_table *, mapping_table_unref)
 
 /*
- * Text of /proc/PID/maps (paths are escaped by the kernel: \012). *table becomes a table of its own, which keeps the
- * opened files of ranges that stayed; on failure nothing changes. Ranges beyond MAPPING_TABLE_MAX are left out.
+ * Text of /proc/PID/maps (paths are escaped by the kernel: \012). If it says something new, *table becomes a table of
+ * its own, which keeps the opened files of ranges that stayed; on failure nothing changes. Ranges beyond
+ * MAPPING_TABLE_MAX are left out.
  */
 int mapping_table_parse(struct mapping_table **table, const char *maps, size_t size);
 
 /*
- * A new mapping, which the table copies (path included; `file` is ignored). *table may be replaced by a copy of its own.
- * -ENOSPC beyond MAPPING_TABLE_MAX.
+ * A new mapping, which the table copies (path included; `file` and `origin` are ignored). *table may be replaced by a
+ * copy of its own. -ENOSPC beyond MAPPING_TABLE_MAX.
  */
 int mapping_table_insert(struct mapping_table **table, const struct mapping *mapping);
 
