@@ -48,6 +48,8 @@ struct profiler {
 	u64 start_ns, stop_ns, start_realtime_ns, first_sample_ns;
 	u64 begin_ns; /* of all, loading included */
 	u64 samples, python_samples, python_complete;
+	struct native_truth native;
+	struct merge_truth merge;
 	u64 incomplete[LOSS_CNT];
 	struct truth gone; /* of processes that were retired: how many, and their versions */
 	u64 lost_here[LOSS_CNT]; /* by user space; the kernel side has its own */
@@ -58,13 +60,15 @@ static int on_record(void *ctx, const struct record *record);
 /* Everything that counts and names; the kernel side and what is known of processes are apart. */
 static int tables_open(struct profiler *p)
 {
+	const struct assembler_options assembler = {.native = p->options.native};
+
 	int err = profile_tables_new(&p->tables);
 
 	if (!err)
 		err = profile_new(&p->tables, &p->profile);
 	if (!err)
 		err = symbolizer_new(&p->tables, p->processes, &p->symbolizer);
-	return err ? err : assembler_new(&p->tables, p->symbolizer, &p->assembler);
+	return err ? err : assembler_new(&assembler, &p->tables, p->symbolizer, &p->assembler);
 }
 
 static void tables_close(struct profiler *p)
@@ -198,6 +202,23 @@ static void incomplete_count(struct profiler *p, u32 losses)
 		p->incomplete[__builtin_ctz(losses)]++;
 }
 
+static void sample_count(struct profiler *p, const struct sample *sample, const struct assembled *assembled,
+			 bool by_fallback, enum loss doubt)
+{
+	p->samples++;
+	if (assembled->losses)
+		incomplete_count(p, assembled->losses);
+	if (sample->thread_state || doubt != LOSS_NONE) {
+		p->python_samples++;
+		p->python_complete += !assembled->python_losses;
+	}
+	p->native.samples += assembled->has_native;
+	p->native.complete += assembled->native_complete;
+	p->native.fallback += by_fallback;
+	p->merge.verified += assembled->merge == MERGE_VERIFIED;
+	p->merge.unmerged += assembled->merge == MERGE_UNMERGED;
+}
+
 /* Everything was forgotten: the sample under way is the price. */
 static void parts_forget(struct profiler *p)
 {
@@ -215,7 +236,8 @@ static int sample_lost(struct profiler *p, int err)
 static int on_sample(struct profiler *p, const struct sample *sample)
 {
 	struct process *process = process_table_find(p->processes, &sample->process);
-	u32 stack, origin, losses, python_losses;
+	struct assembled assembled;
+	u32 origin;
 	int err = 0;
 
 	if (!p->first_sample_ns)
@@ -234,21 +256,15 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 		page_touch(process, sample->fault_address);
 	}
 
-	err = assembler_stack(p->assembler, process, sample, doubt, &stack, &losses, &python_losses);
+	err = assembler_stack(p->assembler, process, sample, NULL, doubt, &assembled);
 	if (!err)
 		err = sample_origin(p, sample, &origin);
 	if (!err)
-		err = profile_add(p->profile, origin, stack, 1);
+		err = profile_add(p->profile, origin, assembled.stack, 1);
 	if (err)
 		return sample_lost(p, err);
 
-	p->samples++;
-	if (losses)
-		incomplete_count(p, losses);
-	if (sample->thread_state || doubt != LOSS_NONE) {
-		p->python_samples++;
-		p->python_complete += !python_losses;
-	}
+	sample_count(p, sample, &assembled, false, doubt);
 	return 0;
 }
 
@@ -546,6 +562,8 @@ void profiler_truth(struct profiler *p, struct truth *ret)
 	memcpy(ret->incomplete, p->incomplete, sizeof(ret->incomplete));
 	ret->python_samples = p->python_samples;
 	ret->python_complete = p->python_complete;
+	ret->native = p->native;
+	ret->merge = p->merge;
 	ret->start_realtime_ns = p->start_realtime_ns;
 	ret->seconds = (double)(end - p->start_ns) / NS_PER_S;
 	ret->first_sample_s = p->first_sample_ns ? (double)(p->first_sample_ns - p->begin_ns) / NS_PER_S : 0;

@@ -11,11 +11,27 @@
 
 struct strbuf;
 
+/* Of samples with a native stack. */
+struct native_truth {
+	u64 samples;
+	u64 complete; /* it reached the thread's first frame */
+	u64 fallback; /* finished by libunwind */
+};
+
+/* Of samples with both Python frames and a native stack: how the runs of Python frames got their places. */
+struct merge_truth {
+	u64 verified; /* each by its anchor on the stack, or it lies outward of where the walk ended */
+	u64 counted; /* by their number and order alone */
+	u64 unmerged; /* not all of them got one */
+};
+
 struct truth {
 	u64 samples; /* in the profile */
 	u64 lost[LOSS_CNT]; /* absent from it, by reason */
 	u64 incomplete[LOSS_CNT]; /* in it, with an [unknown] or [truncated] frame */
 	u64 python_samples, python_complete;
+	struct native_truth native;
+	struct merge_truth merge;
 	u64 start_realtime_ns;
 	double seconds, first_sample_s;
 	u32 hz, cpus;
