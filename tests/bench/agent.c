@@ -33,21 +33,36 @@ static _Noreturn void agent_failed(const char *what)
 	bench_die("the profiler %s", what);
 }
 
-struct agent agent_start(u32 hz)
+struct agent agent_start_with(const struct agent_options *options)
 {
 	const char *program = getenv("PYPROF_BPF");
 	char stats[256], log[256], rate[16];
+	const char *argv[16] = {program ? program : "build/pyprof-bpf", "--all", "-F", rate, "--stats", stats};
+	u32 cnt = 6;
 
 	scratch_path("stats.json", stats, sizeof(stats));
 	scratch_path("agent.log", log, sizeof(log));
-	snprintf(rate, sizeof(rate), "%u", hz);
+	snprintf(rate, sizeof(rate), "%u", options->hz);
 	remove(stats);
-
-	const char *argv[] = {
-		program ? program : "build/pyprof-bpf", "--all", "-F", rate, "-o", "/dev/null", "--stats", stats, NULL};
+	if (options->native) {
+		argv[cnt++] = "--native";
+		argv[cnt++] = options->native;
+	}
+	argv[cnt++] = options->window ? "--window" : "-o";
+	argv[cnt++] = options->window ? options->window : options->folded ? options->folded : "/dev/null";
+	if (!options->window) {
+		argv[cnt++] = "--format";
+		argv[cnt++] = "folded";
+	}
 	u64 start_ns = clock_monotonic_ns();
 
-	return (struct agent){.pid = child_start(argv, ANY_CPU, log), .start_ns = start_ns};
+	return (struct agent){.pid = child_start_into(argv, ANY_CPU, options->window ? options->folded : NULL, log),
+			      .start_ns = start_ns};
+}
+
+struct agent agent_start(u32 hz)
+{
+	return agent_start_with(&(struct agent_options){.hz = hz});
 }
 
 void agent_wait_sampling(const struct agent *agent)
@@ -116,4 +131,9 @@ double stats_number(const json_t *stats, const char *key)
 	if (!json_is_number(value))
 		bench_die("the profiler's statistics have no number `%s`", key);
 	return json_number_value(value);
+}
+
+double stats_number_in(const json_t *stats, const char *object, const char *key)
+{
+	return stats_number(json_object_get(stats, object), key);
 }

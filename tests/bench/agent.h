@@ -20,7 +20,16 @@ struct agent_cost {
 	u64 sample_ns, samples; /* of the sampling program alone */
 };
 
-/* Samples everything at this rate and throws the profile away. */
+struct agent_options {
+	u32 hz;
+	const char *native; /* of --native; NULL: the profiler's default */
+	const char *folded; /* file for the profile; NULL: it is thrown away */
+	const char *window; /* seconds: `folded` becomes a stream of such windows; NULL: one profile at the end */
+};
+
+/* Samples everything. */
+struct agent agent_start_with(const struct agent_options *options);
+/* At this rate, and throws the profile away. */
 struct agent agent_start(u32 hz);
 
 /* Returns when the sampling program has run: the first interrupt was taken. */
@@ -36,5 +45,7 @@ struct agent_cost agent_cost_over(const struct agent *agent, double seconds);
 json_t *agent_stop(const struct agent *agent);
 
 double stats_number(const json_t *stats, const char *key);
+/* Of a member that is an object. */
+double stats_number_in(const json_t *stats, const char *object, const char *key);
 
 #endif

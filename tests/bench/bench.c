@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 void bench_line(const char *name, double value, const char *unit, double goal)
 {
 	printf("%s\t%.3f\t%s\t", name, value, unit);
@@ -78,6 +80,14 @@ void bench_sleep(double seconds)
 
 	while (nanosleep(&rest, &rest) && errno == EINTR)
 		;
+}
+
+u64 bench_cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
 u32 bench_cpu_cnt(void)

@@ -25,6 +25,8 @@ u32 bench_times(u32 quick);
 const char *bench_scratch(void);
 
 void bench_sleep(double seconds);
+/* CPU time of this process. */
+u64 bench_cpu_ns(void);
 u32 bench_cpu_cnt(void);
 
 double bench_median(double *values, u32 cnt);

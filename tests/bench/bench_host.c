@@ -4,19 +4,15 @@
  * are Python services, and time and CPU from start to the first sample with 300
  * alive. Both are looked at from outside and compared with --stats.
  */
-#include <ctype.h>
-#include <dirent.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "tests/bench/agent.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/child.h"
+#include "tests/bench/host.h"
 #include "tests/bench/program_cost.h"
-#include "tests/bench/workload.h"
 
 #define PYTHON_CNT     20
 #define MEMORY_CNT     100
@@ -28,56 +24,6 @@
 #define MAPS_GOAL_MB   32
 #define FIRST_GOAL_S   0.5
 #define FIRST_CPU_GOAL 0.5
-
-struct host {
-	pid_t pid[START_CNT];
-	u32 cnt;
-};
-
-static void host_add_services(struct host *host, u32 cnt)
-{
-	char script[256], seed[16];
-
-	workload_script("service.py", script, sizeof(script));
-	for (u32 i = 0; i < cnt; i++) {
-		const char *argv[] = {workload_python(), script, seed, NULL};
-
-		snprintf(seed, sizeof(seed), "%u", i);
-		host->pid[host->cnt++] = child_start(argv, ANY_CPU, NULL);
-	}
-}
-
-static void host_add_sleepers(struct host *host, u32 cnt)
-{
-	static const char *const argv[] = {"sleep", "3600", NULL};
-
-	for (u32 i = 0; i < cnt; i++)
-		host->pid[host->cnt++] = child_start(argv, ANY_CPU, NULL);
-}
-
-static void host_stop(struct host *host)
-{
-	for (u32 i = 0; i < host->cnt; i++)
-		child_stop(host->pid[i], SIGKILL);
-}
-
-/* Processes with memory of their own; kernel threads, which have no command line, cost nothing to find. */
-static u32 processes_alive(void)
-{
-	_cleanup_(directory) DIR *directory = opendir("/proc");
-	u32 cnt = 0;
-
-	for (struct dirent *entry; directory && (entry = readdir(directory));) {
-		char path[300];
-
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
-		_cleanup_(stream) FILE *file = fopen(path, "re");
-		cnt += file && fgetc(file) != EOF;
-	}
-	return cnt;
-}
 
 static double peak_rss_mb(pid_t pid)
 {
@@ -134,15 +80,14 @@ int main(void)
 {
 	_cleanup_(fd) int statistics = program_cost_enable();
 	struct host host = {0};
-	u32 others = processes_alive() - 1; /* not us */
 
 	host_add_services(&host, PYTHON_CNT);
-	host_add_sleepers(&host, others < MEMORY_CNT - PYTHON_CNT ? MEMORY_CNT - PYTHON_CNT - others : 0);
+	host_fill(&host, MEMORY_CNT);
 	bench_sleep(2); /* until they have imported what they need */
 	bench_note("memory: %u processes alive, %u of them Python services", processes_alive(), PYTHON_CNT);
 	measure_memory();
 
-	host_add_sleepers(&host, START_CNT - host.cnt);
+	host_fill(&host, START_CNT);
 	bench_sleep(1);
 	bench_note("start: %u processes alive", processes_alive());
 	measure_start();

@@ -62,19 +62,24 @@ static double speed_when_interrupted(const struct workload *workload, u32 hz)
 	return speed;
 }
 
-/* What alternates with nothing. */
+/* What alternates with nothing, on which workload: the second has 30 native frames (bench_native.c). */
 static const struct disturbance {
 	const char *name;
 	double (*speed)(const struct workload *workload, u32 hz);
+	const char *kind;
+	u32 cnt;
 	bool has_goal;
+	u32 rounds;
 } disturbances[] = {
-	{"slowdown", speed_when_profiled, true},
-	{"slowdown_of_an_empty_program", speed_when_interrupted, false},
+	{"slowdown", speed_when_profiled, "python", 0, true, 6},
+	{"slowdown_of_an_empty_program", speed_when_interrupted, "python", 0, false, 6},
+	{"slowdown_with_30_native_frames", speed_when_profiled, "levels", 11, false, 4},
 };
 
-static void measure(const struct workload *workload, const struct disturbance *disturbance, const struct rate *rate)
+static void measure(const struct disturbance *disturbance, const struct rate *rate)
 {
-	u32 rounds = bench_times(6);
+	struct workload *workload = workload_start_kind(DEPTH, disturbance->kind, disturbance->cnt);
+	u32 rounds = bench_times(disturbance->rounds);
 	double slowdown[MAX_ROUNDS];
 	char name[64];
 	double before = workload_speed(workload, WINDOW_S);
@@ -86,6 +91,7 @@ static void measure(const struct workload *workload, const struct disturbance *d
 		slowdown[i] = 100 * (1 - with / ((before + after) / 2));
 		before = after;
 	}
+	workload_stop(workload);
 	snprintf(name, sizeof(name), "%s_%uhz", disturbance->name, rate->hz);
 	bench_line(name, bench_median(slowdown, rounds), "%", disturbance->has_goal ? rate->goal_percent : NO_GOAL);
 	snprintf(name, sizeof(name), "%s_%uhz_spread", disturbance->name, rate->hz);
@@ -96,11 +102,8 @@ int main(void)
 {
 	if (interrupts_have_their_own_time())
 		bench_note("this kernel accounts for interrupts apart: the slowdown below leaves them out");
-	struct workload *workload = workload_start(DEPTH);
-
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
 		for (size_t d = 0; d < sizeof(disturbances) / sizeof(disturbances[0]); d++)
-			measure(workload, &disturbances[d], &rates[i]);
-	workload_stop(workload);
+			measure(&disturbances[d], &rates[i]);
 	return 0;
 }

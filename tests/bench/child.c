@@ -16,10 +16,17 @@
 #include "base/clock.h"
 #include "tests/bench/bench.h"
 
-static _Noreturn void become(const char *const argv[], int cpu, const char *log, pid_t parent)
+static int open_output(const char *path)
 {
-	int out = open(log ? log : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	int in = open("/dev/null", O_RDONLY);
+	return open(path ? path : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+/* out NULL: where the log goes. */
+static _Noreturn void become(const char *const argv[], int cpu, const char *out, const char *log, pid_t parent)
+{
+	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int log_fd = open_output(log);
+	int out_fd = out ? open_output(out) : log_fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -32,13 +39,18 @@ static _Noreturn void become(const char *const argv[], int cpu, const char *log,
 		sched_setaffinity(0, sizeof(set), &set);
 	}
 	dup2(in, STDIN_FILENO);
-	dup2(out, STDOUT_FILENO);
-	dup2(out, STDERR_FILENO);
+	dup2(out_fd, STDOUT_FILENO);
+	dup2(log_fd, STDERR_FILENO);
 	execvp(argv[0], (char *const *)argv);
 	_exit(127);
 }
 
 pid_t child_start(const char *const argv[], int cpu, const char *log)
+{
+	return child_start_into(argv, cpu, NULL, log);
+}
+
+pid_t child_start_into(const char *const argv[], int cpu, const char *out, const char *log)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
@@ -46,7 +58,7 @@ pid_t child_start(const char *const argv[], int cpu, const char *log)
 	if (pid < 0)
 		bench_die("cannot fork: %s", strerror(errno));
 	if (!pid)
-		become(argv, cpu, log, parent);
+		become(argv, cpu, out, log, parent);
 	return pid;
 }
 

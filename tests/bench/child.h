@@ -14,6 +14,8 @@
 
 /* Its output goes to `log`, NULL: nowhere. Gives up when it cannot be started. */
 pid_t child_start(const char *const argv[], int cpu, const char *log);
+/* The same, with its stdout apart in `out`. */
+pid_t child_start_into(const char *const argv[], int cpu, const char *out, const char *log);
 
 /* Its CPU time so far, all threads, user and system. */
 u64 child_cpu_ns(pid_t pid);

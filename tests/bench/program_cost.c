@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -114,5 +115,35 @@ u64 map_size_of_process(pid_t pid)
 	objects_of_process(pid, "map_id: %u", &maps);
 	for (u32 i = 0; i < maps.cnt; i++)
 		sum += maps.size[i];
+	return sum;
+}
+
+/* The second page of a ring buffer begins with the producer's position, which only grows (linux/bpf.h). */
+static u64 ring_written(u32 id)
+{
+	_cleanup_(fd) int fd = bpf_map_get_fd_by_id(id);
+	struct bpf_map_info info = {0};
+	u32 size = sizeof(info);
+	size_t page = getpagesize();
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || info.type != BPF_MAP_TYPE_RINGBUF)
+		return 0;
+	const u64 *position = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, page);
+	if (position == MAP_FAILED)
+		bench_die("cannot look at a ring buffer");
+	u64 written = *(const volatile u64 *)position;
+
+	munmap((void *)position, page);
+	return written;
+}
+
+u64 ring_written_of_process(pid_t pid)
+{
+	struct objects maps;
+	u64 sum = 0;
+
+	objects_of_process(pid, "map_id: %u", &maps);
+	for (u32 i = 0; i < maps.cnt; i++)
+		sum += ring_written(maps.id[i]);
 	return sum;
 }

@@ -26,6 +26,9 @@ struct program_cost program_cost_of_process(pid_t pid, const char *name);
 /* Memory of the maps that process pid holds open. */
 u64 map_size_of_process(pid_t pid);
 
+/* Bytes that were written so far to the ring buffers that process pid holds open, their headers included. */
+u64 ring_written_of_process(pid_t pid);
+
 static inline struct program_cost program_cost_since(struct program_cost now, struct program_cost then)
 {
 	return (struct program_cost){.run_ns = now.run_ns - then.run_ns, .runs = now.runs - then.runs};

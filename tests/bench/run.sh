@@ -12,8 +12,9 @@ build=$1
 shift
 BENCH_DIR=$(dirname "$0")
 BENCH_EMPTY=$build/tests/bench/empty.bpf.o
+BENCH_LEVELS=$(realpath "$build/tests/bench/levels.so")
 PYPROF_BPF=${PYPROF_BPF:-$build/pyprof-bpf}
-export BENCH_DIR BENCH_EMPTY PYPROF_BPF
+export BENCH_DIR BENCH_EMPTY BENCH_LEVELS PYPROF_BPF
 
 die() {
 	echo "bench: $*" >&2
@@ -31,6 +32,16 @@ find_python() {
 		done
 	done
 	die "no CPython from 3.11 on is here; set BENCH_PYTHON"
+}
+
+# The file that holds the interpreter, itself or its libpython: the most code that it maps.
+find_interpreter() {
+	"$BENCH_PYTHON" -c '
+def size(line):
+    start, end = line.split()[0].split("-")
+    return int(end, 16) - int(start, 16)
+
+print(max((line for line in open("/proc/self/maps") if " r-xp " in line), key=size).split()[-1])'
 }
 
 rate_source() {
@@ -58,7 +69,8 @@ BENCH_PYTHON=${BENCH_PYTHON:-$(find_python)}
 BENCH_SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/pyprof-bench.XXXXXX")
 trap 'rm -rf "$BENCH_SCRATCH"' EXIT
 trap 'exit 130' INT TERM
-export BENCH_PYTHON BENCH_SCRATCH
+BENCH_INTERPRETER=$(find_interpreter)
+export BENCH_PYTHON BENCH_INTERPRETER BENCH_SCRATCH
 
 facts
 status=0

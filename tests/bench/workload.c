@@ -65,18 +65,24 @@ static void wait_for_work(const struct workload *workload, u32 i)
 
 struct workload *workload_start(u32 depth)
 {
+	return workload_start_kind(depth, "python", 0);
+}
+
+struct workload *workload_start_kind(u32 depth, const char *kind, u32 cnt)
+{
 	struct workload *workload = calloc(1, sizeof(*workload));
-	char script[256], counter[256], calls[16];
+	char script[256], counter[256], calls[16], kind_cnt[16];
 
 	if (!workload)
 		bench_die("no memory");
 	workload->cnt = bench_cpu_cnt();
 	workload_script("depth.py", script, sizeof(script));
 	snprintf(calls, sizeof(calls), "%u", depth);
+	snprintf(kind_cnt, sizeof(kind_cnt), "%u", cnt);
 	for (u32 i = 0; i < workload->cnt; i++) {
 		workload->done[i] = counter_new(i, counter, sizeof(counter));
 
-		const char *argv[] = {workload_python(), script, calls, counter, NULL};
+		const char *argv[] = {workload_python(), script, calls, counter, kind, kind_cnt, NULL};
 
 		workload->pid[i] = child_start(argv, i, NULL);
 	}

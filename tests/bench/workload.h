@@ -12,6 +12,8 @@ struct workload;
 
 /* Returns when all of them work. */
 struct workload *workload_start(u32 depth);
+/* The same with C code between and below: depth.py says which kinds there are. */
+struct workload *workload_start_kind(u32 depth, const char *kind, u32 cnt);
 void workload_stop(struct workload *workload);
 
 /* Pieces of work done so far, and the CPU time that went into them. */
