@@ -321,6 +321,11 @@ static int read_go(const struct look *look, bool *ret)
 
 static int look_all(const struct look *look, struct elf_cfi *cfi)
 {
+	GElf_Ehdr header;
+
+	if (!gelf_getehdr(look->elf, &header))
+		return -ENOEXEC;
+	cfi->machine = header.e_machine;
 	int err = read_segments(look, cfi);
 	if (!err)
 		err = read_sections(look, cfi);

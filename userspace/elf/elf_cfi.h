@@ -34,6 +34,7 @@ struct elf_cfi {
 	struct code_range *segments; /* what is mapped executable */
 	struct code_range *sections; /* what is meant to be: the same as segments without section headers */
 	size_t segment_cnt, section_cnt;
+	u16 machine; /* e_machine */
 	bool go; /* made by Go's compiler, which keeps frame pointers */
 };
 

@@ -10,6 +10,8 @@
 #include "pyprof/unwind.h"
 #include "unwind/cfi.h"
 
+#define CFI_RULE_MACHINE EM_X86_64 /* <elf.h> */
+
 /* Pure, and never wrong: what cannot be said exactly is UNWIND_UNSUPPORTED. state NULL (malformed) too. */
 struct unwind_rule cfi_rule_of(const struct cfi_cie *cie, const struct cfi_state *state);
 

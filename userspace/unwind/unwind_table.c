@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "unwind/unwind_table.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,23 @@
 #include "elf/elf_cfi.h"
 #include "unwind/cfi.h"
 #include "unwind/cfi_rule.h"
+#include "unwind/known_code.h"
 #include "unwind/rule_set.h"
 #include "unwind/span_list.h"
 
+/*
+ * Known code is looked for in code that has no rule, in pieces longer than padding, and
+ * in all code of files with .debug_frame: Go and musl say of their returns from signal
+ * handlers that they are ordinary functions.
+ */
+#define MIN_GAP_SIZE	 32
+#define SCAN_CHUNK_SIZE	 (64u << 10)
+#define MAX_SCANNED_SIZE (64ull << 20)
+
 struct builder {
+	struct elf_file *file;
 	struct elf_cfi *cfi;
+	u64 scanned_size;
 	struct span_list spans;
 	struct rule_set rules;
 	u32 fde_cnt;
@@ -101,6 +114,96 @@ static int builder_add_section(struct builder *builder, const struct elf_cfi_sec
 			return err;
 	}
 	return span_list_settle(&builder->spans);
+}
+
+/*
+ * Code that is known by its bytes
+ */
+
+/* What holds from address on is to begin there, so that something else can end there. */
+static int builder_begin(struct builder *builder, size_t settled, u64 address)
+{
+	ssize_t i = span_list_find(&builder->spans, settled, address);
+
+	if (i < 0 || span_is_end(builder->spans.at[i]))
+		return span_list_add_end(&builder->spans, address);
+	return span_list_add(&builder->spans, address, span_rule(builder->spans.at[i]));
+}
+
+static int builder_scan_bytes(struct builder *builder, size_t settled, const u8 *bytes, size_t size, u64 address)
+{
+	for (enum known_code code = 0; code < KNOWN_CODE_CNT; code++) {
+		struct known_piece piece = {0};
+
+		while (known_code_next(code, bytes, size, piece.end, &piece)) {
+			u16 rule = rule_set_get(&builder->rules, piece.rule);
+			int err = span_list_add(&builder->spans, address + piece.start, rule);
+
+			if (!err)
+				err = builder_begin(builder, settled, address + piece.end);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* Chunks overlap, so that nothing is cut; what is found twice is the same. */
+static int builder_scan(struct builder *builder, size_t settled, u64 start, u64 end, u8 *chunk)
+{
+	if (end > MAX_SPAN_ADDRESS)
+		return 0;
+	while (start < end && builder->scanned_size < MAX_SCANNED_SIZE) {
+		size_t size = end - start < SCAN_CHUNK_SIZE ? end - start : SCAN_CHUNK_SIZE;
+
+		builder->scanned_size += size;
+		if (elf_file_read(builder->file, start, chunk, size))
+			return 0;
+		int err = builder_scan_bytes(builder, settled, chunk, size, start);
+		if (err || size < SCAN_CHUNK_SIZE)
+			return err;
+		start += size - KNOWN_CODE_SIZE;
+	}
+	return 0;
+}
+
+/* The part of a section from `start` on that has no rule. False: there is no more. */
+static bool next_gap(const struct span_list *spans, size_t settled, u64 end, struct code_range *gap)
+{
+	ssize_t i = span_list_find(spans, settled, gap->end);
+
+	gap->start = gap->end;
+	if (i >= 0 && !span_is_end(spans->at[i])) {
+		while ((size_t)i < settled && !span_is_end(spans->at[i]))
+			i++;
+		gap->start = (size_t)i < settled ? span_address(spans->at[i]) : end;
+	}
+	i++;
+	gap->end = i >= 0 && (size_t)i < settled ? span_address(spans->at[i]) : end;
+	if (gap->end > end)
+		gap->end = end;
+	return gap->start < end;
+}
+
+static int builder_add_known(struct builder *builder, bool everywhere)
+{
+	const struct elf_cfi *cfi = builder->cfi;
+	size_t settled = builder->spans.cnt;
+	_cleanup_(free) u8 *chunk = malloc(SCAN_CHUNK_SIZE);
+	int err = chunk ? 0 : -ENOMEM;
+
+	for (size_t s = 0; s < cfi->section_cnt && !err; s++) {
+		const struct code_range *section = &cfi->sections[s];
+		struct code_range gap = {section->start, section->start};
+
+		if (everywhere)
+			err = builder_scan(builder, settled, section->start, section->end, chunk);
+		while (!everywhere && !err && next_gap(&builder->spans, settled, section->end, &gap)) {
+			if (gap.end - gap.start >= MIN_GAP_SIZE)
+				err = builder_scan(builder, settled, gap.start, gap.end, chunk);
+		}
+	}
+	return err ? err : span_list_settle(&builder->spans);
 }
 
 /*
@@ -248,6 +351,9 @@ static int builder_collect(struct builder *builder, struct unwind_table *table)
 	if (err)
 		return err;
 	table->source = source_of(eh_frame, builder->fde_cnt > eh_frame);
+	err = builder_add_known(builder, builder->fde_cnt > eh_frame);
+	if (err)
+		return err;
 	table->fde_cnt = builder->fde_cnt;
 	table->frame_pointers = cfi->go || !builder->fde_cnt;
 	return 0;
@@ -260,8 +366,11 @@ int unwind_table_build(struct elf_file *file, struct unwind_table **ret)
 	if (!table || !builder)
 		return -ENOMEM;
 
+	builder->file = file;
 	rule_set_init(&builder->rules);
 	int err = elf_cfi_read(file, &builder->cfi);
+	if (!err && builder->cfi->machine != CFI_RULE_MACHINE)
+		err = -ENOEXEC;
 	if (!err)
 		err = builder_collect(builder, table);
 	if (!err)

@@ -33,7 +33,7 @@ struct unwind_table {
 };
 
 /*
- * -E2BIG: more than any real file has. Corrupt parts are left out, never believed.
+ * -ENOEXEC: a file of another machine. -E2BIG: more than any real file has. Corrupt parts are left out, never believed.
  * A file without any CFI gives an empty table with frame_pointers set.
  */
 int unwind_table_build(struct elf_file *file, struct unwind_table **ret);
