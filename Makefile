@@ -119,7 +119,12 @@ $(O)/e2e: $(E2E_OBJS)
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ -lcriterion -ljansson -lutil -lm -o $@
 
-e2e: $(O)/e2e $(O)/pyprof-bpf $(WORKLOADS)
+e2e: $(O)/e2e $(O)/pyprof-bpf $(O)/tools/check_unwind_tables $(WORKLOADS)
+
+# Compares with libdw, which the program does without.
+$(O)/tools/check_unwind_tables: $(O)/tools/check_unwind_tables.o $(CORE_OBJS)
+	$(call say,LD)
+	$(Q)$(CC) $(USER) $^ $(LDLIBS) -ldw -o $@
 
 # Tests need more than the build, installed before anything is made.
 test test-long:
@@ -168,7 +173,7 @@ fuzz-run: $(FUZZERS)
 
 lint:
 	$(Q)tools/check_layers.py
-	$(Q)clang-format --dry-run -Werror $(shell find bpf include userspace tests -name '*.[ch]')
+	$(Q)clang-format --dry-run -Werror $(shell find bpf include userspace tests tools -name '*.[ch]')
 
 clean:
 	$(call say,CLEAN)
@@ -177,4 +182,4 @@ clean:
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(E2E_OBJS) $(BENCHES:=.o) $(BENCH_OBJS) \
-	    $(FUZZ_CORE) $(FUZZERS:$(O)/%=$(O)/fuzz-obj/%.o))
+	    $(FUZZ_CORE) $(FUZZERS:$(O)/%=$(O)/fuzz-obj/%.o) $(O)/tools/check_unwind_tables.o)
