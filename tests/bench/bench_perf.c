@@ -31,7 +31,7 @@ static const struct method {
 	u32 cnt;
 	u32 seconds;
 } methods[] = {
-	{"perf_record_g", "fp", "python", 0, 10},
+	{"perf_record_g", "fp", "python", 0, 6},
 	{"perf_record_dwarf", "dwarf", "levels", 11, 4},
 };
 

@@ -14,7 +14,7 @@
 #include "tests/bench/program_cost.h"
 #include "tests/bench/workload.h"
 
-static const u32 depths[] = {10, 30, 100, 300};
+static const u32 depths[] = {30, 100, 300};
 
 /* goal_us: above the floor, at 30 deep. */
 static const struct rate {

@@ -62,7 +62,7 @@ static double speed_when_interrupted(const struct workload *workload, u32 hz)
 	return speed;
 }
 
-/* What alternates with nothing, on which workload: the second has 30 native frames (bench_native.c). */
+/* What alternates with nothing, and on which workload: bench_native says what `levels` are. */
 static const struct disturbance {
 	const char *name;
 	double (*speed)(const struct workload *workload, u32 hz);
@@ -72,8 +72,8 @@ static const struct disturbance {
 	u32 rounds;
 } disturbances[] = {
 	{"slowdown", speed_when_profiled, "python", 0, true, 6},
-	{"slowdown_of_an_empty_program", speed_when_interrupted, "python", 0, false, 6},
-	{"slowdown_with_30_native_frames", speed_when_profiled, "levels", 11, false, 4},
+	{"slowdown_of_an_empty_program", speed_when_interrupted, "python", 0, false, 5},
+	{"slowdown_with_30_native_frames", speed_when_profiled, "levels", 11, false, 3},
 };
 
 static void measure(const struct disturbance *disturbance, const struct rate *rate)
