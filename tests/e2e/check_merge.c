@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GREENLET  "_greenlet" /* switches stacks, and starts new ones */
 #define MAX_FILES 8 /* one after the other between two Python frames */
 
 /* Stacks as a tree: a node is a Python frame under just these callers. */
@@ -244,7 +245,8 @@ static bool gap_is_start(const struct gap *gap, enum native_shown shown)
 	if (shown == SHOWN_EXTENSIONS)
 		return !gap->cnt;
 	for (size_t i = 0; i < gap->cnt; i++)
-		if (!is_interpreter(gap->frames[i]) && !is_of_everyone(gap->frames[i]))
+		if (!is_interpreter(gap->frames[i]) && !is_of_everyone(gap->frames[i]) &&
+		    !is_of_file(gap->frames[i], GREENLET))
 			return false;
 	return gap_ends_in_eval(gap, shown);
 }
@@ -406,6 +408,31 @@ struct merge_verdict check_order(const struct folded *folded, const struct order
 	return verdict;
 }
 
+struct folded folded_of_python(const struct folded *folded, u64 *ret_split)
+{
+	struct folded ret = {.lines = calloc(folded->cnt + 1, sizeof(*ret.lines)), .cnt = folded->cnt};
+
+	*ret_split = 0;
+	ret.samples = folded->samples;
+	for (size_t i = 0; i < folded->cnt; i++) {
+		const struct folded_line *line = &folded->lines[i];
+		struct folded_line *copy = &ret.lines[i];
+		bool python = false, native = false, split = false;
+
+		*copy = (struct folded_line){.frames = calloc(line->frame_cnt, sizeof(char *)), .count = line->count};
+		for (size_t j = 0; j < line->frame_cnt; j++) {
+			enum frame_kind kind = j ? frame_kind_of(line->frames[j]) : FRAME_MARK;
+			if (kind != FRAME_NATIVE)
+				copy->frames[copy->frame_cnt++] = line->frames[j];
+			split |= kind == FRAME_PYTHON && native;
+			python |= kind == FRAME_PYTHON;
+			native |= kind == FRAME_NATIVE && python;
+		}
+		*ret_split += split ? line->count : 0;
+	}
+	return ret;
+}
+
 /* ---- against a debugger */
 
 const char *native_stack_parse(const char *text, struct native_stack *ret)
@@ -487,44 +514,58 @@ static bool frame_agrees(const char *frame, const struct native_frame *gdbs, u64
 	return symbols_agree(frame, gdbs->symbol);
 }
 
-/* Goes along both; Python frames must come right inside of an eval loop, and in each of gdb's is one. */
-static bool line_agrees(const struct folded_line *line, const struct native_stack *stack, bool *whole, u64 *named)
+/* Native frames outward of the innermost Python frame; 0 too when the line has what is neither. */
+static size_t count_placed(const struct folded_line *line, size_t from)
 {
-	size_t native = 0, eval = 0;
-	bool after_python = false;
+	size_t native = 0, placed = 0;
 
-	for (size_t i = stack->cnt; i-- > 0 && !eval;)
-		eval = is_eval(&stack->at[i]) ? i + 1 : 0;
-	*named = 0;
-	*whole = true;
-	for (size_t i = 1; i < line->frame_cnt; i++) {
+	for (size_t i = from; i < line->frame_cnt; i++) {
 		enum frame_kind kind = frame_kind_of(line->frames[i]);
 
-		if (kind == FRAME_PYTHON) {
-			/* Without symbols (`?`) the eval loops are not known, but where they may be is. */
-			const struct native_frame *above = native ? &stack->at[native - 1] : NULL;
-			if (!above || (!after_python && eval && strcmp(above->symbol, "?") && !is_eval(above)))
-				return false;
-			after_python = true;
-			continue;
-		}
-		if (kind == FRAME_KERNEL)
-			break;
-		if (kind != FRAME_NATIVE)
-			return false;
-		if (native && !after_python && is_eval(&stack->at[native - 1]) && native < eval)
-			return false;
-		after_python = false;
-		if (native == stack->cnt || !frame_agrees(line->frames[i], &stack->at[native], named)) {
-			*whole = false;
-			if (!eval || native < eval)
-				return false;
-			break;
-		}
-		native++;
+		if (kind != FRAME_PYTHON && kind != FRAME_NATIVE && kind != FRAME_KERNEL)
+			return 0;
+		native += kind == FRAME_NATIVE;
+		placed = kind == FRAME_PYTHON ? native : placed;
 	}
-	*whole &= native == stack->cnt;
-	return native >= eval;
+	return placed;
+}
+
+/* Where the running greenlet's own frames begin; the number of frames when there is no such place. */
+static size_t greenlet_start(const struct native_stack *stack)
+{
+	for (size_t i = stack->cnt; i-- > 0;)
+		if (strstr(stack->at[i].symbol, "g_initialstub"))
+			return i;
+	return stack->cnt;
+}
+
+/* A stripped file has no name for its eval loop, so `?` may be one. */
+static bool eval_agrees(const struct native_frame *gdbs, bool before_python)
+{
+	return before_python ? is_eval(gdbs) || !strcmp(gdbs->symbol, "?") : !is_eval(gdbs);
+}
+
+/* Goes along both, out of which Python frames are left that come right inside of an eval loop. */
+static bool line_agrees(const struct folded_line *line, const struct native_stack *stack, bool *whole, u64 *named)
+{
+	bool cut = line->frame_cnt > 2 && !strcmp(line->frames[1], "[greenlet]");
+	size_t start = cut ? greenlet_start(stack) : 0, native = start, placed = start + count_placed(line, 1 + cut);
+	bool same = placed > start && frame_kind_of(line->frames[1 + cut]) == FRAME_NATIVE;
+
+	*named = 0;
+	for (size_t i = 1 + cut; i < line->frame_cnt && same; i++) {
+		if (frame_kind_of(line->frames[i]) != FRAME_NATIVE)
+			continue;
+		bool before_python = i + 1 < line->frame_cnt && frame_kind_of(line->frames[i + 1]) == FRAME_PYTHON;
+		const struct native_frame *gdbs = native < stack->cnt ? &stack->at[native] : NULL;
+		same = gdbs && frame_agrees(line->frames[i], gdbs, named) && eval_agrees(gdbs, before_python);
+		native += same;
+	}
+	*whole = same && native == stack->cnt;
+	for (size_t i = placed; i < stack->cnt; i++) /* a run that we do not have */
+		if (is_eval(&stack->at[i]))
+			return false;
+	return placed > start && native >= placed;
 }
 
 struct stack_verdict check_native_stack(const struct folded *folded, const struct native_stack *stack)

@@ -11,7 +11,7 @@
 
 #include "tests/e2e/check.h"
 
-/* What tests/workloads/order.py says; its first lines explain the format. */
+/* What tests/workloads/orders.py wrote, which explains the format. */
 struct orders;
 
 const char *orders_parse(const char *text, struct orders **ret);
@@ -38,7 +38,8 @@ struct merge_verdict {
 
 struct merge_verdict check_order(const struct folded *folded, const struct orders *orders, enum native_shown shown);
 
-/* Frames of the whole profile, in `name` or `name (file)` form, against each other and a debugger. */
+/* A copy without native frames. *ret_split: samples that had some between two Python frames. */
+struct folded folded_of_python(const struct folded *folded, u64 *ret_split);
 
 /*
  * A thread's native frames as tests/e2e/gdb_stacks.py writes them, outermost first:

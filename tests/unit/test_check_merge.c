@@ -199,6 +199,25 @@ Test(check_merge, a_truth_that_is_none_is_refused)
 		cr_expect_not_null(orders_parse(texts[i], &orders), "'%s'", texts[i]);
 }
 
+Test(check_merge, native_frames_between_python_frames_are_noticed_when_they_are_left_out)
+{
+	struct folded split = folded_from(START EVAL ";a (/a.py:1);malloc (libc.so.6);b (/a.py:1);read_[k]");
+	struct folded whole = folded_from(START EVAL ";a (/a.py:1);b (/a.py:1);malloc (libc.so.6);read_[k]");
+	u64 split_cnt, whole_cnt;
+	struct folded python = folded_of_python(&split, &split_cnt), same = folded_of_python(&whole, &whole_cnt);
+
+	cr_expect_eq(split_cnt, 1);
+	cr_expect_eq(whole_cnt, 0);
+	cr_assert_eq(python.lines[0].frame_cnt, 4);
+	cr_expect_str_eq(python.lines[0].frames[2], "b (/a.py:1)");
+	cr_expect_str_eq(python.lines[0].frames[3], "read_[k]");
+	cr_expect_eq(same.samples, 1);
+	folded_free(&python);
+	folded_free(&same);
+	folded_free(&split);
+	folded_free(&whole);
+}
+
 #define GDB                                      \
 	"_start\tpython3.13\n"                   \
 	"__libc_start_main_impl\tlibc.so.6\n"    \
@@ -210,16 +229,29 @@ Test(check_merge, a_truth_that_is_none_is_refused)
 #define OUTER  "_start (python3.13);__libc_start_main@@GLIBC_2.34 (libc.so.6);"
 #define PYEVAL "_PyEval_EvalFrameDefault (python3.13)"
 
-static struct stack_verdict stack_of(const char *stack)
+__attribute__((format(printf, 1, 0))) static const char *text_with(const char *format, const char *frame)
+{
+	static char text[2000];
+
+	snprintf(text, sizeof(text), format, frame);
+	return text;
+}
+
+static struct stack_verdict stack_in(const char *stack, const char *gdbs)
 {
 	struct folded folded = folded_from(stack);
 	struct native_stack gdb = {0};
 
-	cr_assert_null(native_stack_parse(GDB, &gdb));
+	cr_assert_null(native_stack_parse(gdbs, &gdb));
 	struct stack_verdict verdict = check_native_stack(&folded, &gdb);
 	native_stack_free(&gdb);
 	folded_free(&folded);
 	return verdict;
+}
+
+static struct stack_verdict stack_of(const char *stack)
+{
+	return stack_in(stack, GDB);
 }
 
 Test(check_merge, a_stack_is_the_same_as_the_debuggers_out_to_the_eval_loop_or_wholly)
@@ -258,6 +290,21 @@ Test(check_merge, a_stack_that_is_not_the_debuggers_is_told)
 		cr_expect_eq(verdict.same, 0, "%s", stacks[i]);
 		cr_expect_neq(*verdict.first_other, 0);
 	}
+}
+
+Test(check_merge, a_greenlets_stack_begins_where_the_greenlet_does)
+{
+	static const char gdb[] = GDB "greenlet::UserGreenlet::g_initialstub(void*)\t_greenlet.so\n"
+				      "_PyEval_EvalFrameDefault\tpython3.13\n";
+	static const char start[] = "greenlet::UserGreenlet::g_initialstub(void*) (_greenlet.so)";
+
+	cr_expect_eq(stack_in(text_with("[greenlet];%s;" PYEVAL ";a (/a.py:1)", start), gdb).same, 1);
+	cr_expect_eq(stack_in(text_with("[greenlet];%s;a (/a.py:1)", start), gdb).same, 0);
+	cr_expect_eq(stack_in(text_with("%s;" PYEVAL ";a (/a.py:1)", start), gdb).same, 0);
+	cr_expect_eq(stack_in(text_with("[greenlet];%s;" PYEVAL ";a (/a.py:1)", start), GDB).same, 0);
+	cr_expect_eq(verdict_of("[greenlet];x (_greenlet.so);" EVAL ";" MODULE, SHOWN_ALL).in_order, 1);
+	cr_expect_eq(verdict_of("[greenlet];x (_ssl.so);" EVAL ";" MODULE, SHOWN_ALL).impossible, 1);
+	cr_expect_eq(verdict_of("[greenlet];" MODULE, SHOWN_EXTENSIONS).in_order, 1);
 }
 
 Test(check_merge, a_debuggers_stack_that_is_none_is_refused)

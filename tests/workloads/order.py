@@ -2,19 +2,7 @@
 """order.py TRUTH - Python calls C calls Python, five times over, in every way the standard library has.
 
 Must show: each sample's Python frames are one of the stacks in TRUTH, and between
-two of them stands the C code that TRUTH says, in that order. TRUTH has a stack a
-line, outermost frame first, TABs between frames, each `HOW QUALNAME (FILE)`. HOW is
-how this frame was called:
-
-    =            by the Python frame before it, with no C code between
-    c            by C code of the interpreter
-    c:x,y        by C code of file y, which file x called, which the Python frame
-                 before called; the interpreter's may be anywhere between
-    g            as =, or as c: a generator, while it is made and when it runs
-    ?            not known: not a function of ours
-    ^            it is the first frame
-
-A line that ends in `HOW -` says what C code the frame before calls that calls no Python.
+two of them stands the C code that TRUTH says (orders.py), in that order.
 """
 import asyncio
 import builtins
@@ -28,15 +16,8 @@ import sqlite3
 import sys
 import zlib
 
+import orders
 import truth
-
-
-def c(*files):
-    """Of those that can be a module, only those that are a file of their own."""
-    modules = ("_asyncio", "_hashlib", "_json", "zlib")
-    apart = [file for file in files if file not in modules or getattr(__import__(file), "__file__", None)]
-    return "c:" + ",".join(apart) if apart else "c"
-
 
 HOW = {  # what is called by anything but =
     "<module>": "c",
@@ -48,18 +29,18 @@ HOW = {  # what is called by anything but =
     "Slots.size": "c",
     "by_ctypes.<locals>.in_ctypes": "c:_ctypes,libffi,libc,libffi,_ctypes",
     "by_filter.<locals>.in_filter": "c",
-    "by_json.<locals>.in_json": c("_json"),
+    "by_json.<locals>.in_json": orders.files("_json"),
     "by_map.<locals>.in_map": "c",
     "by_re.<locals>.in_re": "c",
     "by_reduce.<locals>.in_reduce": "c",
     "by_sort.<locals>.in_sort": "c",
     "by_sqlite.<locals>.in_sqlite": "c:_sqlite3,libsqlite3,_sqlite3",
-    "in_async": c("_asyncio").replace("c", "g", 1),
+    "in_async": orders.files("_asyncio").replace("c", "g", 1),
     "in_async_below": "g",
     "in_generator": "g",
     "in_generator_below": "g",
 }
-LEAVES = {"by_zlib": c("zlib", "libz"), "by_hashlib": c("_hashlib", "libcrypto")}
+LEAVES = {"by_zlib": orders.files("zlib", "libz"), "by_hashlib": orders.files("_hashlib", "libcrypto")}
 
 
 def spin(n=20):
@@ -266,37 +247,6 @@ CHAINS = [
     (by_json, by_eq, by_json, by_async, by_sqlite, by_exec, by_re),
     (by_del, by_del, by_reduce, by_reduce, by_property, by_import, by_map),
 ]
-stacks = set()
-
-
-def note(frame, event, _arg):
-    if event == "call" and frame.f_code is not finish.__code__:
-        stack = []
-        while frame:
-            stack.append(frame.f_code)
-            frame = frame.f_back
-        stack = tuple(reversed(stack))
-        stacks.add(stack)
-        if stack[-1] is in_async.__code__:  # its frame shows under its maker for an instant
-            stacks.add(stack[: stack.index(by_async.__code__) + 1] + stack[-1:])
-
-
-def text(code, first):
-    ours = code.co_filename in (__file__, EXECUTED.co_filename, IMPORTED)
-    how = "^" if first else HOW.get(code.co_qualname, "=") if ours else "?"
-    return f"{how} {truth.clean(code.co_qualname)} ({truth.clean(code.co_filename)})"
-
-
-def write(path):
-    rows = set()
-    for stack in stacks:
-        frames = [text(code, not i) for i, code in enumerate(stack)]
-        rows.add("\t".join(frames) + "\n")
-        leaf = LEAVES.get(stack[-1].co_name)
-        if leaf:
-            rows.add("\t".join(frames + [f"{leaf} -\n"]))
-    with open(path, "w", encoding="utf-8") as out:
-        out.writelines(sorted(rows))
 
 
 def body():
@@ -305,8 +255,11 @@ def body():
 
 
 def finish():
-    sys.setprofile(None)
-    write(sys.argv[1])
+    orders.stop()
+    for stack in list(orders.stacks):
+        if stack[-1] is in_async.__code__:  # its frame shows under its maker for an instant
+            orders.stacks.add(stack[: stack.index(by_async.__code__) + 1] + stack[-1:])
+    orders.write(sys.argv[1], {__file__, EXECUTED.co_filename, IMPORTED}, HOW, LEAVES)
     truth.ready()
 
 
@@ -317,7 +270,7 @@ def forever():
         body()
         turn += 1
         if turn == 3:
-            sys.setprofile(note)
+            orders.start()
         elif turn == 6:
             finish()
 

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Python and C in the order in which they called each other. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/e2e/check_merge.h"
+#include "tests/e2e/harness.h"
+#include "tests/e2e/packages.h"
+
+#define HZ 999
+
+E2E_SUITE(merge, 400);
+
+static const char *const native_names[] = {
+	[SHOWN_NONE] = "none",
+	[SHOWN_EXTENSIONS] = "extensions",
+	[SHOWN_ALL] = "all",
+	[SHOWN_ALL_LOOSELY] = "all",
+};
+
+static struct profile sample(const struct place *place, pid_t pid, enum native_shown shown, double seconds)
+{
+	struct child *profiler = profiler_run(seconds + 60, "record", "-p", text_of("%d", (int)pid), "-F",
+					      text_of("%d", HZ), "-d", text_of("%g", seconds), "--native",
+					      native_names[shown], "-o", in_place(place, "out.folded"), "--stats",
+					      in_place(place, "stats.json"), NULL);
+
+	cr_assert_eq(profiler->status, 0, "the profiler ended with %d: %s", profiler->status, child_err(profiler));
+	return profile_read(place);
+}
+
+static struct orders *orders_of(const struct place *place)
+{
+	struct orders *orders = NULL;
+	char *text = file_text(in_place(place, "truth"));
+
+	cr_assert_not_null(text);
+	expect_null_problem(orders_parse(text, &orders), "truth");
+	return orders;
+}
+
+static double percent(u64 part, u64 whole)
+{
+	return 100.0 * (double)part / (double)(whole ? whole : 1);
+}
+
+/* Nothing impossible, and what is counted agrees with what is shown. */
+static struct merge_verdict expect_possible(const char *what, const struct profile *profile,
+					    const struct orders *orders, enum native_shown shown)
+{
+	struct merge_verdict verdict = check_order(&profile->folded, orders, shown);
+	u64 verified = stats_number(profile->stats, "merge", "verified");
+	u64 unmerged = stats_number(profile->stats, "merge", "unmerged");
+
+	printf("%s: %llu samples, %.2f %% in order, %.2f %% unmerged, %.2f %% incomplete, %llu impossible; "
+	       "%.2f %% verified\n",
+	       what, (unsigned long long)verdict.samples, percent(verdict.in_order, verdict.samples),
+	       percent(verdict.unmerged, verdict.samples), percent(verdict.incomplete, verdict.samples),
+	       (unsigned long long)verdict.impossible, percent(verified, verdict.samples));
+	cr_expect_eq(verdict.impossible, 0, "%s: %llu of %llu: %s", what, (unsigned long long)verdict.impossible,
+		     (unsigned long long)verdict.samples, verdict.first_impossible);
+	cr_expect_eq(folded_count(&profile->folded, "[unmerged]"), unmerged, "%s: [unmerged] shown, and counted", what);
+	cr_expect_eq(stats_lost(profile->stats), 0, "%s: lost %llu", what,
+		     (unsigned long long)stats_lost(profile->stats));
+	cr_expect_gt(verdict.samples, FEW, "%s", what);
+	return verdict;
+}
+
+static struct merge_verdict expect_order(const char *what, const struct profile *profile, const struct orders *orders,
+					 enum native_shown shown, int minor)
+{
+	struct merge_verdict verdict = expect_possible(what, profile, orders, shown);
+	u64 verified = stats_number(profile->stats, "merge", "verified");
+	/* 3.12 points to a frame's end of the chain before that is filled in. */
+	u64 needed = minor == 12 ? 997 : 999;
+
+	cr_expect(verdict.in_order * 1000 >= verdict.samples * needed, "%s: only %llu of %llu in order; one is %s",
+		  what, (unsigned long long)verdict.in_order, (unsigned long long)verdict.samples,
+		  verdict.first_incomplete);
+	cr_expect(shown == SHOWN_NONE || verified * 100 >= verdict.samples * 99, "%s: only %llu of %llu verified", what,
+		  (unsigned long long)verified, (unsigned long long)verdict.samples);
+	return verdict;
+}
+
+ParameterizedTestParameters(merge, python_and_c_are_in_the_order_of_their_calls)
+{
+	return pythons_as_parameters();
+}
+
+ParameterizedTest(struct python *python, merge, python_and_c_are_in_the_order_of_their_calls)
+{
+	struct place place = place_in(python->root);
+	struct child *workload = python_start(python, &place, "order.py", text_of("%s/truth", place.inside), NULL);
+	child_ready(workload, 60);
+	struct orders *orders = orders_of(&place);
+
+	struct profile profile = sample(&place, workload->pid, SHOWN_EXTENSIONS, long_run() ? 30 : 3);
+	struct merge_verdict verdict = expect_order(text_of("order, %s", python->name), &profile, orders,
+						    SHOWN_EXTENSIONS, python->minor);
+	cr_expect(verdict.deep * 5 > verdict.samples, "%s: only %llu of %llu go five times from C to Python",
+		  python->name, (unsigned long long)verdict.deep, (unsigned long long)verdict.samples);
+
+	profile = sample(&place, workload->pid, SHOWN_ALL, long_run() ? 30 : 3);
+	expect_order(text_of("order, all native frames, %s", python->name), &profile, orders, SHOWN_ALL, python->minor);
+	cr_expect_eq(stats_number(profile.stats, "native", "samples"), profile.folded.samples);
+	orders_free(orders);
+}
+
+Test(merge, without_native_frames_the_order_is_the_same)
+{
+	struct python python = python_any();
+	struct place place = place_in(python.root);
+	struct child *workload = python_start(&python, &place, "order.py", text_of("%s/truth", place.inside), NULL);
+	child_ready(workload, 60);
+	struct orders *orders = orders_of(&place);
+
+	struct profile profile = sample(&place, workload->pid, SHOWN_NONE, 2);
+	expect_order(text_of("order, no native frames, %s", python.name), &profile, orders, SHOWN_NONE, python.minor);
+	orders_free(orders);
+}
+
+static void expect_never_torn(const struct python *python)
+{
+	struct place place = place_in(python->root);
+	struct child *workload = python_start(python, &place, "torn.py", text_of("%s/truth", place.inside), NULL);
+	child_ready(workload, 60);
+	struct pairs pairs = {0};
+	u64 split;
+	expect_null_problem(pairs_parse(file_text(in_place(&place, "truth")), &pairs), "truth");
+
+	struct profile profile = sample(&place, workload->pid, SHOWN_ALL, sampling_seconds(60));
+
+	struct folded samples = folded_of_python(&profile.folded, &split);
+	struct verdict verdict = check_stacks(&samples, &pairs);
+	printf("torn, all native frames, %s: %llu samples, %.3f %% complete, %llu impossible, %llu split\n",
+	       python->name, (unsigned long long)verdict.samples, percent(verdict.complete, verdict.samples),
+	       (unsigned long long)verdict.impossible, (unsigned long long)split);
+	cr_expect_eq(verdict.impossible, 0, "%s: %llu of %llu: %s", python->name,
+		     (unsigned long long)verdict.impossible, (unsigned long long)verdict.samples,
+		     verdict.first_impossible);
+	cr_expect_eq(split, 0, "%s: native frames within one run of Python frames in %llu samples", python->name,
+		     (unsigned long long)split);
+	cr_expect_eq(stats_lost(profile.stats), 0, "%s: lost %llu", python->name,
+		     (unsigned long long)stats_lost(profile.stats));
+	cr_expect_eq(folded_count(&samples, "run (*"), verdict.samples, "%s: a sample without hot_a's callers: %s",
+		     python->name, verdict.first_incomplete);
+	cr_expect(nearly_all(verdict.complete, verdict.samples), "%s: only %llu of %llu complete: %s", python->name,
+		  (unsigned long long)verdict.complete, (unsigned long long)verdict.samples, verdict.first_incomplete);
+}
+
+Test(merge, a_stack_with_native_frames_is_never_torn)
+{
+	struct python found[MAX_PYTHONS];
+	size_t cnt = pythons_list(found, MAX_PYTHONS);
+	struct python newest = python_any();
+
+	if (!long_run())
+		expect_never_torn(&newest);
+	for (size_t i = 0; long_run() && i < cnt; i++)
+		expect_never_torn(&found[i]);
+}
+
+/* The newest; in a long run, one of every minor version. */
+static size_t pythons_to_try(struct python *ret)
+{
+	struct python found[MAX_PYTHONS];
+	size_t cnt = pythons_list(found, MAX_PYTHONS), kept = 0;
+
+	if (!long_run()) {
+		ret[0] = python_any();
+		return 1;
+	}
+	for (size_t i = 0; i < cnt; i++) {
+		bool here = false;
+		for (size_t j = 0; j < kept; j++)
+			here |= ret[j].minor == found[i].minor;
+		if (!here)
+			ret[kept++] = found[i];
+	}
+	return kept;
+}
+
+Test(merge, a_signal_handler_in_python_is_under_what_it_interrupted)
+{
+	struct python pythons[MAX_PYTHONS];
+	size_t cnt = pythons_to_try(pythons);
+
+	for (size_t i = 0; i < cnt; i++) {
+		struct place place = place_in(pythons[i].root);
+		struct child *workload = python_start(&pythons[i], &place, "signals.py",
+						      text_of("%s/truth", place.inside), NULL);
+		child_ready(workload, 60);
+		struct orders *orders = orders_of(&place);
+
+		struct profile profile = sample(&place, workload->pid, SHOWN_ALL, 3);
+		expect_order(text_of("signals, %s", pythons[i].name), &profile, orders, SHOWN_ALL, pythons[i].minor);
+		cr_expect_gt(folded_count(&profile.folded, "on_signal (*"), FEW, "%s", pythons[i].name);
+		orders_free(orders);
+	}
+}
+
+/* Samples with a frame of this file, `libz.so`. */
+static u64 count_file(const struct folded *folded, const char *file)
+{
+	u64 count = 0;
+
+	for (size_t i = 0; i < folded->cnt; i++) {
+		const struct folded_line *line = &folded->lines[i];
+		for (size_t j = 1; j < line->frame_cnt; j++) {
+			if (frame_kind_of(line->frames[j]) == FRAME_NATIVE && strstr(line->frames[j], file)) {
+				count += line->count;
+				break;
+			}
+		}
+	}
+	return count;
+}
+
+Test(merge, c_code_without_the_gil_is_under_the_function_that_called_it)
+{
+	struct python pythons[MAX_PYTHONS];
+	size_t cnt = pythons_to_try(pythons);
+
+	for (size_t i = 0; i < cnt; i++) {
+		struct place place = place_in(pythons[i].root);
+		struct child *workload = python_start(&pythons[i], &place, "unlocked.py",
+						      text_of("%s/truth", place.inside), NULL);
+		child_ready(workload, 60);
+		struct orders *orders = orders_of(&place);
+
+		struct profile profile = sample(&place, workload->pid, SHOWN_EXTENSIONS, 3);
+		expect_order(text_of("threads without GIL, %s", pythons[i].name), &profile, orders, SHOWN_EXTENSIONS,
+			     pythons[i].minor);
+		cr_expect_gt(count_file(&profile.folded, "(libz.so"), FEW, "%s", pythons[i].name);
+		cr_expect_gt(count_file(&profile.folded, "(libcrypto.so"), FEW, "%s", pythons[i].name);
+		orders_free(orders);
+	}
+}
+
+/* With one more variable in its environment. */
+static struct child *workload_start(const struct python *python, const struct place *place, const char *script,
+				    const char *variable)
+{
+	struct start how = {.root = python->root,
+			    .directory = place->inside,
+			    .environment = {"LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1", variable}};
+	struct child *workload = child_start(&how,
+					     (const char *[]){python->path, text_of("%s/%s", place->inside, script),
+							      text_of("%s/truth", place->inside), NULL});
+
+	child_ready(workload, 60);
+	return workload;
+}
+
+Test(merge, perf_trampolines_are_native_frames_between_python_frames)
+{
+	struct python pythons[MAX_PYTHONS];
+	size_t cnt = pythons_to_try(pythons);
+
+	for (size_t i = 0; i < cnt; i++) {
+		if (pythons[i].minor < 12)
+			continue;
+		struct place place = place_in(pythons[i].root);
+		struct child *workload = workload_start(&pythons[i], &place, "order.py", "PYTHONPERFSUPPORT=1");
+		struct orders *orders = orders_of(&place);
+
+		struct profile profile = sample(&place, workload->pid, SHOWN_ALL_LOOSELY, 3);
+		unlink(text_of("%s/tmp/perf-%d.map", pythons[i].root, (int)workload->pid));
+		const char *what = text_of("order, -X perf, %s", pythons[i].name);
+		struct merge_verdict verdict = expect_possible(what, &profile, orders, SHOWN_ALL_LOOSELY);
+		cr_expect(verdict.in_order * 100 >= verdict.samples * 99, "%s: only %llu of %llu; one is %s", what,
+			  (unsigned long long)verdict.in_order, (unsigned long long)verdict.samples,
+			  verdict.first_incomplete);
+		cr_expect(folded_count(&profile.folded, "py::go*") * 2 > verdict.samples, "%s: no trampolines", what);
+		orders_free(orders);
+	}
+}
+
+static bool has_jit(const struct python *python)
+{
+	struct start how = {.root = python->root, .environment = {"PYTHON_JIT=1"}};
+	struct child *child = child_start(
+		&how, (const char *[]){python->path, "-c", "import sys; sys.exit(not sys._jit.is_enabled())", NULL});
+
+	return !child_wait(child, 20);
+}
+
+Test(merge, under_a_jit_the_order_is_true_or_said_to_be_unknown)
+{
+	struct python pythons[MAX_PYTHONS];
+	size_t cnt = pythons_to_try(pythons), tested = 0;
+
+	for (size_t i = 0; i < cnt; i++) {
+		if (pythons[i].minor < 14 || !has_jit(&pythons[i]))
+			continue;
+		struct place place = place_in(pythons[i].root);
+		struct child *workload = workload_start(&pythons[i], &place, "order.py", "PYTHON_JIT=1");
+		struct orders *orders = orders_of(&place);
+
+		struct profile profile = sample(&place, workload->pid, SHOWN_ALL_LOOSELY, 3);
+		expect_possible(text_of("order, JIT, %s", pythons[i].name), &profile, orders, SHOWN_ALL_LOOSELY);
+		orders_free(orders);
+		tested++;
+	}
+	if (!tested)
+		cr_skip_test("no CPython with a JIT is here");
+}
+
+Test(merge, a_greenlet_has_its_own_frames_alone)
+{
+	struct python found[MAX_PYTHONS];
+	size_t cnt = pythons_list(found, MAX_PYTHONS), tested = 0;
+
+	for (size_t i = 0; long_run() && i < cnt; i++) {
+		struct place place = place_in("/");
+		const char *packages = packages_install(&found[i], &place, "greenlet");
+		if (!packages)
+			continue;
+		struct child *workload = workload_start(&found[i], &place, "greenlets.py",
+							text_of("PYTHONPATH=%s", packages));
+		struct orders *orders = orders_of(&place);
+
+		for (enum native_shown shown = SHOWN_NONE; shown <= SHOWN_ALL; shown++) {
+			struct profile profile = sample(&place, workload->pid, shown, 10);
+			const char *what = text_of("greenlets, %s native frames, %s", native_names[shown],
+						   found[i].name);
+			expect_order(what, &profile, orders, shown, found[i].minor);
+			cr_expect(shown != SHOWN_ALL || folded_count(&profile.folded, "[greenlet]"), "%s", what);
+		}
+		orders_free(orders);
+		tested++;
+	}
+	if (!tested)
+		cr_skip_test("a long run only, with pip and a mirror of PyPI");
+}
