@@ -676,6 +676,33 @@ static const char *check_incomplete_frames(const struct folded *folded, json_t *
 	return NULL;
 }
 
+/* A member of a member, -1 when it is missing, no integer or less than 0. */
+static json_int_t member_of(json_t *stats, const char *object, const char *name)
+{
+	json_t *value = json_object_get(json_object_get(stats, object), name);
+
+	return json_is_integer(value) && json_integer_value(value) >= 0 ? json_integer_value(value) : -1;
+}
+
+static const char *check_native(json_t *stats, json_int_t samples)
+{
+	static const char *const names[][2] = {{"native", "samples"}, {"native", "complete"}, {"native", "fallback"},
+					       {"merge", "verified"}, {"merge", "counted"},   {"merge", "unmerged"}};
+	json_int_t native = member_of(stats, "native", "samples"), merged;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (member_of(stats, names[i][0], names[i][1]) < 0)
+			return wrong("stats: %s.%s is missing or no count", names[i][0], names[i][1]);
+	if (native > samples || member_of(stats, "native", "complete") > native ||
+	    member_of(stats, "native", "fallback") > native)
+		return wrong("stats: not native complete, fallback <= native samples <= samples");
+	merged = member_of(stats, "merge", "verified") + member_of(stats, "merge", "counted") +
+		 member_of(stats, "merge", "unmerged");
+	if (merged > native || merged > member_of(stats, "python", "samples"))
+		return wrong("stats: more samples merged or unmerged than have Python and native frames");
+	return NULL;
+}
+
 static const char *check_values(json_t *stats, const struct folded *folded)
 {
 	static const char *const numbers[] = {"samples",    "seconds",	 "first_sample_s", "hz",
@@ -706,7 +733,9 @@ static const char *check_values(json_t *stats, const struct folded *folded)
 	if (folded && folded->samples != (u64)samples)
 		return wrong("stats: %lld samples, the profile shows %llu", (long long)samples,
 			     (unsigned long long)folded->samples);
-	problem = check_reasons(lost, "lost", true, folded, &sum);
+	problem = check_native(stats, samples);
+	if (!problem)
+		problem = check_reasons(lost, "lost", true, folded, &sum);
 	if (!problem)
 		problem = check_reasons(incomplete, "incomplete", false, folded, &sum);
 	return problem ? problem : check_incomplete_frames(folded, incomplete);

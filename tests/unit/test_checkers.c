@@ -338,9 +338,15 @@ Test(checkers, the_list_of_losses_is_compared_word_by_word)
 	cr_assert_not_null(check_loss_list(longer));
 }
 
-#define STATS(samples, lost, incomplete, python_samples, complete)                                                  \
+#define STATS(samples, lost, incomplete, python_samples, complete)                                                    \
+	STATS_MERGED(samples, lost, incomplete, python_samples, complete, "5, \"complete\": 4, \"fallback\": 1", "3", \
+		     "1")
+
+#define STATS_MERGED(samples, lost, incomplete, python_samples, complete, native, verified, unmerged)               \
 	"{\"samples\": " samples ", \"lost\": {" lost "}, \"incomplete\": {" incomplete "}, \"python\": "           \
 	"{\"samples\": " python_samples ", \"complete\": " complete "}, \"python_versions\": {}, \"seconds\": 1.5," \
+	"\"native\": {\"samples\": " native "}, \"merge\": {\"verified\": " verified ", \"counted\": 0, "           \
+	"\"unmerged\": " unmerged "},"                                                                              \
 	"\"first_sample_s\": 0.1, \"hz\": 99, \"cpus\": 2, \"bpf_ns\": 5, \"bpf_runs\": 7, \"agent_cpu_s\": 0.1, "  \
 	"\"ring_bytes\": 1, \"map_bytes\": 1, \"rss_bytes\": 1}"
 
@@ -372,6 +378,24 @@ Test(checkers, stats_that_disagree_are_refused)
 	cr_assert_not_null(check_stats_of(STATS("5", "\"bad-luck\": 1", "\"time\": 2", "5", "3")));
 	cr_assert_not_null(check_stats_of(STATS("5", "", "\"time\": 2", "5", "6")));
 	cr_assert_not_null(check_stats_of(STATS("5", "", "\"time\": 2", "6", "5")));
+}
+
+#define STATS_OF(native, verified, unmerged) \
+	check_stats_of(STATS_MERGED("5", "", "\"time\": 2", "4", "3", native, verified, unmerged))
+
+Test(checkers, stats_of_native_stacks_must_add_up)
+{
+	const char *problem = STATS_OF("5, \"complete\": 5, \"fallback\": 0", "3", "1");
+
+	cr_assert_null(problem, "%s", problem);
+	cr_assert_not_null(STATS_OF("6, \"complete\": 5, \"fallback\": 0", "3", "1"));
+	cr_assert_not_null(STATS_OF("4, \"complete\": 5, \"fallback\": 0", "3", "1"));
+	cr_assert_not_null(STATS_OF("4, \"complete\": 4, \"fallback\": 5", "3", "1"));
+	cr_assert_not_null(STATS_OF("4, \"complete\": 4", "3", "1"));
+	cr_assert_not_null(STATS_OF("4, \"complete\": -1, \"fallback\": 0", "3", "1"));
+	cr_assert_not_null(STATS_OF("5, \"complete\": 5, \"fallback\": 0", "3", "2"));
+	cr_assert_not_null(STATS_OF("3, \"complete\": 3, \"fallback\": 0", "4", "0"));
+	cr_assert_not_null(STATS_OF("5, \"complete\": 5, \"fallback\": 0", "1.5", "1"));
 }
 
 Test(checkers, an_error_is_one_line_of_ours)

@@ -175,6 +175,8 @@ Test(truth, words_say_what_is_missing_and_never_round_up_to_all)
 			      .python_processes = 1,
 			      .python_samples = 500,
 			      .python_complete = 499,
+			      .native = {.samples = 900000, .complete = 899999, .fallback = 7},
+			      .merge = {.verified = 497, .unmerged = 3},
 			      .versions = {{"3.13.5", 1}}};
 	STRBUF(b);
 
@@ -183,6 +185,9 @@ Test(truth, words_say_what_is_missing_and_never_round_up_to_all)
 		  b.at);
 	cr_assert(strstr(b.at, "Lost: 3 samples are not in the profile: 3 ring-full"), "%s", b.at);
 	cr_assert(strstr(b.at, "99.80 % of them complete; CPython 3.13.5 (1 process)"), "%s", b.at);
+	cr_assert(strstr(b.at, "900000 samples with a native stack, 99.99 % of them to its first frame "
+			       "(7 by libunwind); Python has its place in 99.40 %."),
+		  "%s", b.at);
 	cr_assert_neq(b.at[b.size - 1], '\n');
 }
 

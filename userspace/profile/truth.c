@@ -67,6 +67,21 @@ static void truth_put_python(const struct truth *truth, struct strbuf *b)
 	strbuf_put(b, ".\n");
 }
 
+static void truth_put_native(const struct truth *truth, struct strbuf *b)
+{
+	const struct native_truth *native = &truth->native;
+	const struct merge_truth *merge = &truth->merge;
+	u64 placed = merge->verified + merge->counted;
+
+	strbuf_printf(b, "Native: %llu samples with a native stack, %.2f %% of them to its first frame",
+		      native->samples, percent_of(native->complete, native->samples));
+	if (native->fallback)
+		strbuf_printf(b, " (%llu by libunwind)", native->fallback);
+	if (placed + merge->unmerged)
+		strbuf_printf(b, "; Python has its place in %.2f %%", percent_of(placed, placed + merge->unmerged));
+	strbuf_put(b, ".\n");
+}
+
 static void truth_put_cost(const struct truth *truth, struct strbuf *b)
 {
 	double cpu_s = truth_cpu_s(truth), host_s = truth->seconds * truth->cpus;
@@ -104,5 +119,7 @@ void truth_put_words(const struct truth *truth, struct strbuf *b)
 
 	if (truth->python_processes || truth->python_samples)
 		truth_put_python(truth, b);
+	if (truth->native.samples)
+		truth_put_native(truth, b);
 	truth_put_cost(truth, b);
 }
