@@ -75,6 +75,8 @@ static const char *const wrong_lines[] = {
 	"--all|-d|1|--format||-o|x.folded",
 	"--all|-d|1|--stats",
 	"--all|-d|1|--no-kernel=1",
+	"--all|-d|1|--native|some",
+	"--all|-d|1|--stack-copy|5000",
 	"doctor|extra",
 	"doctor|--no-such-option",
 	"doctor|--all",
@@ -109,10 +111,10 @@ ParameterizedTest(struct row *row, command_line, what_is_wrong_is_refused_in_one
 
 Test(command_line, help_and_version_go_to_stdout)
 {
-	static const char *const options[] = {"--all",	   "-p",       "--children",  "--frequency", "--duration",
-					      "-o",	   "--format", "--no-kernel", "--no-lines",  "--no-pid",
-					      "--threads", "--window", "--stats",     "doctor",	     "--list-losses",
-					      "-v",	   "--version"};
+	static const char *const options[] = {"--all",	   "-p",	"--children",  "--frequency", "--duration",
+					      "-o",	   "--format",	"--no-kernel", "--no-lines",  "--no-pid",
+					      "--threads", "--window",	"--stats",     "doctor",      "--list-losses",
+					      "-v",	   "--version", "--native",    "--stack-copy"};
 	struct child *help = profiler_run(5, "--help", NULL), *record = profiler_run(5, "record", "--help", NULL);
 	struct child *version = profiler_run(5, "--version", NULL);
 

@@ -12,7 +12,7 @@
 
 /* A command line as a person types it, split at blanks; `words` must live as long as the options. */
 struct typed {
-	char text[256];
+	char text[512];
 	char *words[WORDS_MAX];
 	int cnt;
 };
@@ -66,13 +66,16 @@ Test(options, all_alone_streams_everything_with_defaults)
 	cr_assert_null(o.stats);
 	cr_assert(o.view.lines && o.view.pids && !o.view.threads);
 	cr_assert(o.kernel && !o.verbose && !o.force && !o.children);
+	cr_assert_eq(o.native, NATIVE_EXTENSIONS);
+	cr_assert_eq(o.stack_copy_size, 16384);
 }
 
 Test(options, every_option_in_one_line)
 {
 	struct record_options o = parse(
 		"-p 12,34 -p 34,56 --children -F 499 -d 0.25 -o x.folded --format svg "
-		"--no-kernel --no-lines --no-pid --threads --window 0.1 --stats s.json -v --force");
+		"--no-kernel --no-lines --no-pid --threads --window 0.1 --stats s.json -v --force "
+		"--native all --stack-copy 32K");
 
 	cr_assert_eq(o.target, TARGET_PIDS);
 	cr_assert_eq(o.pid_cnt, 3, "a pid given twice counts once");
@@ -84,6 +87,8 @@ Test(options, every_option_in_one_line)
 	cr_assert_str_eq(o.output, "x.folded");
 	cr_assert_str_eq(o.format->name, "svg", "--format overrides the suffix");
 	cr_assert_str_eq(o.stats, "s.json");
+	cr_assert_eq(o.native, NATIVE_ALL);
+	cr_assert_eq(o.stack_copy_size, 32768);
 	cr_assert(!o.kernel && !o.view.lines && !o.view.pids && o.view.threads);
 	record_options_deinit(&o);
 }
@@ -185,6 +190,8 @@ Test(options, numbers_stay_in_their_ranges)
 	static const char *const durations[] = {"0",   "0.0",  "-1", "1e3",   "inf",
 						"nan", "0x10", ".",  "1.2.3", "9999999999"};
 	static const char *const windows[] = {"0", "0.099", "3600.1", "x"};
+	static const char *const copies[] = {"4095",	   "1",	 "K",  "-4K", "65K", "68K", "69632",
+					     "4294967296", "5K", "4k", "16M", "4KK", "x",   "4.5K"};
 	char line[64];
 
 	for (size_t i = 0; i < sizeof(frequencies) / sizeof(frequencies[0]); i++) {
@@ -199,9 +206,27 @@ Test(options, numbers_stay_in_their_ranges)
 		snprintf(line, sizeof(line), "--all --window %s", windows[i]);
 		assert_refused(line, "from 0.1 to 3600");
 	}
+	for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++) {
+		snprintf(line, sizeof(line), "--all --stack-copy %s", copies[i]);
+		assert_refused(line, "a multiple of 4096 up to 65536");
+	}
+	cr_assert_eq(parse("--all --stack-copy 0").stack_copy_size, 0);
+	cr_assert_eq(parse("--all --stack-copy 0K").stack_copy_size, 0);
+	cr_assert_eq(parse("--all --stack-copy 4096").stack_copy_size, 4096);
+	cr_assert_eq(parse("--all --stack-copy 64K").stack_copy_size, 65536);
 	cr_assert_eq(parse("--all -F 1").frequency_hz, 1);
 	cr_assert_eq(parse("--all -F 10000").frequency_hz, 10000);
 	cr_assert_eq(parse("--all --window 3600").window_ns, 3600 * NS_PER_S);
+}
+
+Test(options, native_frames_are_one_of_three_words)
+{
+	cr_assert_eq(parse("--all --native all").native, NATIVE_ALL);
+	cr_assert_eq(parse("--all --native extensions").native, NATIVE_EXTENSIONS);
+	cr_assert_eq(parse("--all --native none").native, NATIVE_NONE);
+	assert_refused("--all --native", "needs a value");
+	assert_refused("--all --native some", "takes all, extensions or none, not 'some'");
+	assert_refused("--all --native=", "takes all, extensions or none");
 }
 
 Test(options, formats_and_outputs_must_make_sense)

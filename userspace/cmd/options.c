@@ -195,6 +195,35 @@ static int apply_format(struct line *line, const char *value)
 	return line_error(line, "there is no format '%s': --format takes %s", value, known.at);
 }
 
+static int apply_native(struct line *line, const char *value)
+{
+	static const char *const words[] = {
+		[NATIVE_ALL] = "all", [NATIVE_EXTENSIONS] = "extensions", [NATIVE_NONE] = "none"};
+
+	for (size_t i = 0; i < ARRAY_CNT(words); i++) {
+		if (strcmp(value, words[i]))
+			continue;
+		line->options->native = i;
+		return 0;
+	}
+	return line_error(line, "--native takes all, extensions or none, not '%s'", value);
+}
+
+/* Bytes, or with a K behind it so many times 1024. */
+static int apply_stack_copy(struct line *line, const char *value)
+{
+	size_t size = strlen(value);
+	bool kilo = size && value[size - 1] == 'K';
+	u32 unit = kilo ? 1024 : 1, bytes;
+
+	if (!u32_parse(value, size - kilo, MAX_STACK_COPY / unit, &bytes) && !(bytes * unit % STACK_COPY_UNIT)) {
+		line->options->stack_copy_size = bytes * unit;
+		return 0;
+	}
+	return line_error(line, "--stack-copy takes bytes, a multiple of %d up to %d, as in 16384 or 16K, not '%s'",
+			  STACK_COPY_UNIT, MAX_STACK_COPY, value);
+}
+
 static int apply_help(struct line *line, const char *value)
 {
 	line->options->action = ACTION_HELP;
@@ -231,6 +260,11 @@ static const struct option_row rows[] = {
 	{"children", 0, NULL, "with -p: also what these processes start (a COMMAND's children are always in)",
 	 FLAG(children, true)},
 	{"no-kernel", 0, NULL, "leave kernel frames out", FLAG(kernel, false)},
+	{"stack-copy", 0, "BYTES",
+	 "copy so much of a stack that no table leads through, and unwind it later; a multiple of 4096 up to 64K, 0 "
+	 "for "
+	 "never (default 16K)",
+	 .apply = apply_stack_copy},
 	{"force", 0, NULL, "sample even on a kernel that is known to hang (see doctor)", FLAG(force, true)},
 
 	{.help = "Where the profile goes:"},
@@ -241,6 +275,9 @@ static const struct option_row rows[] = {
 	{"stats", 0, "FILE", "at the end, write as JSON what was sampled, lost and spent", .apply = apply_stats},
 
 	{.help = "What it shows:"},
+	{"native", 0, "WHICH",
+	 "native frames among Python ones: all; extensions, without the interpreter's own (default); none",
+	 .apply = apply_native},
 	{"no-lines", 0, NULL, "functions and files, without line numbers", FLAG(view.lines, false)},
 	{"no-pid", 0, NULL, "processes of the same name are one", FLAG(view.pids, false)},
 	{"threads", 0, NULL, "tell the threads of a process apart", FLAG(view.threads, true)},
@@ -416,8 +453,11 @@ int record_options_parse(int argc, char **argv, struct record_options *ret, stru
 	static int (*const steps[])(struct line *) = {target_choose, format_choose, outputs_check};
 	struct line line = {.options = ret, .error = error};
 
-	*ret = (struct record_options){
-		.view = {.lines = true, .pids = true}, .kernel = true, .window_ns = WINDOW_DEFAULT_NS};
+	*ret = (struct record_options){.view = {.lines = true, .pids = true},
+				       .kernel = true,
+				       .native = NATIVE_EXTENSIONS,
+				       .stack_copy_size = STACK_COPY_DEFAULT,
+				       .window_ns = WINDOW_DEFAULT_NS};
 	int err = words_read(&line, argc, argv);
 	for (size_t i = 0; !err && ret->action == ACTION_RECORD && i < ARRAY_CNT(steps); i++)
 		err = steps[i](&line);

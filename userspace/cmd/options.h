@@ -11,11 +11,14 @@
 
 #include "format/format.h"
 #include "profile/profile.h"
+#include "pyprof/limits.h"
 #include "pyprof/types.h"
 
 #define FREQUENCY_HZ_MAX	10000
 #define FREQUENCY_HZ_DEFAULT	99 /* not a divisor of common timers: no lockstep with what is profiled */
 #define FREQUENCY_HZ_CONTINUOUS 19 /* of --all into a pipe or a journal, for hours */
+#define STACK_COPY_DEFAULT	16384 /* holds nearly every stack from where tables do not lead further */
+#define STACK_COPY_UNIT		4096 /* whole pages are copied; at most MAX_STACK_COPY bytes */
 
 struct strbuf;
 
@@ -58,6 +61,8 @@ struct record_options {
 	const char *stats; /* NULL: not wanted; borrowed from argv */
 	struct view view;
 	bool kernel; /* kernel stacks are wanted */
+	enum native_frames native; /* of threads that run Python */
+	u32 stack_copy_size; /* bytes, a multiple of STACK_COPY_UNIT; 0: none */
 	bool verbose;
 	bool force; /* also on kernels that are known or suspected to hang, see probe.h */
 };

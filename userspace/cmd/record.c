@@ -154,6 +154,8 @@ static int profiler_open(struct run *run)
 		.kernel_stacks = run->options->kernel,
 		.threads = run->options->view.threads,
 		.frequency_hz = run->frequency_hz,
+		.native = run->options->native,
+		.stack_copy_size = run->options->stack_copy_size,
 		.on_message = on_message,
 	};
 	const char *step = "out of memory";
