@@ -24,6 +24,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (u32 i = 0; i < sample->native_cnt; i++)
 			sum += sample_native(sample)[i];
 	}
+	if (!record_check(copy, size) && ((struct record *)copy)->type == RECORD_STACK) {
+		const struct stack_record *stack = (const struct stack_record *)copy;
+
+		for (u32 i = 0; i < stack->run_cnt; i++)
+			sum += stack->anchors[i];
+		for (u32 i = 0; i < stack->stack_size; i++)
+			sum += ((const u8 *)(stack + 1))[i];
+	}
 	free(copy);
 	__asm__ volatile("" ::"r"(sum)); /* the reads are what is tested */
 	return 0;

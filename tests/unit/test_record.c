@@ -58,6 +58,64 @@ Test(record, an_end_that_is_no_loss_does_not_pass)
 	cr_assert_eq(record_check(s, s->record.size), -EBADMSG);
 }
 
+/* A stack with room for as many bytes as tests ask for. */
+static struct {
+	struct stack_record stack;
+	u8 bytes[256];
+} stack_ring;
+
+static struct stack_record *stack_of(u32 run_cnt, u32 stack_size)
+{
+	struct stack_record *s = &stack_ring.stack;
+
+	memset(&stack_ring, 0, sizeof(stack_ring));
+	s->record.type = RECORD_STACK;
+	s->record.size = sizeof(*s) + stack_size;
+	s->run_cnt = run_cnt;
+	s->stack_size = stack_size;
+	return s;
+}
+
+Test(record, a_stack_passes_whose_bytes_fill_it_or_that_has_none)
+{
+	struct stack_record *s = stack_of(MAX_PYTHON_RUNS, 256);
+
+	cr_assert_eq(record_check(s, sizeof(stack_ring)), 0);
+	s = stack_of(0, 0);
+	cr_assert_eq(record_check(s, sizeof(*s)), 0);
+}
+
+Test(record, a_stack_whose_size_is_another_does_not_pass)
+{
+	struct stack_record *s = stack_of(0, 64);
+
+	s->stack_size = 72;
+	cr_assert_eq(record_check(s, sizeof(stack_ring)), -EBADMSG);
+	s->stack_size = 56;
+	cr_assert_eq(record_check(s, sizeof(stack_ring)), -EBADMSG);
+	s->record.size = sizeof(*s) - 8;
+	cr_assert_eq(record_check(s, sizeof(stack_ring)), -EBADMSG);
+}
+
+Test(record, a_stack_beyond_the_bounds_does_not_pass)
+{
+	static struct {
+		struct stack_record stack;
+		u8 bytes[MAX_STACK_COPY + 8];
+	} large;
+	struct stack_record *s = stack_of(MAX_PYTHON_RUNS + 1, 64);
+
+	cr_assert_eq(record_check(s, sizeof(stack_ring)), -EBADMSG);
+	s = stack_of(0, 64);
+	s->cpu = MAX_CPUS;
+	cr_assert_eq(record_check(s, sizeof(stack_ring)), -EBADMSG);
+
+	large.stack = *stack_of(0, MAX_STACK_COPY);
+	cr_assert_eq(record_check(&large, sizeof(large)), 0);
+	large.stack = *stack_of(0, MAX_STACK_COPY + 8);
+	cr_assert_eq(record_check(&large, sizeof(large)), -EBADMSG);
+}
+
 Test(record, an_unknown_type_does_not_pass)
 {
 	struct sample *s = sample_of(0, 0, 0);

@@ -43,6 +43,15 @@ static int code_check(const struct code_record *code)
 	return 0;
 }
 
+static int stack_check(const struct stack_record *stack)
+{
+	if (stack->record.size < sizeof(*stack))
+		return -EBADMSG;
+	if (stack->cpu >= MAX_CPUS || stack->run_cnt > MAX_PYTHON_RUNS || stack->stack_size > MAX_STACK_COPY)
+		return -EBADMSG;
+	return stack->record.size == sizeof(*stack) + stack->stack_size ? 0 : -EBADMSG;
+}
+
 int record_check(const void *data, size_t size)
 {
 	const struct record *record = data;
@@ -61,6 +70,8 @@ int record_check(const void *data, size_t size)
 		return record->size == sizeof(struct process_record) ? 0 : -EBADMSG;
 	case RECORD_CODE:
 		return code_check(data);
+	case RECORD_STACK:
+		return stack_check(data);
 	default:
 		return -EBADMSG;
 	}
