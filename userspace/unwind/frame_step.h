@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * frame_step.h - one frame back, by libunwind: what an FDE says (fde.h) applied to
+ * registers and a copy of the stack. Nothing else is read; libunwind's accessors end
+ * at the FDE and the copy.
+ */
+#ifndef PYPROF_FRAME_STEP_H
+#define PYPROF_FRAME_STEP_H
+
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+#include "pyprof/types.h"
+#include "pyprof/unwind.h"
+#include "unwind/fde.h"
+
+struct frame_registers {
+	u64 at[REG_CNT]; /* as DWARF numbers them */
+	u32 known; /* a bit for each; the walk loses some on its way */
+};
+
+struct stack_copy {
+	const u8 *bytes; /* borrowed */
+	u64 start, size;
+};
+
+/* A word of the stack; false where the copy has none. */
+bool stack_copy_read(const struct stack_copy *stack, u64 address, u64 *ret);
+
+struct frame_stepper;
+
+int frame_stepper_new(struct frame_stepper **ret);
+void frame_stepper_free(struct frame_stepper *stepper);
+DEFINE_CLEANUP(frame_stepper, struct frame_stepper *, frame_stepper_free)
+
+/*
+ * Makes a frame's registers its caller's; pc is the vaddr that the FDE was found by.
+ * -ENOENT: there is no caller (its rip is undefined). -EFAULT: a word lies beyond the
+ * copy. -EBADMSG: libunwind refuses. On failure the registers stay as they were.
+ */
+int frame_step(struct frame_stepper *stepper, const struct fde *fde, u64 pc, const struct stack_copy *stack,
+	       struct frame_registers *registers);
+
+#endif
