@@ -14,6 +14,10 @@
 #define MAX_RELOCATIONS (1u << 20)
 #define MAX_NAMES_SIZE	(16u << 20)
 
+/* One has 8 bytes, or 16 with what else a lazy one does; sections do not say which. */
+#define STUB_ALIGNMENT 8
+#define STUB_SIZE      16
+
 /* What the loader writes into one slot of the GOT. */
 struct slot {
 	u64 address;
@@ -150,6 +154,15 @@ static int stubs_add(struct stubs *stubs, u64 address, u64 size, const char *nam
 	return stubs->names.failed ? -ENOMEM : 0;
 }
 
+/* The stub before address ends there at the latest. */
+static void stubs_end(struct stubs *stubs, size_t first, u64 address)
+{
+	Elf64_Sym *last = stubs->cnt > first ? &stubs->at[stubs->cnt - 1] : NULL;
+
+	if (last && last->st_value + last->st_size > address)
+		last->st_size = address - last->st_value;
+}
+
 static const char *slot_name(const struct slot *slot, const struct symbol_source *exports,
 			     const struct symbol_table *symbols, size_t *ret_length)
 {
@@ -175,19 +188,22 @@ static int stubs_add_section(struct stubs *stubs, Elf *elf, const char *section_
 	    (section.sh_flags & SHF_COMPRESSED) || section.sh_size > MAX_PLT_SIZE ||
 	    __builtin_add_overflow(section.sh_addr, section.sh_size, &end))
 		return 0;
-	const void *bytes = elf_image_bytes(elf, section.sh_offset, section.sh_size, ELF_T_BYTE);
-	u64 size = section.sh_entsize == 8 ? 8 : 16;
-	struct cursor code = cursor_of(bytes ? bytes : "", bytes ? section.sh_size : 0);
+	const u8 *bytes = elf_image_bytes(elf, section.sh_offset, section.sh_size, ELF_T_BYTE);
+	if (!bytes)
+		return 0;
 
-	for (u64 address = section.sh_addr; cursor_left(&code) >= size; address += size) {
-		u64 slot_address;
+	size_t first = stubs->cnt;
+	for (u64 offset = 0; offset < section.sh_size; offset += STUB_ALIGNMENT) {
+		u64 left = section.sh_size - offset, address = section.sh_addr + offset, slot_address;
 		size_t length;
 
-		if (!stub_decode(cursor_of(cursor_take(&code, size), size), address, &slot_address))
+		if (!stub_decode(cursor_of(bytes + offset, left < STUB_SIZE ? left : STUB_SIZE), address,
+				 &slot_address))
 			continue;
+		stubs_end(stubs, first, address);
 		const struct slot *slot = slots_find(slots, slot_address);
 		const char *name = slot ? slot_name(slot, exports, symbols, &length) : NULL;
-		int err = name ? stubs_add(stubs, address, size, name, length) : 0;
+		int err = name ? stubs_add(stubs, address, left < STUB_SIZE ? left : STUB_SIZE, name, length) : 0;
 		if (err)
 			return err;
 	}
