@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/remote_memory.h"
 #include "process/mapping_origin.h"
+#include "process/module_name.h"
 #include "process/text_copy.h"
 
 /*
@@ -133,18 +134,6 @@ void mapped_file_unref(struct mapped_file *file)
 	cache_trim(entry->cache);
 }
 
-static char *name_of_path(const char *path)
-{
-	static const char deleted[] = " (deleted)";
-	const char *slash = strrchr(path, '/');
-	const char *name = slash && slash[1] ? slash + 1 : path;
-	size_t size = strlen(name), deleted_size = sizeof(deleted) - 1;
-
-	if (size > deleted_size && !strcmp(name + size - deleted_size, deleted))
-		size -= deleted_size;
-	return strndup(name, size);
-}
-
 static struct cached_file *cache_find(struct mapped_file_cache *cache, const struct file_key *key)
 {
 	struct cached_file *entry;
@@ -166,7 +155,7 @@ static struct cached_file *cache_add(struct mapped_file_cache *cache, const stru
 	struct cached_file *entry = calloc(1, sizeof(*entry));
 	if (!entry)
 		return NULL;
-	entry->file.name = name_of_path(path);
+	entry->file.name = module_name_of_path(path);
 	if (!entry->file.name) {
 		free(entry);
 		return NULL;

@@ -17,12 +17,13 @@
 #include "python/python_file.h"
 
 struct mapped_file {
-	char *name; /* base name of the path, without " (deleted)" */
+	char *name; /* what people call it, see module_name.h */
 	struct elf_file *elf; /* NULL: could not be opened, or no ELF file */
 	struct python_file python; /* version 0: no CPython in it */
 	u32 id; /* small and unique, never reused while the cache lives */
 	u64 inode; /* as mappings say: 0 for the vDSO */
 	u32 dev_major, dev_minor;
+	bool debug_file_searched; /* for symbolize/, which does so once */
 };
 
 #define MAPPED_FILE_MAX	    4096

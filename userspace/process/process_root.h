@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * process_root.h - files as a process sees them: below its root directory (that of
+ * its container), out of which no symbolic link leads.
+ */
+#ifndef PYPROF_PROCESS_ROOT_H
+#define PYPROF_PROCESS_ROOT_H
+
+#include "pyprof/types.h"
+
+/*
+ * Opens a regular file for reading; path begins with a slash. pid 0: below our own root. resolve: further RESOLVE_
+ * flags of openat2. -EACCES: something else lies there; it is not opened, for opening a device or a pipe may do things.
+ */
+int process_root_open(int pid, const char *path, u64 resolve, int *ret);
+
+#endif
