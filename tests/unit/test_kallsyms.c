@@ -58,6 +58,20 @@ Test(kallsyms, modules_come_in_any_order)
 	cr_assert_str_eq(name_at(k, 0xffffffffc0002001), "b");
 }
 
+Test(kallsyms, modules_and_bpf_programs_have_names_without_where_they_are_from)
+{
+	_cleanup_(kallsyms) struct kallsyms *k = parse(
+		"ffffffffc0001000 t ext4_readpage\t[ext4]\n"
+		"ffffffffc0401000 t bpf_prog_6deef7357e7b4530_sd_devices\t[bpf]\n"
+		"ffffffffc0401100 t bpf_prog_0123456789abcdef\t[bpf]\n"
+		"ffffffffc0401200 t bpf_trampoline_6442487186\t[bpf]\n");
+
+	cr_assert_str_eq(name_at(k, 0xffffffffc0001010), "ext4_readpage");
+	cr_assert_str_eq(name_at(k, 0xffffffffc0401001), "bpf_prog_6deef7357e7b4530_sd_devices");
+	cr_assert_str_eq(name_at(k, 0xffffffffc0401101), "bpf_prog_0123456789abcdef");
+	cr_assert_str_eq(name_at(k, 0xffffffffc0401201), "bpf_trampoline_6442487186");
+}
+
 Test(kallsyms, the_better_of_two_names_wins)
 {
 	_cleanup_(kallsyms) struct kallsyms *k = parse("ffffffff81000000 t local\n"

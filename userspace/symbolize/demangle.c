@@ -127,17 +127,51 @@ static bool readable_put_cxx(struct readable *readable, const char *symbol)
 	return tree && tree_fits(tree, &left) && readable_put_tree(readable, tree);
 }
 
-/* Up to the version, if there is one: `@VERSION`, `@@VERSION`. */
-static size_t length_without_version(const char *symbol)
+/*
+ * What compilers append to a function that they copied or cut in pieces; each may
+ * follow the other. A number follows, but for .cold, where it may.
+ */
+static const struct {
+	const char *text;
+	bool number_optional;
+} clone_suffixes[] = {
+	{".cold", true},       {".part", false},     {".isra", false},
+	{".constprop", false}, {".lto_priv", false}, {".llvm", false},
+};
+
+/* How long a name is without its last suffix; length when it has none. */
+static size_t length_without_suffix(const char *symbol, size_t length)
 {
-	return symbol[0] ? 1 + strcspn(symbol + 1, "@") : 0;
+	size_t end = length;
+
+	while (end && symbol[end - 1] >= '0' && symbol[end - 1] <= '9')
+		end--;
+	bool numbered = end < length && end && symbol[end - 1] == '.';
+	end = numbered ? end - 1 : length;
+	for (size_t i = 0; i < sizeof(clone_suffixes) / sizeof(clone_suffixes[0]); i++) {
+		size_t size = strlen(clone_suffixes[i].text);
+
+		if ((numbered || clone_suffixes[i].number_optional) && end > size &&
+		    !memcmp(symbol + end - size, clone_suffixes[i].text, size))
+			return end - size;
+	}
+	return length;
 }
 
-void demangle_put(struct strbuf *b, const char *symbol)
+/* Up to the version, if there is one (`@VERSION`, `@@VERSION`), and to what follows the function's own name. */
+static size_t length_of_name(const char *symbol)
+{
+	size_t length = symbol[0] ? 1 + strcspn(symbol + 1, "@") : 0, shorter;
+
+	while ((shorter = length_without_suffix(symbol, length)) < length)
+		length = shorter;
+	return length;
+}
+
+static void put_readable(struct strbuf *b, const char *symbol, size_t length)
 {
 	char mangled[MAX_SYMBOL_LENGTH + 1];
 	struct readable readable;
-	size_t length = length_without_version(symbol);
 
 	/* C names, nearly all there are, need no look. */
 	if (length > MAX_SYMBOL_LENGTH || symbol[0] != '_') {
@@ -151,4 +185,14 @@ void demangle_put(struct strbuf *b, const char *symbol)
 		strbuf_put_size(b, readable.text, readable.size);
 	else
 		strbuf_put_size(b, symbol, length);
+}
+
+void demangle_put(struct strbuf *b, const char *symbol)
+{
+	static const char stub[] = "@plt"; /* elf/plt.h: no version */
+	size_t length = length_of_name(symbol), size = strlen(symbol);
+
+	put_readable(b, symbol, length);
+	if (size >= sizeof(stub) && !strcmp(symbol + size - (sizeof(stub) - 1), stub))
+		strbuf_put(b, stub);
 }

@@ -7,8 +7,9 @@
 
 /*
  * Appends the readable form of a symbol, or the symbol itself. Symbol versions
- * (`@@GLIBC_2.2`) and Rust's trailing hash are dropped. Parameters are kept out: one
- * frame is one function name. Bounded: absurdly long or deep names come out as they are.
+ * (`@@GLIBC_2.2`), Rust's trailing hash and what compilers append to a part or a copy of a
+ * function (`.cold`, `.part.0`, `.isra.0`, `.constprop.0`, `.lto_priv.0`, `.llvm.1`) are dropped;
+ * `@plt` stays. Parameters are kept out: one frame is one function name. Bounded: absurdly long or deep names come out as they are.
  */
 void demangle_put(struct strbuf *b, const char *symbol);
 

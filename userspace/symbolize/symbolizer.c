@@ -8,9 +8,11 @@
 #include "base/clock.h"
 #include "base/remote_memory.h"
 #include "base/strbuf.h"
+#include "process/debug_file.h"
 #include "symbolize/code_cache.h"
 #include "symbolize/code_snapshot.h"
 #include "symbolize/demangle.h"
+#include "symbolize/jit_names.h"
 #include "symbolize/kallsyms.h"
 
 #include <uthash.h>
@@ -23,6 +25,7 @@
 struct named_file {
 	u32 id;
 	struct mapped_file *file;
+	int pid; /* of a process that maps it, 0: it is gone */
 	UT_hash_handle hh;
 };
 
@@ -31,6 +34,7 @@ struct symbolizer {
 	struct process_table *processes;
 	struct code_cache *codes;
 	struct named_file *files;
+	struct jit_names *jit_names;
 	struct kallsyms *kallsyms;
 	u64 kallsyms_read_ns, kallsyms_age_ns;
 	u32 *pending; /* frames without a name */
@@ -46,6 +50,8 @@ int symbolizer_new(const struct profile_tables *tables, struct process_table *pr
 	s->processes = processes;
 
 	int err = code_cache_new(&s->codes);
+	if (!err)
+		err = jit_names_new(&s->jit_names);
 	if (err)
 		return err;
 	*ret = take(s);
@@ -70,6 +76,7 @@ void symbolizer_free(struct symbolizer *s)
 		return;
 	files_release(s);
 	code_cache_free(s->codes);
+	jit_names_free(s->jit_names);
 	kallsyms_free(s->kallsyms);
 	free(s->pending);
 	free(s);
@@ -102,23 +109,30 @@ int symbolize_kernel(struct symbolizer *s, u64 address, u32 *ret)
 	return intern_unnamed(s, &key, ret);
 }
 
-static int file_keep(struct symbolizer *s, struct mapped_file *file)
+static int file_keep(struct symbolizer *s, const struct process *process, struct mapped_file *file)
 {
+	int pid = process->exited ? 0 : (int)process->id.pid;
 	struct named_file *kept;
 
 	HASH_FIND(hh, s->files, &file->id, sizeof(file->id), kept);
-	if (kept)
+	if (kept) {
+		kept->pid = pid ? pid : kept->pid;
 		return 0;
+	}
 	kept = calloc(1, sizeof(*kept));
 	if (!kept)
 		return -ENOMEM;
 	kept->id = file->id;
+	kept->pid = pid;
 	kept->file = mapped_file_ref(file);
 	HASH_ADD(hh, s->files, id, sizeof(kept->id), kept);
 	return 0;
 }
 
-/* Memory without a file, or with one that cannot be read: code that somebody made up, named by its mapping. */
+/*
+ * Memory without a file, or with one that cannot be read: code that the process made itself. It is
+ * named at once, by its perf map or else its address, for the process may be gone in a moment.
+ */
 static int intern_anonymous(struct symbolizer *s, const struct process *process, const struct mapping *mapping,
 			    u64 address, u32 *ret)
 {
@@ -135,9 +149,14 @@ static int intern_anonymous(struct symbolizer *s, const struct process *process,
 	int err = frame_table_intern(s->tables.frames, &key, ret, &is_new);
 	if (err || !is_new)
 		return err;
-	snprintf(function, sizeof(function), "0x%llx",
-		 (unsigned long long)(address - mapping->start + mapping->file_offset));
-	err = string_table_intern(s->tables.strings, function, &function_id);
+	const char *name = jit_names_find(s->jit_names, process, address);
+	if (!name) {
+		snprintf(function, sizeof(function), "0x%llx",
+			 (unsigned long long)(address - mapping->start + mapping->file_offset));
+		err = jit_names_wait(s->jit_names, process, address, *ret);
+	}
+	if (!err)
+		err = string_table_intern(s->tables.strings, name ? name : function, &function_id);
 	if (!err)
 		err = string_table_intern(s->tables.strings,
 					  base		     ? base + 1
@@ -173,7 +192,7 @@ int symbolize_native(struct symbolizer *s, struct process *process, u64 address,
 		return intern_anonymous(s, process, mapping, pc, ret);
 
 	key.scope = mapping->file->id;
-	int err = file_keep(s, mapping->file);
+	int err = file_keep(s, process, mapping->file);
 	if (err)
 		return err;
 	return intern_unnamed(s, &key, ret);
@@ -275,50 +294,77 @@ int symbolize_python(struct symbolizer *s, struct process *process, const struct
 	return 0;
 }
 
-static int name_kernel(struct symbolizer *s, struct frame *frame)
+/* Modules and BPF programs come and go: a list in which an address is missing may be old. */
+static const char *kernel_name(struct symbolizer *s, u64 address)
 {
 	u64 now = clock_monotonic_ns();
-	const char *name = s->kallsyms ? kallsyms_find(s->kallsyms, frame->address) : NULL;
-	char address[32];
+	const char *name = s->kallsyms ? kallsyms_find(s->kallsyms, address) : NULL;
+	struct kallsyms *fresh = NULL;
 
-	if (!name && (!s->kallsyms_read_ns || now - s->kallsyms_read_ns > s->kallsyms_age_ns)) {
-		struct kallsyms *fresh = NULL;
+	if (name || (s->kallsyms_read_ns && now - s->kallsyms_read_ns <= s->kallsyms_age_ns))
+		return name;
+	s->kallsyms_read_ns = now;
+	s->kallsyms_age_ns = s->kallsyms_age_ns ? 2 * s->kallsyms_age_ns : KALLSYMS_AGE_NS;
+	if (s->kallsyms_age_ns > KALLSYMS_AGE_MAX_NS)
+		s->kallsyms_age_ns = KALLSYMS_AGE_MAX_NS;
+	if (kallsyms_open(&fresh))
+		return NULL;
+	kallsyms_free(s->kallsyms);
+	s->kallsyms = fresh;
+	return kallsyms_find(fresh, address);
+}
 
-		s->kallsyms_read_ns = now;
-		s->kallsyms_age_ns = s->kallsyms_age_ns ? 2 * s->kallsyms_age_ns : KALLSYMS_AGE_NS;
-		if (s->kallsyms_age_ns > KALLSYMS_AGE_MAX_NS)
-			s->kallsyms_age_ns = KALLSYMS_AGE_MAX_NS;
-		if (!kallsyms_open(&fresh)) {
-			kallsyms_free(s->kallsyms);
-			s->kallsyms = fresh;
-			name = kallsyms_find(s->kallsyms, frame->address);
-		}
+/* A symbol's readable name, or the address. */
+static int name_function(struct symbolizer *s, struct frame *frame, const char *symbol)
+{
+	STRBUF(function);
+
+	if (symbol)
+		demangle_put(&function, symbol);
+	else
+		strbuf_printf(&function, "0x%llx", (unsigned long long)frame->address);
+	return function.failed ? -ENOMEM : string_table_intern(s->tables.strings, function.at, &frame->function);
+}
+
+static int name_kernel(struct symbolizer *s, struct frame *frame)
+{
+	return name_function(s, frame, kernel_name(s, frame->address));
+}
+
+/* Its debug file is looked for once, and not before a function is asked for that may be in it. */
+static const struct symbol *file_symbol(struct named_file *kept, u64 address)
+{
+	struct mapped_file *file = kept->file;
+
+	if (!file->debug_file_searched) {
+		file->debug_file_searched = true;
+		if (elf_file_is_stripped(file->elf))
+			debug_file_add(kept->pid, file->elf);
 	}
-	if (!name) {
-		snprintf(address, sizeof(address), "0x%llx", (unsigned long long)frame->address);
-		name = address;
-	}
-	return string_table_intern(s->tables.strings, name, &frame->function);
+	return elf_file_symbol(file->elf, address);
 }
 
 static int name_native(struct symbolizer *s, struct frame *frame)
 {
 	struct named_file *kept;
-	STRBUF(function);
 
 	HASH_FIND(hh, s->files, &frame->scope, sizeof(frame->scope), kept);
-	const struct symbol *symbol = kept ? elf_file_symbol(kept->file->elf, frame->address) : NULL;
-	if (symbol)
-		demangle_put(&function, symbol->name);
-	else
-		strbuf_printf(&function, "0x%llx", (unsigned long long)frame->address);
-	if (function.failed)
-		return -ENOMEM;
-
-	int err = string_table_intern(s->tables.strings, function.at, &frame->function);
+	const struct symbol *symbol = kept ? file_symbol(kept, frame->address) : NULL;
+	int err = name_function(s, frame, symbol ? symbol->name : NULL);
 	if (err)
 		return err;
 	return string_table_intern(s->tables.strings, kept ? kept->file->name : "", &frame->file);
+}
+
+static int name_jit(void *ctx, u32 id, const char *name)
+{
+	struct symbolizer *s = ctx;
+	u32 function;
+
+	int err = string_table_intern(s->tables.strings, name, &function);
+	if (!err)
+		frame_table_at(s->tables.frames, id)->function = function;
+	return err == -ENOSPC ? 0 : err;
 }
 
 int symbolizer_name_frames(struct symbolizer *s)
@@ -336,10 +382,11 @@ int symbolizer_name_frames(struct symbolizer *s)
 	}
 	s->pending_cnt = 0;
 	files_release(s);
-	return 0;
+	return jit_names_retry(s->jit_names, s->processes, name_jit, s);
 }
 
 void symbolizer_forget(struct symbolizer *s, const struct process *process)
 {
 	code_cache_forget(s->codes, process->key);
+	jit_names_forget(s->jit_names, process, name_jit, s); /* short of memory, frames keep their addresses */
 }

@@ -5,7 +5,8 @@
  *
  * Python frames are named at once, for their process may be gone in a moment.
  * Native and kernel frames are named by symbolizer_name_frames(), before a
- * profile is written: their files stay.
+ * profile is written: their files stay. Code that a process made itself is named at
+ * once where its perf map has it already, else as soon as it does (jit_names.h).
  */
 #ifndef PYPROF_SYMBOLIZER_H
 #define PYPROF_SYMBOLIZER_H
