@@ -31,6 +31,7 @@ test='
 header criterion/criterion.h libcriterion-dev
 command python3 python3
 command readelf binutils
+command xz xz-utils
 header elfutils/libdw.h libdw-dev
 command g++ g++
 command gdb gdb
