@@ -35,8 +35,8 @@ struct unwind_row {
 	u16 rule;
 };
 
-#define MAX_ROWS_IN_PAGE \
-	4095 /* 12 steps of search. A page with more (none was ever seen) is UNWIND_UNSUPPORTED as a whole */
+/* 12 steps of search. One page in some thousands has more: its last row is then UNWIND_UNSUPPORTED. */
+#define MAX_ROWS_IN_PAGE 4095
 
 /*
  * The caller's rsp is the CFA ("canonical frame address"), its rip is at CFA - 8,

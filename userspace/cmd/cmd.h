@@ -28,5 +28,6 @@ extern const struct command commands[];
 
 int record_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
+int unwind_table_main(int argc, char **argv);
 
 #endif

@@ -234,17 +234,17 @@ static void table_measure(struct unwind_table *table, const struct builder *buil
 	}
 }
 
-/* A page without any rule has no rows; one with more than a search finds says so. */
+/* A page without any rule has no rows; what a search would not find is not claimed. */
 static void page_finish(struct unwind_table *table, struct unwind_page *page)
 {
-	struct unwind_row *first = &table->rows[page->row];
+	struct unwind_row *rows = &table->rows[page->row];
 
 	page->cnt = table->row_cnt - page->row;
-	if (page->cnt == 1 && first->rule == RULE_NONE)
+	if (page->cnt == 1 && rows[0].rule == RULE_NONE)
 		page->cnt = 0;
 	if (page->cnt > MAX_ROWS_IN_PAGE) {
-		page->cnt = 1;
-		*first = (struct unwind_row){.pc = 0, .rule = RULE_UNSUPPORTED};
+		page->cnt = MAX_ROWS_IN_PAGE;
+		rows[MAX_ROWS_IN_PAGE - 1].rule = RULE_UNSUPPORTED;
 	}
 	table->row_cnt = page->row + page->cnt;
 }
