@@ -2,38 +2,17 @@
 #include "assembler.h"
 
 #include <errno.h>
-#include <string.h>
 
+#include "part_builder.h"
 #include "profile/id_index.h"
 #include "profile/part_table.h"
 #include "unwind/fallback.h"
 
-enum part_kind { PART_KERNEL, PART_PYTHON, PART_NATIVE, PART_LEAF };
-
-/* A part at its largest: a place for a run beside each frame, a loss, a leaf, a mark. */
-#define ITEM_MAX (2 * MAX_NATIVE_FRAMES + 8)
-
 struct assembler {
 	struct assembler_options options;
 	struct profile_tables tables;
-	struct symbolizer *symbolizer;
 	struct part_table *parts;
-	u32 unmerged, greenlet; /* frames: the marks */
-
-	u32 items[ITEM_MAX]; /* a part under construction, outermost first */
-	u32 item_cnt;
-};
-
-/* One sample while it is put together. Its native side is the kernel side's or the fallback's. */
-struct assembly {
-	struct process *process;
-	const struct sample *sample;
-	bool python; /* it has Python frames, and so filters its native ones */
-	bool unmerged;
-	u64 native_id; /* 0: none */
-	const u64 *words; /* innermost first; of the first one only its bits */
-	u32 word_cnt; /* 0: known under its id */
-	enum loss end;
+	struct part_builder *builder;
 };
 
 int assembler_new(const struct assembler_options *options, const struct profile_tables *tables,
@@ -44,13 +23,10 @@ int assembler_new(const struct assembler_options *options, const struct profile_
 		return -ENOMEM;
 	a->options = *options;
 	a->tables = *tables;
-	a->symbolizer = symbolizer;
 
 	int err = part_table_new(&a->parts);
 	if (!err)
-		err = frame_table_mark(a->tables.frames, MARK_UNMERGED, &a->unmerged);
-	if (!err)
-		err = frame_table_mark(a->tables.frames, MARK_GREENLET, &a->greenlet);
+		err = part_builder_new(options->native, tables, symbolizer, a->parts, &a->builder);
 	if (err)
 		return err;
 	*ret = take(a);
@@ -61,6 +37,7 @@ void assembler_free(struct assembler *a)
 {
 	if (!a)
 		return;
+	part_builder_free(a->builder);
 	part_table_free(a->parts);
 	free(a);
 }
@@ -69,255 +46,6 @@ void assembler_forget(struct assembler *a)
 {
 	part_table_clear(a->parts);
 }
-
-/* ---- cold: first sight of a part */
-
-static void item_push(struct assembler *a, u32 item)
-{
-	if (a->item_cnt < ITEM_MAX) /* what record_check() has passed is smaller */
-		a->items[a->item_cnt++] = item;
-}
-
-static int item_push_loss(struct assembler *a, enum loss loss)
-{
-	u32 frame;
-	int err = frame_table_loss(a->tables.frames, loss, &frame);
-
-	if (!err)
-		item_push(a, frame);
-	return err;
-}
-
-/* What the items from `first` on show is missing. */
-static u32 items_losses(const struct assembler *a, u32 first)
-{
-	u32 losses = 0;
-
-	for (u32 i = first; i < a->item_cnt; i++) {
-		if (a->items[i] >= ITEM_RUN)
-			continue;
-		const struct frame *frame = frame_table_get(a->tables.frames, a->items[i]);
-		if (frame->kind == FRAME_LOSS)
-			losses |= 1u << frame->loss;
-	}
-	return losses;
-}
-
-static int items_intern(struct assembler *a, u32 first, u32 *ret)
-{
-	return part_table_intern(a->parts, a->items + first, a->item_cnt - first, items_losses(a, first), ret);
-}
-
-static int kernel_part_build(struct assembler *a, const struct sample *sample, struct known_part *ret)
-{
-	for (u32 i = sample->kernel_cnt; i-- > 0;) {
-		u32 frame;
-		int err = symbolize_kernel(a->symbolizer, sample_kernel(sample)[i], &frame);
-
-		if (err)
-			return err;
-		item_push(a, frame);
-	}
-	return items_intern(a, 0, &ret->forms[FORM_WHOLE]);
-}
-
-/* A run is marked at its innermost frame: the next frame outward is the innermost of another one. */
-static bool is_outermost_of_run(const struct sample *sample, u32 i)
-{
-	return i + 1 == sample->python_cnt || sample_python(sample)[i + 1].code & PYTHON_RUN_BEGIN;
-}
-
-static int python_part_build(struct assembler *a, const struct assembly *s, struct known_part *ret)
-{
-	const struct sample *sample = s->sample;
-
-	for (u32 i = sample->python_cnt; i-- > 0;) {
-		struct python_frame python = sample_python(sample)[i];
-		enum loss loss;
-		u32 frame;
-		int err = 0;
-
-		if (is_outermost_of_run(sample, i))
-			item_push(a, ITEM_RUN);
-		if (i + 1 == sample->python_cnt && sample->python_end != LOSS_NONE)
-			err = item_push_loss(a, sample->python_end);
-		python.code &= ~PYTHON_RUN_BEGIN;
-		if (!err)
-			err = symbolize_python(a->symbolizer, s->process, &python, &frame, &loss);
-		if (err)
-			return err;
-		if (frame != FRAME_NONE)
-			item_push(a, frame);
-	}
-	return items_intern(a, 0, &ret->forms[FORM_WHOLE]);
-}
-
-/* Where the instruction is that a word stands for: a return address is the one behind it. */
-static u64 word_pc(u64 word)
-{
-	return (word & NATIVE_ADDRESS) - !(word & NATIVE_EXACT);
-}
-
-static bool pc_is_shown(const struct assembler *a, const struct assembly *s, u64 pc)
-{
-	if (!s->python || a->options.native == NATIVE_ALL)
-		return true;
-	return a->options.native == NATIVE_EXTENSIONS && !process_is_interpreter(s->process, pc);
-}
-
-/* Guesses are believed as far as each follows a call; the first one that does not ends the walk. */
-static u32 words_believed(struct assembler *a, const struct assembly *s)
-{
-	u32 i = 1;
-
-	while (i < s->word_cnt && (!(s->words[i] & NATIVE_GUESS) ||
-				   symbolizer_follows_call(a->symbolizer, s->process, s->words[i] & NATIVE_ADDRESS)))
-		i++;
-	return i < s->word_cnt ? i : s->word_cnt;
-}
-
-/* The file's name is all that is asked, and that the mapping knows itself. */
-static bool is_in_greenlet(struct process *process, u64 word)
-{
-	const struct mapping *mapping = process_mapping(process, word_pc(word));
-	const char *slash = mapping ? strrchr(mapping->path, '/') : NULL;
-
-	return slash && !strncmp(slash + 1, "_greenlet.", strlen("_greenlet."));
-}
-
-/*
- * A greenlet runs on the stack of the thread, where the greenlet stood that started
- * it; what lies outward of its first frames, which are of greenlet's own extension,
- * is not its caller. Gives the index of the outermost of these; 0: there is none.
- */
-static u32 words_greenlet(const struct assembly *s, u32 cnt)
-{
-	u32 i = cnt;
-
-	while (i > 0 && !(s->words[i - 1] & NATIVE_RUN))
-		i--;
-	if (!i) /* no run is placed: nothing says where this greenlet's stack begins */
-		return 0;
-	while (i < cnt && !is_in_greenlet(s->process, s->words[i]))
-		i++;
-	if (i == cnt)
-		return 0;
-	while (i + 1 < cnt && is_in_greenlet(s->process, s->words[i + 1]))
-		i++;
-	return i;
-}
-
-/* Gives where the form begins in which all runs have their places; it may change the item there. */
-static u32 items_find_inner(struct assembler *a, u32 greenlet_item)
-{
-	if (a->options.native == NATIVE_ALL) {
-		if (!greenlet_item)
-			return 0;
-		a->items[greenlet_item - 1] = a->greenlet;
-		return greenlet_item - 1;
-	}
-	for (u32 i = 0; i < a->item_cnt; i++)
-		if (a->items[i] == ITEM_RUN)
-			return i;
-	return 0;
-}
-
-/* Instead of a place for each run, one for all, inside of everything. */
-static void items_set_apart(struct assembler *a)
-{
-	u32 cnt = 0;
-
-	for (u32 i = 0; i < a->item_cnt; i++)
-		if (a->items[i] != ITEM_RUN && a->items[i] != ITEM_LEAF)
-			a->items[cnt++] = a->items[i];
-	a->item_cnt = cnt;
-	item_push(a, ITEM_LEAF);
-	item_push(a, ITEM_PYTHON);
-	item_push(a, a->unmerged);
-}
-
-static int native_forms_intern(struct assembler *a, u32 greenlet_item, struct known_part *ret)
-{
-	int err = items_intern(a, 0, &ret->forms[FORM_WHOLE]);
-	if (err)
-		return err;
-
-	u32 before = greenlet_item ? a->items[greenlet_item - 1] : 0;
-	err = items_intern(a, items_find_inner(a, greenlet_item), &ret->forms[FORM_INNER]);
-	if (err)
-		return err;
-	if (greenlet_item)
-		a->items[greenlet_item - 1] = before;
-	items_set_apart(a);
-	return items_intern(a, 0, &ret->forms[FORM_APART]);
-}
-
-static int native_push_word(struct assembler *a, const struct assembly *s, u64 word)
-{
-	if (pc_is_shown(a, s, word_pc(word))) {
-		u32 frame;
-		int err = symbolize_native(a->symbolizer, s->process, word & NATIVE_ADDRESS, !(word & NATIVE_EXACT),
-					   &frame);
-
-		if (err)
-			return err;
-		item_push(a, frame);
-	}
-	if (word & NATIVE_RUN)
-		item_push(a, ITEM_RUN);
-	return 0;
-}
-
-/* Everything but the leaf, which is another one in each sample: of that the place alone. */
-static int native_part_build(struct assembler *a, const struct assembly *s, struct known_part *ret)
-{
-	u32 cnt = words_believed(a, s), greenlet = s->python ? words_greenlet(s, cnt) : 0, greenlet_item = 0;
-	enum loss end = cnt < s->word_cnt ? LOSS_FRAME_POINTER : s->end;
-	int err = 0;
-
-	ret->complete = end == LOSS_NONE;
-	if (end != LOSS_NONE && !(s->python && a->options.native == NATIVE_NONE))
-		err = item_push_loss(a, end);
-	for (u32 i = cnt; i-- > 1 && !err;) {
-		if (i == greenlet)
-			greenlet_item = a->item_cnt;
-		err = native_push_word(a, s, s->words[i]);
-	}
-	item_push(a, ITEM_LEAF);
-	if (s->words[0] & NATIVE_RUN)
-		item_push(a, ITEM_RUN);
-	return err ? err : native_forms_intern(a, greenlet_item, ret);
-}
-
-static int leaf_part_build(struct assembler *a, const struct assembly *s, struct known_part *ret)
-{
-	if (pc_is_shown(a, s, s->sample->ip)) {
-		u32 frame;
-		int err = symbolize_native(a->symbolizer, s->process, s->sample->ip, false, &frame);
-
-		if (err)
-			return err;
-		item_push(a, frame);
-	}
-	return items_intern(a, 0, &ret->forms[FORM_WHOLE]);
-}
-
-static int part_build(struct assembler *a, const struct assembly *s, enum part_kind kind, struct known_part *ret)
-{
-	a->item_cnt = 0;
-	switch (kind) {
-	case PART_KERNEL:
-		return kernel_part_build(a, s->sample, ret);
-	case PART_PYTHON:
-		return python_part_build(a, s, ret);
-	case PART_NATIVE:
-		return native_part_build(a, s, ret);
-	default:
-		return leaf_part_build(a, s, ret);
-	}
-}
-
-/* ---- hot: parts that are known */
 
 static int stack_push_loss(struct assembler *a, enum loss loss, struct assembled *ret)
 {
@@ -341,7 +69,7 @@ static int part_get(struct assembler *a, const struct assembly *s, enum part_kin
 	}
 	if (!cnt)
 		return -ENOENT;
-	int err = part_build(a, s, kind, &made);
+	int err = part_builder_build(a->builder, s, kind, &made);
 	if (err)
 		return err;
 	*ret = made;

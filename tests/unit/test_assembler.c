@@ -576,8 +576,8 @@ Test(assembler, one_native_part_may_be_merged_once_and_unmerged_the_next_time)
 
 Test(assembler, what_is_outward_of_a_greenlet_s_first_frame_is_another_s)
 {
-	CHECK_MODES("[greenlet];g_switch (_greenlet.cpython-313-x86_64-linux-gnu.so);"
-		    "g_initialstub (_greenlet.cpython-313-x86_64-linux-gnu.so);call (python3);eval (python3);a (a.py);"
+	CHECK_MODES("[greenlet];g_switch (_greenlet);"
+		    "g_initialstub (_greenlet);call (python3);eval (python3);a (a.py);"
 		    "sort (ext.so);eval (python3);b (b.py);sum (ext.so)",
 		    "a (a.py);sort (ext.so);b (b.py);sum (ext.so)", "a (a.py);b (b.py)",
 		    .native = "sum eval/run sort eval/run call g_initialstub g_switch call eval main start",
@@ -587,7 +587,7 @@ Test(assembler, what_is_outward_of_a_greenlet_s_first_frame_is_another_s)
 Test(assembler, a_truncation_in_another_greenlet_s_stack_is_cut_with_it)
 {
 	use(NATIVE_ALL);
-	struct assembled a = CHECK("[greenlet];g_initialstub (_greenlet.cpython-313-x86_64-linux-gnu.so);"
+	struct assembled a = CHECK("[greenlet];g_initialstub (_greenlet);"
 				   "eval (python3);a (a.py);sum (ext.so)",
 				   .native = "sum eval/run g_initialstub", .python = "a",
 				   .native_end = LOSS_STACK_ORDER);
@@ -599,10 +599,10 @@ Test(assembler, greenlet_frames_that_runs_are_outward_of_belong_to_this_stack)
 {
 	use(NATIVE_ALL);
 	/* In g_switch itself, called from Python: the frames outward are its own. */
-	CHECK("main (python3);eval (python3);a (a.py);g_switch (_greenlet.cpython-313-x86_64-linux-gnu.so);"
+	CHECK("main (python3);eval (python3);a (a.py);g_switch (_greenlet);"
 	      "sum (ext.so)",
 	      .native = "sum g_switch eval/run main", .python = "a");
-	CHECK("a (a.py);[truncated: no-table];main (python3);g_switch (_greenlet.cpython-313-x86_64-linux-gnu.so);"
+	CHECK("a (a.py);[truncated: no-table];main (python3);g_switch (_greenlet);"
 	      "eval (python3);b (b.py);sum (ext.so)",
 	      .native = "sum eval/run g_switch main", .python = "b | a", .native_end = LOSS_NO_TABLE);
 }
@@ -610,8 +610,7 @@ Test(assembler, greenlet_frames_that_runs_are_outward_of_belong_to_this_stack)
 Test(assembler, a_greenlet_with_nothing_outward_of_it_has_no_mark)
 {
 	use(NATIVE_ALL);
-	CHECK("g_initialstub (_greenlet.cpython-313-x86_64-linux-gnu.so);eval (python3);a (a.py)",
-	      .native = "eval/run g_initialstub", .python = "a");
+	CHECK("g_initialstub (_greenlet);eval (python3);a (a.py)", .native = "eval/run g_initialstub", .python = "a");
 }
 
 /* ---- the fallback */
