@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -220,6 +223,55 @@ ProcessTest(a_sample_that_comes_before_its_exec_does_no_harm)
 	cr_assert_str_eq(path_at(fresh, 0x3000), "/new");
 }
 
+/* vfork and posix_spawn: a child that runs in its parent's memory until it execs. */
+ProcessTest(an_exec_of_a_child_leaves_its_parent_alone)
+{
+	struct process *parent = add(PID, 5, 1);
+	u64 now_ns = clock_monotonic_ns();
+
+	map(PID, 0x1000, 0x2000, "/a", 10);
+	_cleanup_(mapping_table) struct mapping_table *before = mapping_table_ref(parent->mappings);
+	struct process *child = fork_of(parent, PID + 1, now_ns + 20);
+	cr_assert_eq(child->mappings, before, "shared");
+	begin_exec(PID + 1, now_ns + 21);
+	map(PID + 1, 0x1000, 0x2000, "/new", now_ns + 22);
+	cr_assert_str_eq(path_at(child, 0x1000), "/a", "until it has exec'ed");
+	struct process *program = exec_of(child, now_ns + 23);
+	cr_assert_str_eq(path_at(program, 0x1000), "/new");
+	cr_assert_str_eq(path_at(parent, 0x1000), "/a");
+	cr_assert_eq(parent->mappings, before);
+	cr_assert_not(parent->exited);
+}
+
+ProcessTest(whether_mappings_changed_shows_by_the_pointer)
+{
+	struct process *process = add(PID, 5, 1);
+	u64 now_ns = clock_monotonic_ns();
+
+	map(PID, 0x1000, 0x3000, "/a", now_ns + 10);
+	_cleanup_(mapping_table) struct mapping_table *a = mapping_table_ref(process->mappings);
+	map(PID, 0x1000, 0x3000, "/a", now_ns + 11);
+	process_table_forget_mappings(table);
+	begin_exec(PID, now_ns + 12);
+	map(PID, 0x5000, 0x6000, "/next", now_ns + 13);
+	cr_assert_eq(process->mappings, a, "that belongs to the next program");
+	process_table_forget_mappings(table);
+	map(PID, 0x2000, 0x3000, "/b", now_ns + 14);
+	cr_assert_neq(process->mappings, a);
+	_cleanup_(mapping_table) struct mapping_table *b = mapping_table_ref(process->mappings);
+	begin_exec(PID, now_ns + 15);
+	struct process *next = exec_of(process, now_ns + 16);
+	cr_assert_neq(next->mappings, b);
+	_cleanup_(mapping_table) struct mapping_table *c = mapping_table_ref(next->mappings);
+	/* A side-band that comes late. */
+	begin_exec(PID, now_ns + 15);
+	map(PID, 0x7000, 0x8000, "/c", now_ns + 16);
+	cr_assert_neq(next->mappings, c);
+	cr_assert_eq(mapping_table_cnt(a), 1);
+	cr_assert_eq(mapping_table_cnt(b), 2);
+	cr_assert_eq(mapping_table_cnt(c), 0);
+}
+
 ProcessTest(a_mapping_of_an_unknown_pid_is_ignored)
 {
 	cr_assert_null(map(PID, 0x1000, 0x2000, "/a", 1));
@@ -392,6 +444,23 @@ ProcessTest(after_a_loss_the_living_are_read_anew)
 	cr_assert_str_eq(path_at(process, (u64)at), "none");
 }
 
+ProcessTest(a_living_process_that_maps_nothing_new_keeps_its_table)
+{
+	struct process *process = add_living(getpid());
+
+	path_at(process, (u64)set_up);
+	_cleanup_(mapping_table) struct mapping_table *before = mapping_table_ref(process->mappings);
+	process_table_forget_mappings(table);
+	path_at(process, (u64)set_up);
+	cr_assert(process->mappings_read);
+	cr_assert_eq(process->mappings, before);
+
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	process_table_forget_mappings(table);
+	path_at(process, (u64)at);
+	cr_assert_neq(process->mappings, before);
+}
+
 static void *sleep_forever(void *arg)
 {
 	while (pause())
@@ -455,6 +524,166 @@ ProcessTest(a_program_that_is_gone_already_keeps_its_mappings)
 	}
 	cr_assert(has_program);
 	cr_assert(has_libc);
+}
+
+/* All that happens from here on is told. NULL: not allowed. */
+static struct sideband *open_sideband(void)
+{
+	int cpus[256], cnt = sysconf(_SC_NPROCESSORS_CONF);
+	struct sideband *sideband;
+
+	for (int i = 0; i < cnt; i++)
+		cpus[i] = i;
+	return sideband_open(cpus, cnt, &sideband) ? NULL : sideband;
+}
+
+static void make_file(const char *from, char *path, size_t size)
+{
+	_cleanup_(free) char *data = NULL;
+	size_t data_size;
+
+	snprintf(path, size, "/tmp/pyprof-test-XXXXXX");
+	_cleanup_(fd) int fd = mkstemp(path);
+	cr_assert_eq(file_read(from, 64 << 20, &data, &data_size), 0);
+	cr_assert_eq(write(fd, data, data_size), (ssize_t)data_size);
+}
+
+/* No event tells of munmap: what is mapped next says that something else is there. */
+ProcessTest(libraries_that_come_and_go_are_told_apart, .timeout = 60)
+{
+	static const char *const libraries[] = {"liblzma.so.5", "libz.so.1", "libcap-ng.so.0", "libjansson.so.4"};
+	_cleanup_(sideband) struct sideband *sideband = open_sideband();
+	struct process *process = add_living(getpid());
+	u64 start = 0, end = 0;
+	int reused = 0;
+
+	if (!sideband)
+		cr_skip_test("perf_event_open is not allowed here");
+	path_at(process, (u64)set_up);
+	for (int i = 0; i < 60; i++) {
+		Dl_info info;
+		char from[300], path[64];
+
+		/* A copy of one that is loaded already, under a new name, so that it is loaded anew. */
+		const char *name = libraries[i % 4],
+			   *function = (const char *[]){"lzma_version_string", "zlibVersion", "capng_print_caps_text",
+							"json_object"}[i % 4];
+		void *system_wide = dlopen(name, RTLD_NOW);
+		cr_assert_not_null(system_wide, "%s", dlerror());
+		cr_assert(dladdr(dlsym(system_wide, function), &info));
+		snprintf(from, sizeof(from), "%s", info.dli_fname);
+		make_file(from, path, sizeof(path));
+		void *own = dlopen(path, RTLD_NOW);
+		cr_assert_not_null(own, "%s", dlerror());
+		u64 address = (u64)dlsym(own, function);
+
+		cr_assert_eq(sideband_drain(sideband, apply, NULL), 0);
+		const struct mapping *mapping = process_mapping_file(table, process, address);
+		cr_assert_not_null(mapping);
+		cr_expect_str_eq(mapping->path, path);
+		cr_assert_not_null(mapping->file);
+		cr_assert_not_null(mapping->file->elf);
+		u64 vaddr, expected, size;
+		cr_expect_eq(elf_file_object(mapping->file->elf, function, &expected, &size), 0);
+		cr_expect_eq(elf_file_address_of_offset(mapping->file->elf,
+							address - mapping->start + mapping->file_offset, &vaddr),
+			     0);
+		cr_expect_eq(vaddr, expected, "%s", name);
+
+		reused += mapping->start < end && start < mapping->end;
+		start = mapping->start;
+		end = mapping->end;
+		dlclose(own);
+		dlclose(system_wide);
+		unlink(path);
+	}
+	cr_expect_gt(reused, 0, "no address was used for two libraries: the test shows nothing");
+}
+
+#define MOVED_SIZE (256 << 10)
+
+/* As node --use-largepages does it: by the events alone, and asked before the bytes are there too. */
+static void move_text(bool ask_early)
+{
+	_cleanup_(sideband) struct sideband *sideband = open_sideband();
+	struct process *process = add_living(getpid());
+	char path[64];
+
+	if (!sideband)
+		cr_skip_test("perf_event_open is not allowed here");
+	const struct mapping *libc = process_mapping(process, (u64)dlsym(RTLD_DEFAULT, "gnu_get_libc_version"));
+	cr_assert_not_null(libc);
+	u64 offset = libc->file_offset;
+	make_file(libc->path, path, sizeof(path));
+	_cleanup_(fd) int fd = open(path, O_RDONLY);
+	char *at = mmap(NULL, 2 * MOVED_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, offset);
+	_cleanup_(free) void *bytes = malloc(MOVED_SIZE);
+
+	cr_assert_neq(at, MAP_FAILED);
+	memcpy(bytes, at + 8192, MOVED_SIZE);
+	cr_assert_eq(mmap(at + 8192, MOVED_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+		     at + 8192);
+	if (ask_early) {
+		cr_assert_eq(sideband_drain(sideband, apply, NULL), 0);
+		cr_expect_null(process_mapping_file(table, process, (u64)at + 9000)->file, "it is empty so far");
+	}
+	_cleanup_(mapping_table) struct mapping_table *before = mapping_table_ref(process->mappings);
+	memcpy(at + 8192, bytes, MOVED_SIZE);
+	cr_assert_eq(mprotect(at + 8192, MOVED_SIZE, PROT_READ | PROT_EXEC), 0);
+	cr_assert_eq(sideband_drain(sideband, apply, NULL), 0);
+	cr_expect_neq(process->mappings, before);
+
+	const u64 offsets[] = {0, 8192, 9000, 8192 + MOVED_SIZE - 1, 8192 + MOVED_SIZE};
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		const struct mapping *mapping = process_mapping_file(table, process, (u64)at + offsets[i]);
+
+		cr_assert_not_null(mapping->file, "%llx", offsets[i]);
+		cr_expect_str_eq(mapping->file->name, strrchr(path, '/') + 1);
+		cr_expect_eq((u64)at + offsets[i] - mapping->start + mapping->file_offset, offset + offsets[i]);
+	}
+	unlink(path);
+}
+
+ProcessTest(text_that_was_moved_is_known_by_events)
+{
+	move_text(false);
+}
+
+ProcessTest(text_that_is_asked_for_while_it_is_moved_is_known_afterwards)
+{
+	move_text(true);
+}
+
+/* posix_spawn is vfork: the child is in our memory when it execs. */
+ProcessTest(what_posix_spawn_starts_changes_nothing_of_ours)
+{
+	_cleanup_(sideband) struct sideband *sideband = open_sideband();
+	struct process *process = add_living(getpid());
+	char *arguments[] = {(char *)"true", NULL};
+	pid_t pid;
+
+	if (!sideband)
+		cr_skip_test("perf_event_open is not allowed here");
+	path_at(process, (u64)set_up);
+	_cleanup_(mapping_table) struct mapping_table *before = mapping_table_ref(process->mappings);
+	size_t cnt = mapping_table_cnt(before);
+
+	cr_assert_eq(posix_spawn(&pid, "/bin/true", NULL, NULL, arguments, environ), 0);
+	struct process *child = fork_of(process, pid, clock_monotonic_ns());
+	waitpid(pid, NULL, 0);
+	cr_assert_eq(sideband_drain(sideband, apply, NULL), 0);
+	cr_expect_eq(process->mappings, before);
+	cr_expect_eq(mapping_table_cnt(before), cnt);
+	cr_expect_null(process->exec_mappings);
+
+	struct process *program = exec_of(child, clock_monotonic_ns());
+	bool has_program = false;
+	for (size_t i = 0; i < mapping_table_cnt(program->mappings); i++)
+		has_program |= strstr(mapping_table_at(program->mappings, i)->path, "bin/true") != NULL;
+	cr_expect(has_program);
+	cr_expect_null(mapping_table_find(program->mappings, (u64)set_up));
+	cr_expect_eq(process->mappings, before);
 }
 
 /* What binutils and the kernel say: where the section or object lies in the file, and where the file lies. */
