@@ -292,16 +292,12 @@ __weak int stack_send(u32 slot)
 	record->tid = s->sample.tid;
 	record->cpu = s->sample.cpu;
 	record->stack_size = size;
-	record->run_cnt = 0;
+	record->run_cnt = s->python.run_cnt;
 	for (u32 i = 0; i < MAX_PYTHON_RUNS - 1; i++) {
-		u32 cnt = record->run_cnt;
+		/* Without a branch: one path for the verifier. */
+		u64 has_frames = s->runs[i].first != s->runs[i + 1].first;
 
-		if (i >= s->python.run_cnt)
-			break;
-		if (s->runs[i].first == s->runs[i + 1].first)
-			continue;
-		record->anchors[BOUND(cnt, MAX_PYTHON_RUNS - 1)] = s->runs[i].anchor;
-		record->run_cnt = cnt + 1;
+		record->anchors[i] = s->runs[i].anchor & -has_frames;
 	}
 	if (!ring_send(record, sizeof(*record) + size, 0))
 		s->sample.flags |= SAMPLE_STACK;

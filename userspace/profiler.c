@@ -14,6 +14,8 @@
 #include "registrar.h"
 #include "supplier.h"
 #include "symbolize/symbolizer.h"
+#include "unwind/fallback.h"
+#include "unwind/stack_inbox.h"
 
 #define TURN_MS	       100 /* the pace of a quiet host: one wakeup for many samples */
 #define LEARN_SLICE_NS (10 * NS_PER_MS) /* looking at the processes that were there must not delay samples */
@@ -37,6 +39,9 @@ struct profiler {
 	struct symbolizer *symbolizer;
 	struct assembler *assembler;
 	struct profile *profile;
+	struct stack_inbox *inbox;
+	struct fallback *fallback;
+	struct unwound unwound; /* of the sample under way */
 
 	struct process_id *waiting; /* found at the start, to be looked at */
 	size_t waiting_cnt, waiting_next;
@@ -99,7 +104,8 @@ static int stages_open(struct profiler *p, const char **ret_step)
 	p->files = mapped_file_cache_new();
 	if (!p->files)
 		return -ENOMEM;
-	if ((err = process_table_new(p->files, &p->processes)) || (err = tables_open(p)))
+	if ((err = process_table_new(p->files, &p->processes)) || (err = tables_open(p)) ||
+	    (err = stack_inbox_new(&p->inbox)) || (err = fallback_new(p->processes, &p->fallback)))
 		return err;
 	if ((err = capture_open(&capture, &p->capture, ret_step)))
 		return err;
@@ -136,6 +142,8 @@ void profiler_free(struct profiler *p)
 	supplier_free(p->supplier);
 	capture_close(p->capture);
 	tables_close(p);
+	fallback_free(p->fallback);
+	stack_inbox_free(p->inbox);
 	process_table_free(p->processes);
 	mapped_file_cache_free(p->files);
 	free(p->waiting);
@@ -233,6 +241,16 @@ static int sample_lost(struct profiler *p, int err)
 	return 0;
 }
 
+/* What libunwind makes of the stack that came with the sample; NULL when that is no more than the kernel side has. */
+static const struct unwound *sample_unwind(struct profiler *p, struct process *process, const struct sample *sample)
+{
+	const struct stack_record *record = sample->flags & SAMPLE_STACK ? stack_inbox_find(p->inbox, sample) : NULL;
+
+	if (!record || fallback_unwind(p->fallback, process, record, sample->flags & SAMPLE_IN_KERNEL, &p->unwound))
+		return NULL;
+	return p->unwound.end == LOSS_NONE ? &p->unwound : NULL;
+}
+
 static int on_sample(struct profiler *p, const struct sample *sample)
 {
 	struct process *process = process_table_find(p->processes, &sample->process);
@@ -256,7 +274,8 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 		page_touch(process, sample->fault_address);
 	}
 
-	err = assembler_stack(p->assembler, process, sample, NULL, doubt, &assembled);
+	const struct unwound *unwound = sample_unwind(p, process, sample);
+	err = assembler_stack(p->assembler, process, sample, unwound, doubt, &assembled);
 	if (!err)
 		err = sample_origin(p, sample, &origin);
 	if (!err)
@@ -264,7 +283,7 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 	if (err)
 		return sample_lost(p, err);
 
-	sample_count(p, sample, &assembled, false, doubt);
+	sample_count(p, sample, &assembled, unwound, doubt);
 	return 0;
 }
 
@@ -346,6 +365,9 @@ static int on_record(void *ctx, const struct record *record)
 	switch (record->type) {
 	case RECORD_SAMPLE:
 		return on_sample(p, (const struct sample *)record);
+	case RECORD_STACK:
+		err = stack_inbox_put(p->inbox, (const struct stack_record *)record);
+		break;
 	case RECORD_CODE:
 		err = on_code(p, (const struct code_record *)record);
 		break;

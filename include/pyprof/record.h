@@ -206,7 +206,7 @@ struct stack_record {
 	u32 tid;
 	u32 cpu;
 	u64 registers[17]; /* DWARF numbers; 16 is rip */
-	u64 anchors[MAX_PYTHON_RUNS]; /* of the runs that have frames, innermost first */
+	u64 anchors[MAX_PYTHON_RUNS]; /* of the runs, innermost first; 0: of one without frames, which has no place */
 	u32 run_cnt;
 	u32 stack_size; /* bytes that follow: whole pages, from that of rsp up */
 	u64 stack_start; /* address of the first; page aligned, so at or below rsp */

@@ -58,3 +58,13 @@ Test(placement, without_runs_there_is_nothing_to_place)
 	cr_assert(!placement_frame(&p, 0, ~0ull));
 	cr_assert(placement_is_merged(&p, true));
 }
+
+Test(placement, a_run_without_frames_needs_no_place)
+{
+	const u64 anchors[] = {0, 0x1010, 0, 0};
+	struct placement placement = {.anchors = anchors, .cnt = 4};
+
+	cr_assert_not(placement_frame(&placement, 0x1000, 0x1008));
+	cr_assert(placement_frame(&placement, 0x1008, 0x1100));
+	cr_assert(placement_is_merged(&placement, true));
+}

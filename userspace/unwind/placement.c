@@ -6,6 +6,8 @@ bool placement_frame(struct placement *placement, u64 sp, u64 cfa)
 	bool found = false;
 
 	for (; placement->next < placement->cnt && placement->anchors[placement->next] < cfa; placement->next++) {
+		if (!placement->anchors[placement->next])
+			continue;
 		if (found || placement->anchors[placement->next] < sp)
 			placement->missed = true;
 		else
@@ -16,5 +18,9 @@ bool placement_frame(struct placement *placement, u64 sp, u64 cfa)
 
 bool placement_is_merged(const struct placement *placement, bool complete)
 {
-	return !placement->missed && (!complete || placement->next == placement->cnt);
+	u32 left = 0;
+
+	for (u32 i = placement->next; i < placement->cnt; i++)
+		left += placement->anchors[i] != 0;
+	return !placement->missed && (!complete || !left);
 }

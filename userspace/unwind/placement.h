@@ -12,7 +12,7 @@
 #include "pyprof/types.h"
 
 struct placement {
-	const u64 *anchors; /* of the runs, innermost first; borrowed */
+	const u64 *anchors; /* of the runs, innermost first; 0: needs no place; borrowed */
 	u32 cnt;
 	u32 next; /* the first that has no place yet */
 	bool missed; /* one lies in no frame, or two lie in one */
