@@ -91,7 +91,6 @@ int fde_expression_check(const void *bytes, size_t size)
 
 /* DWARF 5, section 7.24 */
 enum opcode {
-	UNDEFINED = 0x07,
 	DEF_CFA_EXPRESSION = 0x0f,
 	EXPRESSION = 0x10,
 	OFFSET_EXTENDED_SF = 0x11,
@@ -171,10 +170,7 @@ static int put_register(struct writer *w, u8 number, const struct cfi_value *val
 	switch (value->kind) {
 	case CFI_UNSPECIFIED:
 	case CFI_SAME:
-		return 0;
-	case CFI_UNDEFINED:
-		put_u8(w, UNDEFINED);
-		put_u8(w, number);
+	case CFI_UNDEFINED: /* to libunwind a lost rbp would be the end of the stack: see struct fde */
 		return 0;
 	case CFI_OFFSET:
 		put_u8(w, OFFSET_EXTENDED_SF);
@@ -234,6 +230,17 @@ static void put_headers(struct writer *w, u64 start, u64 end)
 	put_u64(w, end - start);
 }
 
+static u32 state_undefined(const struct cfi_state *state)
+{
+	u32 undefined = 0;
+
+	for (u32 i = 0; i < REG_CNT; i++) {
+		if (state->registers[i].kind == CFI_UNDEFINED)
+			undefined |= 1u << i;
+	}
+	return undefined;
+}
+
 int fde_build(const struct cfi_cie *cie, const struct cfi_state *state, u64 start, u64 end, struct fde **ret)
 {
 	const size_t length_at = FDE_TABLE_SIZE + CIE_SIZE;
@@ -253,7 +260,13 @@ int fde_build(const struct cfi_cie *cie, const struct cfi_state *state, u64 star
 	struct fde *fde = malloc(sizeof(*fde) + w.size);
 	if (!fde)
 		return -ENOMEM;
-	*fde = (struct fde){.start = start, .end = end, .signal = cie->signal, .size = w.size};
+	*fde = (struct fde){
+		.start = start,
+		.end = end,
+		.signal = cie->signal,
+		.undefined = state_undefined(state),
+		.size = w.size,
+	};
 	memcpy(fde->bytes, w.bytes, w.size);
 	*ret = fde;
 	return 0;

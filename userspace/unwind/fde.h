@@ -30,6 +30,7 @@
 struct fde {
 	u64 start, end; /* vaddr, half open */
 	bool signal; /* a frame that the kernel made: its caller was interrupted, it did not call */
+	u32 undefined; /* a bit for each register of the caller that is lost; rip: there is no caller. Not in bytes */
 	u32 size;
 	u8 bytes[];
 };

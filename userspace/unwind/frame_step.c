@@ -162,29 +162,27 @@ void frame_stepper_free(struct frame_stepper *stepper)
 	free(stepper);
 }
 
-static int registers_collect(struct frame_stepper *stepper, unw_cursor_t *cursor, struct frame_registers *ret)
+static void registers_collect(unw_cursor_t *cursor, u32 undefined, struct frame_registers *ret)
 {
-	struct frame_registers caller = {};
-
+	*ret = (struct frame_registers){};
 	for (int i = 0; i < REG_CNT; i++) {
 		unw_word_t value;
 
-		if (unw_get_reg(cursor, i, &value))
+		if (undefined & 1u << i || unw_get_reg(cursor, i, &value))
 			continue;
-		caller.at[i] = value;
-		caller.known |= 1u << i;
+		ret->at[i] = value;
+		ret->known |= 1u << i;
 	}
-	if (!(caller.known & 1u << REG_RIP))
-		return stepper->beyond ? -EFAULT : -ENOENT;
-	*ret = caller;
-	return 0;
 }
 
 int frame_step(struct frame_stepper *stepper, const struct fde *fde, u64 pc, const struct stack_copy *stack,
 	       struct frame_registers *registers)
 {
+	struct frame_registers caller;
 	unw_cursor_t cursor;
 
+	if (fde->undefined & 1u << REG_RIP)
+		return -ENOENT;
 	stepper->fde = fde;
 	stepper->pc = pc;
 	stepper->stack = stack;
@@ -198,8 +196,11 @@ int frame_step(struct frame_stepper *stepper, const struct fde *fde, u64 pc, con
 	 */
 	if (unw_init_remote(&cursor, stepper->space, stepper))
 		return -EBADMSG;
-	/* 0 says that this is the end, also where only rbp is undefined: so ask for rip itself. */
 	if (unw_step(&cursor) < 0)
 		return stepper->beyond ? -EFAULT : -EBADMSG;
-	return registers_collect(stepper, &cursor, registers);
+	registers_collect(&cursor, fde->undefined, &caller);
+	if (!(caller.known & 1u << REG_RIP))
+		return -EBADMSG;
+	*registers = caller;
+	return 0;
 }
