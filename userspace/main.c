@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* main.c - which command is meant. */
 #include <locale.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -14,8 +15,12 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
+/* Above this a piece of memory goes back to the system when it is freed; glibc would raise it with each such piece. */
+#define MMAP_THRESHOLD (256 << 10)
+
 int main(int argc, char **argv)
 {
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	/* What we write is UTF-8 in any locale; only the widths of characters are asked of libc. */
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "");

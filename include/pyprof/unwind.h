@@ -143,6 +143,9 @@ struct unwind_memory {
 	struct unwind_page *pages;
 	struct unwind_row *rows;
 	struct unwind_rule *rules;
+	/* To be called before a block of rows is written to for the first time: only those in use take memory of ours. */
+	int (*open_rows)(const struct unwind_memory *memory, u32 block);
+	int rows_fd;
 };
 
 _Static_assert(sizeof(struct unwind_row) == 4, "a row is 4 bytes");

@@ -45,6 +45,7 @@ struct table_store {
 	u32 mappings_id;
 	u32 file_cnt, free_file; /* those beyond file_cnt were never used */
 	u32 row_cnt;
+	bool opened[MAX_UNWIND_ROW_BLOCKS];
 	struct stored_file files[MAX_UNWIND_FILES];
 };
 
@@ -164,6 +165,21 @@ static u32 pages_together(const struct unwind_table *table, u32 page, u32 *ret_r
 	return page - first;
 }
 
+static int rows_take(struct table_store *s, u32 cnt, struct extent *ret)
+{
+	int err = extents_take(s->rows, cnt, ret);
+	if (err)
+		return err;
+
+	u32 block = ret->first / ROWS_PER_BLOCK;
+	if (!s->opened[block] && s->memory.open_rows)
+		err = s->memory.open_rows(&s->memory, block);
+	s->opened[block] = !err;
+	if (err)
+		extents_leave(s->rows, *ret, 0);
+	return err;
+}
+
 static void rows_leave(struct table_store *s, struct stored_table *stored, u64 now_ns)
 {
 	for (u32 i = 0; i < stored->rows_cnt; i++) {
@@ -185,7 +201,7 @@ static int table_write(struct table_store *s, const struct unwind_table *table, 
 
 		cnt = pages_together(table, page, &row_cnt);
 		if (row_cnt) {
-			err = extents_take(s->rows, row_cnt, &extent);
+			err = rows_take(s, row_cnt, &extent);
 			if (err)
 				break;
 			stored->rows[stored->rows_cnt++] = extent;
