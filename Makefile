@@ -30,7 +30,11 @@ UNIT_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/unit/*.c tests/bpf/
 FUZZ_CORE := $(patsubst %.S,$(O)/%.o,$(CORE:%.c=$(O)/fuzz-obj/%.o))
 FUZZERS  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 E2E_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/e2e/*.c)))
-WORKLOADS := $(addprefix $(O)/tests/workloads/,native-fp native-nofp syscalls garbage.so)
+SHAPES   := gcc gcc-nopie gcc-cet gcc-static gcc-static-pie gcc-debug-frame clang clang-nopie clang-static musl musl-static
+CHAINS   := $(addprefix $(O)/tests/workloads/chains/,$(addprefix chains-,$(SHAPES) stripped headerless) \
+	    throws-gcc throws-clang throws-static stubs-plt stubs-plt-sec jit corners \
+	    libstubs.so plugin.so plugin-stripped.so one.so two.so)
+WORKLOADS := $(CHAINS) $(addprefix $(O)/tests/workloads/,native-fp native-nofp syscalls garbage.so)
 BENCH_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/bench/bench_% %.bpf.c tests/bench/levels.c,$(wildcard tests/bench/*.c)) \
 	      $(wildcard userspace/base/*.c))
 BENCHES  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
@@ -90,7 +94,8 @@ $(O)/%.o: %.S Makefile
 
 $(O)/userspace/format/assets.o: $(wildcard userspace/format/flamegraph.*)
 
-$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(O)/tests/e2e/check.o $(O)/tests/e2e/check_chains.o $(O)/tests/e2e/check_merge.o
+$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(O)/tests/e2e/check.o $(O)/tests/e2e/check_chains.o $(O)/tests/e2e/check_merge.o \
+	      $(O)/tests/e2e/perf_script.o
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -lcriterion -o $@
 
@@ -114,6 +119,57 @@ $(O)/tests/workloads/syscalls: tests/workloads/syscalls.c
 $(O)/tests/workloads/garbage.so: tests/workloads/garbage.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D) && $(WORKLOAD) -fPIC -shared -nostdlib -ffreestanding $< -o $@
+
+# One program in many shapes: each leaves something else to unwind by.
+CHAIN_FLAGS := $(WARN) -O2 -g -fomit-frame-pointer -fno-optimize-sibling-calls
+SHAPE_gcc             := $(CC)
+SHAPE_gcc-nopie       := $(CC) -fno-pie -no-pie
+SHAPE_gcc-cet         := $(CC) -fcf-protection=full -Wl,-z,ibtplt
+SHAPE_gcc-static      := $(CC) -static -DNO_PLUGIN
+SHAPE_gcc-static-pie  := $(CC) -static-pie -fpie -DNO_PLUGIN
+SHAPE_gcc-debug-frame := $(CC) -fno-asynchronous-unwind-tables -fno-unwind-tables
+SHAPE_clang           := $(CLANG)
+SHAPE_clang-nopie     := $(CLANG) -fno-pie -no-pie
+SHAPE_clang-static    := $(CLANG) -static -DNO_PLUGIN
+SHAPE_musl            := musl-gcc
+SHAPE_musl-static     := musl-gcc -static -DNO_PLUGIN
+$(O)/tests/workloads/chains/chains-%: tests/workloads/chains.c tests/workloads/chains.h
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(SHAPE_$*) -std=gnu11 -D_GNU_SOURCE $(CHAIN_FLAGS) $< -pthread -o $@
+$(O)/tests/workloads/chains/chains-stripped: $(O)/tests/workloads/chains/chains-gcc
+	$(call say,STRIP)
+	$(Q)strip $< -o $@
+# The program headers alone are left: e_shoff, e_shnum and e_shstrndx become 0.
+$(O)/tests/workloads/chains/chains-headerless: $(O)/tests/workloads/chains/chains-gcc-static-pie
+	$(call say,STRIP)
+	$(Q)strip $< -o $@ && dd if=/dev/zero of=$@ bs=1 seek=40 count=8 conv=notrunc status=none && \
+		dd if=/dev/zero of=$@ bs=1 seek=60 count=4 conv=notrunc status=none
+$(O)/tests/workloads/chains/throws-%: tests/workloads/throws.cc tests/workloads/chains.h
+	$(call say,CXX)
+	$(Q)mkdir -p $(@D) && $(if $(filter clang,$*),$(CLANG)++,$(CXX) $(if $(filter static,$*),-static)) \
+		$(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(CHAIN_FLAGS)) $< -o $@
+PLUGIN := $(CC) -std=gnu11 $(CHAIN_FLAGS) -fPIC -shared -nostdlib
+$(O)/tests/workloads/chains/plugin.so $(O)/tests/workloads/chains/one.so: tests/workloads/chains_plugin.c tests/workloads/chains.h
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(PLUGIN) $< -o $@
+$(O)/tests/workloads/chains/two.so: tests/workloads/chains_plugin.c tests/workloads/chains.h
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(PLUGIN) -DFRAME=400 $< -o $@
+$(O)/tests/workloads/chains/plugin-stripped.so: $(O)/tests/workloads/chains/plugin.so
+	$(call say,STRIP)
+	$(Q)strip $< -o $@
+$(O)/tests/workloads/chains/libstubs.so: tests/workloads/stubs_callee.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(PLUGIN) $< -o $@
+STUBS := -Wl,-z,lazy -Wl,-z,norelro -Wl,-rpath,'$$ORIGIN'
+$(O)/tests/workloads/chains/stubs-%: tests/workloads/stubs.c $(O)/tests/workloads/chains/libstubs.so tests/workloads/chains.h
+	$(call say,CC)
+	$(Q)$(WORKLOAD) -fomit-frame-pointer $(if $(filter plt-sec,$*),-fcf-protection=full -Wl$(comma)-z$(comma)ibtplt,-fcf-protection=none) \
+		$(filter-out %.h,$^) $(STUBS) -o $@
+$(O)/tests/workloads/chains/%: tests/workloads/%.c tests/workloads/chains.h
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(WORKLOAD) -fomit-frame-pointer -fno-optimize-sibling-calls $< -o $@
+comma := ,
 
 $(O)/e2e: $(E2E_OBJS)
 	$(call say,LD)
