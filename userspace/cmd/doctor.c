@@ -2,8 +2,10 @@
 /* doctor.c - the command that says what this kernel and these rights allow, and how to get what is missing. */
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -11,18 +13,25 @@
 #include "capture/probe.h"
 #include "capture/rights.h"
 #include "cmd/cmd.h"
+#include "cmd/doctor_unwind.h"
 #include "profiler.h"
 
-static const char help[] = "Usage: pyprof-bpf doctor [--json]\n"
+static const char help[] = "Usage: pyprof-bpf doctor [--json] [--unwind PID]\n"
 			   "Tries what `pyprof-bpf --all` needs, without sampling, and says what is missing\n"
 			   "and how to get it. One line a check: ok, warn or fail, a tab, the check's name, a\n"
 			   "tab, what was found. `warn` means that profiles are poorer, `fail` that --all\n"
 			   "cannot run.\n"
 			   "\n"
+			   "With --unwind: how the native code of one process is unwound, and why not. One\n"
+			   "line for each range of its code, tabs between: addresses, file, how, where its\n"
+			   "symbols are.\n"
+			   "\n"
 			   "      --json               the same as one JSON object\n"
+			   "      --unwind PID         look at this process instead\n"
 			   "  -h, --help               this text\n"
 			   "\n"
-			   "Exit status: 0 --all can run, 1 it cannot, 2 wrong command line.\n";
+			   "Exit status: 0 --all can run, 1 it cannot, 2 wrong command line; with --unwind: 0\n"
+			   "it was said, 1 the process cannot be looked into.\n";
 
 static const char *const words[] = {[PROBE_OK] = "ok", [PROBE_WARN] = "warn", [PROBE_FAIL] = "fail"};
 
@@ -100,17 +109,44 @@ static int write_json(const struct report *report)
 	return err;
 }
 
+struct doctor_options {
+	bool json;
+	u32 unwind_pid; /* 0: not asked */
+};
+
+static bool read_pid(const char *text, u32 *ret)
+{
+	char *end;
+
+	if (!text || *text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	unsigned long pid = strtoul(text, &end, 10);
+	if (errno || *end || !pid || pid > INT_MAX)
+		return false;
+	*ret = pid;
+	return true;
+}
+
 /* false: the answer was given, leave with *ret_status. */
-static bool read_options(int argc, char **argv, bool *ret_json, int *ret_status)
+static bool read_options(int argc, char **argv, struct doctor_options *ret, int *ret_status)
 {
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--json")) {
-			*ret_json = true;
+			ret->json = true;
+		} else if (!strcmp(argv[i], "--unwind") || !strncmp(argv[i], "--unwind=", 9)) {
+			const char *text = argv[i][8] ? argv[i] + 9 : argv[++i];
+
+			if (!read_pid(text, &ret->unwind_pid)) {
+				log_error("--unwind takes one process id, not '%s'", text ? text : "");
+				*ret_status = EXIT_USAGE;
+				return false;
+			}
 		} else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 			*ret_status = fputs(help, stdout) < 0 || fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 			return false;
 		} else {
-			log_error("doctor takes --json or --help, not '%s'", argv[i]);
+			log_error("doctor takes --json, --unwind PID or --help, not '%s'", argv[i]);
 			*ret_status = EXIT_USAGE;
 			return false;
 		}
@@ -121,20 +157,22 @@ static bool read_options(int argc, char **argv, bool *ret_json, int *ret_status)
 int doctor_main(int argc, char **argv)
 {
 	struct report report = {0};
-	bool json = false;
+	struct doctor_options options = {0};
 	int status;
 
-	if (!read_options(argc, argv, &json, &status))
+	if (!read_options(argc, argv, &options, &status))
 		return status;
-	if (json)
+	if (options.unwind_pid)
+		return doctor_unwind(options.unwind_pid, options.json);
+	if (options.json)
 		report.checks = json_array();
-	if (json && !report.checks) {
+	if (options.json && !report.checks) {
 		log_error("out of memory: free some");
 		return EXIT_FAILED;
 	}
 
 	check(&report);
-	int err = json ? write_json(&report) : 0;
+	int err = options.json ? write_json(&report) : 0;
 	json_decref(report.checks);
 	if (err || fflush(stdout) || ferror(stdout)) {
 		log_error("cannot write to stdout: give it a place that takes it");

@@ -436,6 +436,13 @@ bool elf_file_is_stripped(struct elf_file *file)
 	return !elf_image_begin(file->fd, &elf) && elf_symbols_are_stripped(elf);
 }
 
+const char *elf_file_symbol_source(struct elf_file *file)
+{
+	_cleanup_(elf_image) Elf *elf = NULL;
+
+	return elf_image_begin(file->fd, &elf) ? "" : elf_symbols_place(elf, file->debug_fd >= 0);
+}
+
 int elf_file_add_debug_file(struct elf_file *file, int fd_)
 {
 	_cleanup_(fd) int fd = fd_;

@@ -72,6 +72,8 @@ int elf_file_build_id(struct elf_file *file, const u8 **ret, size_t *ret_size);
 bool elf_file_is_stripped(struct elf_file *file);
 const char *elf_file_debug_name(struct elf_file *file);
 int elf_file_add_debug_file(struct elf_file *file, int fd);
+/* For people: where most of its functions are listed, see elf_symbols_place(). */
+const char *elf_file_symbol_source(struct elf_file *file);
 
 /* True when the instruction before this return address is a call: what tells a real caller from data. */
 bool elf_file_follows_call(struct elf_file *file, u64 address);

@@ -21,6 +21,19 @@ bool elf_symbols_are_stripped(Elf *elf)
 	return !elf_image_symbols(elf, SHT_SYMTAB, &ignored) && !mini_symbols_exist(elf);
 }
 
+const char *elf_symbols_place(Elf *elf, bool has_debug_file)
+{
+	struct symbol_source ignored;
+
+	if (elf_image_symbols(elf, SHT_SYMTAB, &ignored))
+		return ".symtab";
+	if (has_debug_file)
+		return "debug file";
+	if (mini_symbols_exist(elf))
+		return ".gnu_debugdata";
+	return elf_symbols_exported(elf, &ignored) ? ".dynsym" : "";
+}
+
 static int code_sections(Elf *elf, struct code_range **ret, size_t *ret_cnt)
 {
 	size_t cnt = 0;

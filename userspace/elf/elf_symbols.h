@@ -18,6 +18,9 @@ bool elf_symbols_exported(Elf *elf, struct symbol_source *ret);
 /* True when neither .symtab nor .gnu_debugdata is there: more functions may be known elsewhere. */
 bool elf_symbols_are_stripped(Elf *elf);
 
+/* For people: where most functions are listed. ".symtab", "debug file", ".gnu_debugdata", ".dynsym", "" for nowhere. */
+const char *elf_symbols_place(Elf *elf, bool has_debug_file);
+
 /* segments: where code may lie. debug_fd: of the debug file, borrowed, or -1. */
 int elf_symbols_load(Elf *elf, int debug_fd, const struct code_range *segments, size_t segment_cnt,
 		     struct symbol_table **ret);
