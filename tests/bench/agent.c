@@ -37,13 +37,16 @@ struct agent agent_start_with(const struct agent_options *options)
 {
 	const char *program = getenv("PYPROF_BPF");
 	char stats[256], log[256], rate[16];
-	const char *argv[16] = {program ? program : "build/pyprof-bpf", "--all", "-F", rate, "--stats", stats};
-	u32 cnt = 6;
+	const char *argv[16] = {program ? program : "build/pyprof-bpf", "-F", rate, "--stats", stats};
+	u32 cnt = 5;
 
 	scratch_path("stats.json", stats, sizeof(stats));
 	scratch_path("agent.log", log, sizeof(log));
 	snprintf(rate, sizeof(rate), "%u", options->hz);
 	remove(stats);
+	argv[cnt++] = options->pids ? "-p" : "--all";
+	if (options->pids)
+		argv[cnt++] = options->pids;
 	if (options->native) {
 		argv[cnt++] = "--native";
 		argv[cnt++] = options->native;

@@ -22,14 +22,14 @@ struct agent_cost {
 
 struct agent_options {
 	u32 hz;
+	const char *pids; /* of -p; NULL: everything */
 	const char *native; /* of --native; NULL: the profiler's default */
 	const char *folded; /* file for the profile; NULL: it is thrown away */
 	const char *window; /* seconds: `folded` becomes a stream of such windows; NULL: one profile at the end */
 };
 
-/* Samples everything. */
 struct agent agent_start_with(const struct agent_options *options);
-/* At this rate, and throws the profile away. */
+/* Samples everything at this rate and throws the profile away. */
 struct agent agent_start(u32 hz);
 
 /* Returns when the sampling program has run: the first interrupt was taken. */

@@ -52,12 +52,13 @@ static void line(const char *what, const struct scene *scene, u32 hz, double val
 	bench_line(name, value, unit, scene->has_goal ? goal : NO_GOAL);
 }
 
-/* What ran is named after the file that was executed: all of python3, python3.13 and so on. */
-static void measure_shape(const struct scene *scene, u32 hz, const char *folded)
+/* Of the whole run, whose first samples are short for want of tables. */
+static void measure_shape(const struct scene *scene, u32 hz, const char *folded, const pid_t *pids, u32 pid_cnt)
 {
 	struct stacks stacks = {0};
 
-	stacks_add(&stacks, folded, "python");
+	for (u32 i = 0; i < pid_cnt; i++)
+		stacks_add(&stacks, folded, pids[i]);
 	if (!stacks.samples)
 		bench_die("the profile has no sample of the workload");
 	line("python_frames", scene, hz, (double)stacks.python / stacks.samples, "frames/sample", NO_GOAL);
@@ -68,9 +69,11 @@ static void measure_shape(const struct scene *scene, u32 hz, const char *folded)
 static void measure(const struct scene *scene, const struct rate *rate)
 {
 	char folded[256];
+	pid_t pids[MAX_CPUS];
 
 	snprintf(folded, sizeof(folded), "%s/native.folded", bench_scratch());
 	struct workload *workload = workload_start_kind(DEPTH, scene->kind, scene->cnt);
+	u32 pid_cnt = workload_pids(workload, pids);
 	struct agent agent = agent_start_with(
 		&(struct agent_options){.hz = rate->hz, .native = scene->native, .folded = folded});
 	struct floor *floor = floor_open(rate->hz);
@@ -96,7 +99,7 @@ static void measure(const struct scene *scene, const struct rate *rate)
 	line("bpf_above_floor", scene, rate->hz, above_us, "us/run", rate->bpf_goal_us);
 	line("all_cpu", scene, rate->hz, all_us, "us/sample", rate->all_goal_us);
 	line("ring", scene, rate->hz, (double)ring_bytes / cost.samples, "bytes/sample", NO_GOAL);
-	measure_shape(scene, rate->hz, folded);
+	measure_shape(scene, rate->hz, folded, pids, pid_cnt);
 }
 
 int main(void)

@@ -53,19 +53,20 @@ static void line_add_frame(struct line *line, const char *frame)
 	}
 }
 
-/* Of "COMM (PID);frame;... COUNT". What is no such line is left alone. */
-static void stacks_add_line(struct stacks *stacks, char *text, const char *comm)
+/* Of "COMM (PID);frame;... COUNT"; process is "(PID)", or "" for all. What is no such line is left alone. */
+static void stacks_add_line(struct stacks *stacks, char *text, const char *process)
 {
 	char *space = strrchr(text, ' ');
 	char *rest = text;
 	struct line line = {0};
 
-	if (!space || !begins_with(text, comm) || text[0] == '#')
+	if (!space || text[0] == '#')
 		return;
 	u64 count = strtoull(space + 1, NULL, 10);
 
 	*space = 0;
-	strsep(&rest, ";");
+	if (!ends_with(strsep(&rest, ";"), process))
+		return;
 	for (const char *frame; (frame = strsep(&rest, ";"));)
 		line_add_frame(&line, frame);
 	stacks->samples += count;
@@ -85,14 +86,16 @@ static FILE *open_profile(const char *path)
 	return file;
 }
 
-void stacks_add(struct stacks *stacks, const char *path, const char *comm)
+void stacks_add(struct stacks *stacks, const char *path, pid_t pid)
 {
+	char process[32];
 	_cleanup_(stream) FILE *file = open_profile(path);
 	_cleanup_(free) char *text = NULL;
 	size_t room = 0;
 
+	snprintf(process, sizeof(process), "(%d)", pid);
 	while (getline(&text, &room, file) > 0)
-		stacks_add_line(stacks, text, comm ? comm : "");
+		stacks_add_line(stacks, text, process);
 }
 
 /* "# window START SECONDS HZ SAMPLES LOST", START in RFC 3339 */

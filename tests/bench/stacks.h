@@ -8,6 +8,8 @@
 #ifndef PYPROF_BENCH_STACKS_H
 #define PYPROF_BENCH_STACKS_H
 
+#include <sys/types.h>
+
 #include "pyprof/types.h"
 
 /* Sums over samples. */
@@ -18,8 +20,8 @@ struct stacks {
 	u64 python, native, kernel; /* frames */
 };
 
-/* Adds the profile's stacks of processes of this name; NULL: all. Gives up when there is no such file. */
-void stacks_add(struct stacks *stacks, const char *path, const char *comm);
+/* Adds the profile's stacks of one process. Gives up when there is no such file. */
+void stacks_add(struct stacks *stacks, const char *path, pid_t pid);
 
 /* A window of a stream. */
 struct stacks_window {

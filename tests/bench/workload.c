@@ -5,13 +5,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "pyprof/limits.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/child.h"
 
@@ -98,6 +98,12 @@ void workload_stop(struct workload *workload)
 		munmap((void *)workload->done[i], 4096);
 	}
 	free(workload);
+}
+
+u32 workload_pids(const struct workload *workload, pid_t ret[MAX_CPUS])
+{
+	memcpy(ret, workload->pid, workload->cnt * sizeof(*ret));
+	return workload->cnt;
 }
 
 struct workload_progress workload_progress(const struct workload *workload)

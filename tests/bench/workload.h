@@ -6,6 +6,9 @@
 #ifndef PYPROF_BENCH_WORKLOAD_H
 #define PYPROF_BENCH_WORKLOAD_H
 
+#include <sys/types.h>
+
+#include "pyprof/limits.h"
 #include "pyprof/types.h"
 
 struct workload;
@@ -15,6 +18,9 @@ struct workload *workload_start(u32 depth);
 /* The same with C code between and below: depth.py says which kinds there are. */
 struct workload *workload_start_kind(u32 depth, const char *kind, u32 cnt);
 void workload_stop(struct workload *workload);
+
+/* Its processes, one for each CPU; how many. */
+u32 workload_pids(const struct workload *workload, pid_t ret[MAX_CPUS]);
 
 /* Pieces of work done so far, and the CPU time that went into them. */
 struct workload_progress {
