@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "symbolize/symbolizer.h"
+#include "tests/unit/build_program.h"
+
+static struct profile_tables tables;
+static struct mapped_file_cache *files;
+static struct process_table *processes;
+static struct process *self;
+static struct symbolizer *symbolizer;
+static char map_path[64];
+
+static void set_up(void)
+{
+	struct process_id id = {.pid = getpid()};
+
+	program_directory_begin();
+	snprintf(map_path, sizeof(map_path), "/tmp/perf-%d.map", getpid());
+	cr_assert_eq(profile_tables_new(&tables), 0);
+	cr_assert_not_null(files = mapped_file_cache_new());
+	cr_assert_eq(process_table_new(files, &processes), 0);
+	cr_assert_eq(process_table_get(processes, &id, "test", &self), 0);
+	cr_assert_eq(symbolizer_new(&tables, processes, &symbolizer), 0);
+}
+
+static void tear_down(void)
+{
+	symbolizer_free(symbolizer);
+	process_table_free(processes);
+	mapped_file_cache_free(files);
+	profile_tables_free(&tables);
+	unlink(map_path);
+	program_directory_end();
+}
+
+TestSuite(symbolizer, .init = set_up, .fini = tear_down);
+
+static u32 frame_at(const void *address)
+{
+	u32 frame;
+
+	cr_assert_eq(symbolize_native(symbolizer, self, (u64)address, false, &frame), 0);
+	return frame;
+}
+
+/* "FUNCTION (FILE)" */
+static const char *text_of(u32 id)
+{
+	static char text[512];
+	const struct frame *frame = frame_table_get(tables.frames, id);
+
+	if (!frame->named)
+		return "unnamed";
+	snprintf(text, sizeof(text), "%s (%s)", string_table_at(tables.strings, frame->function),
+		 string_table_at(tables.strings, frame->file));
+	return text;
+}
+
+static const char *name_at(const void *address)
+{
+	u32 frame = frame_at(address);
+
+	cr_assert_eq(symbolizer_name_frames(symbolizer), 0);
+	return text_of(frame);
+}
+
+/* Exports where its inner function is, which no table that is loaded tells. */
+static const char source[] = "int puts(const char *);\n"
+			     "static __attribute__((noinline)) int inner(int x) { return puts(\"\") + x; }\n"
+			     "int outer(int x) { return inner(x) + 1; }\n"
+			     "void *where(void) { return (void *)inner; }\n";
+
+static void *load_inner(const char *path)
+{
+	char absolute[512];
+
+	cr_assert_not_null(getcwd(absolute, 256));
+	snprintf(absolute + strlen(absolute), 256, "/%s", path);
+	void *library = dlopen(absolute, RTLD_NOW);
+	cr_assert_not_null(library, "%s", dlerror());
+	void *(*where)(void) = (void *(*)(void))dlsym(library, "where");
+	return where();
+}
+
+#define BUILD_LIBRARY                                                               \
+	"cc -O1 -g -shared -fPIC -Wl,--build-id=sha1 lib.c -o whole.so;"            \
+	"objcopy --only-keep-debug whole.so libx.debug; strip whole.so -o libx.so;" \
+	"objcopy --add-gnu-debuglink=libx.debug libx.so;"
+
+Test(symbolizer, a_stripped_library_is_named_from_its_debug_file)
+{
+	program_build("lib.c", source, BUILD_LIBRARY);
+	const char *inner = load_inner("libx.so");
+
+	cr_assert_str_eq(name_at(inner), "inner (libx.so)");
+	cr_assert_str_eq(name_at(dlsym(RTLD_DEFAULT, "getppid")), "getppid (libc.so.6)");
+}
+
+Test(symbolizer, without_any_symbol_the_offset_says_where)
+{
+	static struct program_lines lines;
+	unsigned long long address;
+	char expected[64] = "";
+
+	program_build("lib.c", source, BUILD_LIBRARY "rm libx.debug");
+	const char *inner = load_inner("libx.so");
+	program_lines_begin(&lines, "nm whole.so");
+	for (const char *line; (line = program_line(&lines));) {
+		if (strstr(line, " t inner") && sscanf(line, "%llx", &address) == 1)
+			snprintf(expected, sizeof(expected), "0x%llx (libx.so)", address);
+	}
+	cr_assert_str_eq(name_at(inner), expected);
+}
+
+Test(symbolizer, an_extension_module_is_called_as_one_imports_it)
+{
+	program_build("lib.c", source,
+		      "mkdir -p site-packages/numpy/core; cc -O1 -shared -fPIC lib.c "
+		      "-o site-packages/numpy/core/_umath.cpython-311-x86_64-linux-gnu.so");
+	cr_assert_str_eq(name_at(load_inner("site-packages/numpy/core/_umath.cpython-311-x86_64-linux-gnu.so")),
+			 "inner (numpy.core._umath)");
+}
+
+Test(symbolizer, a_clone_bears_the_name_of_its_function)
+{
+	program_build("lib.c", source,
+		      "cc -O1 -shared -fPIC lib.c -o plain.so;"
+		      "objcopy --redefine-sym inner=inner.constprop.0.cold plain.so clone.so");
+	cr_assert_str_eq(name_at(load_inner("clone.so")), "inner (clone.so)");
+}
+
+static void append_line(const void *address, const char *name)
+{
+	_cleanup_(stream) FILE *out = fopen(map_path, "a");
+
+	cr_assert_not_null(out);
+	cr_assert_gt(fprintf(out, "%llx 40 %s\n", (unsigned long long)address, name), 0);
+}
+
+static char *map_code(void)
+{
+	char *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	cr_assert_neq(code, MAP_FAILED);
+	return code;
+}
+
+Test(symbolizer, code_without_a_file_is_named_from_the_perf_map)
+{
+	const char *code = map_code();
+
+	append_line(code, "py::f:/x.py");
+	cr_assert_str_eq(text_of(frame_at(code + 16)), "py::f:/x.py ([anon])");
+}
+
+Test(symbolizer, code_is_named_when_its_line_is_written_late)
+{
+	const char *code = map_code();
+	u32 frame = frame_at(code + 16), other = frame_at(code + 80);
+
+	cr_assert_eq(strncmp(text_of(frame), "0x", 2), 0);
+	append_line(code, "late");
+	usleep(1100 * 1000);
+	cr_assert_eq(symbolizer_name_frames(symbolizer), 0);
+	cr_assert_str_eq(text_of(frame), "late ([anon])");
+
+	/* At its end what was just written counts at once. */
+	append_line(code + 64, "later");
+	self->exited = true;
+	symbolizer_forget(symbolizer, self);
+	cr_assert_str_eq(text_of(other), "later ([anon])");
+}
