@@ -252,16 +252,21 @@ static int place_path(const char *root, const struct mapping *mapping)
 static int place_any_map_files(int pid, const struct mapping *mapping)
 {
 	const struct dirent *entry;
+	struct file_key ignored;
+	bool ignored_too;
+	struct statx st;
 	char path[32];
-	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files", pid);
 	_cleanup_(directory) DIR *directory = opendir(path);
 	for (int i = 0; directory && i < MAPPING_TABLE_MAX && (entry = readdir(directory)); i++) {
-		if (fstatat(dirfd(directory), entry->d_name, &st, 0) || st.st_ino != mapping->inode)
+		/* Most are files that we have no business with: nobody far away is asked. */
+		if (statx(dirfd(directory), entry->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) ||
+		    st.stx_ino != mapping->inode)
 			continue;
-		int fd = openat(dirfd(directory), entry->d_name, O_PATH | O_CLOEXEC);
-		return fd < 0 ? -errno : fd;
+		_cleanup_(fd) int fd = openat(dirfd(directory), entry->d_name, O_PATH | O_CLOEXEC);
+		if (fd >= 0 && !file_verify(fd, mapping, &ignored, &ignored_too))
+			return take_fd(fd);
 	}
 	return -ENOENT;
 }
