@@ -187,6 +187,11 @@ static int view_fill(struct supplier *s, struct process *process, struct map_vie
 	for (u32 i = 0; i < cnt; i++) {
 		struct mapping *mapping = mapping_table_at(view->table, i);
 
+		/* The vsyscall page, in the kernel's half: the kernel side's search looks at the sign of differences. */
+		if (mapping->start >> 63) {
+			cnt = i;
+			break;
+		}
 		mapped_file_get(files, process->exited ? 0 : process->id.pid, mapping);
 		int err = mapping_supply(s, view, mapping, &mappings[i]);
 		if (err)
