@@ -40,7 +40,11 @@ HOW = {  # what is called by anything but =
     "in_generator": "g",
     "in_generator_below": "g",
 }
-LEAVES = {"by_zlib": orders.files("zlib", "libz"), "by_hashlib": orders.files("_hashlib", "libcrypto")}
+LEAVES = {  # C code that calls no Python
+    "by_hashlib": orders.files("_hashlib", "libcrypto"),
+    "by_sqlite": "c:_sqlite3,libsqlite3,_sqlite3,libsqlite3",
+    "by_zlib": orders.files("zlib", "libz", "zlib"),
+}
 
 
 def spin(n=20):

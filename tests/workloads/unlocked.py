@@ -19,7 +19,7 @@ HOW = {
     "reduce.<locals>.<lambda>": "c",
     "in_qsort": "c:_ctypes,libffi,libc,libffi,_ctypes",
 }
-LEAVES = {"compress": orders.files("zlib", "libz"), "digest": orders.files("_hashlib", "libcrypto")}
+LEAVES = {"compress": orders.files("zlib", "libz", "zlib"), "digest": orders.files("_hashlib", "libcrypto")}
 BLOCK = bytes(range(256)) * 2000
 
 
