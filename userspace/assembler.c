@@ -74,14 +74,20 @@ static int part_get(struct assembler *a, const struct assembly *s, enum part_kin
 		return err;
 	*ret = made;
 	/* A leaf that lies nowhere may lie somewhere the next time: what is mapped is learned late. */
-	if (kind == PART_LEAF && part_table_at(a->parts, made.forms[FORM_WHOLE])->losses)
+	if (kind >= PART_LEAF && part_table_at(a->parts, made.forms[FORM_WHOLE])->losses)
 		return 0;
 	return part_table_add(a->parts, &made);
 }
 
-static u64 leaf_id(const struct assembly *s)
+static int leaf_get(struct assembler *a, const struct assembly *s, enum part_kind kind, u32 *ret)
 {
-	return id_hash(id_hash(s->process->key, s->sample->ip), s->python ? 2 : 1);
+	u64 id = id_hash(id_hash(s->process->key, s->sample->ip), kind << 1 | s->python);
+	struct known_part known;
+
+	int err = part_get(a, s, kind, id, 1, &known);
+	if (!err)
+		*ret = known.forms[FORM_WHOLE];
+	return err;
 }
 
 /* A stack that the fallback finished is another part than the one that the kernel side sent. */
@@ -162,36 +168,40 @@ static int python_side(struct assembler *a, const struct assembly *s, u32 *ret_p
 	return err;
 }
 
-/* The native part, then the leaf, if that is not inside of it: with one native part come many leaves. */
-static int native_join(struct assembler *a, const struct assembly *s, struct seam *seam, struct assembled *ret)
+/* Of a native part that did not arrive a loss stands in its place. */
+static int native_join(struct assembler *a, const struct assembly *s, struct seam *seam, u8 *ret_leaf,
+		       struct assembled *ret)
 {
-	struct known_part native, leaf;
-	u8 place = LEAF_INNERMOST;
+	struct known_part native;
+	int err = part_get(a, s, PART_NATIVE, s->native_id, s->word_cnt, &native), missing = err == -ENOENT;
 
-	int err = part_get(a, s, PART_LEAF, leaf_id(s), 1, &leaf);
-	if (err)
-		return err;
-	err = part_get(a, s, PART_NATIVE, s->native_id, s->word_cnt, &native);
-	if (err == -ENOENT) {
-		err = part_join(a, seam, ret);
-		if (!err && !(s->python && a->options.native == NATIVE_NONE))
-			err = stack_push_loss(a, LOSS_PART_MISSING, ret);
-	} else if (!err) {
+	if (!err) {
 		ret->native_complete = native.complete;
 		seam->native = native.forms[form_choose(a, s, seam->python, &native, &ret->merge)];
-		place = part_table_at(a->parts, seam->native)->leaf;
-		if (place == LEAF_INSIDE)
-			seam->leaf = leaf.forms[FORM_WHOLE];
-		err = part_join(a, seam, ret);
+		*ret_leaf = part_table_at(a->parts, seam->native)->leaf;
+		if (*ret_leaf == LEAF_INSIDE)
+			err = leaf_get(a, s, PART_LEAF_INSIDE, &seam->leaf);
 	}
-	if (err || place != LEAF_INNERMOST)
-		return err;
-	return part_join(a, &(struct seam){ret->stack, PART_NONE, PART_NONE, leaf.forms[FORM_WHOLE]}, ret);
+	if (!err || missing)
+		err = part_join(a, seam, ret);
+	if (!err && missing && !(s->python && a->options.native == NATIVE_NONE))
+		err = stack_push_loss(a, LOSS_PART_MISSING, ret);
+	return err;
+}
+
+/* With one native part come many leaves: so the leaf is joined apart where nothing is inside of it. */
+static int leaf_join(struct assembler *a, const struct assembly *s, struct assembled *ret)
+{
+	struct seam seam = {ret->stack, PART_NONE, PART_NONE, PART_NONE};
+	int err = leaf_get(a, s, PART_LEAF, &seam.leaf);
+
+	return err ? err : part_join(a, &seam, ret);
 }
 
 static int user_join(struct assembler *a, const struct assembly *s, struct assembled *ret)
 {
 	struct seam seam = {.leaf = PART_NONE, .native = PART_NONE};
+	u8 leaf = LEAF_INNERMOST;
 
 	int err = python_side(a, s, &seam.python, ret);
 	if (err)
@@ -201,7 +211,10 @@ static int user_join(struct assembler *a, const struct assembly *s, struct assem
 		ret->python_losses |= part_table_at(a->parts, seam.python)->losses;
 	seam.prefix = ret->stack;
 	ret->has_native = s->native_id;
-	return s->native_id ? native_join(a, s, &seam, ret) : part_join(a, &seam, ret);
+	if (!s->native_id)
+		return part_join(a, &seam, ret);
+	err = native_join(a, s, &seam, &leaf, ret);
+	return err || leaf != LEAF_INNERMOST ? err : leaf_join(a, s, ret);
 }
 
 static int kernel_join(struct assembler *a, const struct assembly *s, struct assembled *ret)

@@ -259,11 +259,14 @@ static int native_part_build(struct part_builder *b, const struct assembly *s, s
 	return err ? err : native_forms_intern(b, greenlet_item, ret);
 }
 
-static int leaf_part_build(struct part_builder *b, const struct assembly *s, struct known_part *ret)
+static int leaf_part_build(struct part_builder *b, const struct assembly *s, bool innermost, struct known_part *ret)
 {
-	if (pc_is_shown(b, s, s->sample->ip)) {
+	u64 ip = s->sample->ip;
+
+	if (pc_is_shown(b, s, ip)) {
 		u32 frame;
-		int err = symbolize_native(b->symbolizer, s->process, s->sample->ip, false, &frame);
+		int err = innermost ? symbolize_native(b->symbolizer, s->process, ip, false, &frame)
+				    : symbolize_function(b->symbolizer, s->process, ip, &frame);
 
 		if (err)
 			return err;
@@ -283,6 +286,6 @@ int part_builder_build(struct part_builder *b, const struct assembly *s, enum pa
 	case PART_NATIVE:
 		return native_part_build(b, s, ret);
 	default:
-		return leaf_part_build(b, s, ret);
+		return leaf_part_build(b, s, kind == PART_LEAF, ret);
 	}
 }

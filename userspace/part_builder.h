@@ -16,7 +16,7 @@
 #include "pyprof/record.h"
 #include "symbolize/symbolizer.h"
 
-enum part_kind { PART_KERNEL, PART_PYTHON, PART_NATIVE, PART_LEAF };
+enum part_kind { PART_KERNEL, PART_PYTHON, PART_NATIVE, PART_LEAF, PART_LEAF_INSIDE };
 
 /* One sample while it is put together. Its native side is the kernel side's or the fallback's. */
 struct assembly {

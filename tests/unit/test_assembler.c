@@ -385,6 +385,20 @@ Test(assembler, a_run_of_the_leaf_stands_inside_of_the_leaf)
 		    .native = "eval/run sort eval/run main", .python = "c b | a");
 }
 
+Test(assembler, stacks_do_not_multiply_by_where_the_leaf_was_interrupted_when_frames_are_inside_of_it)
+{
+	use(NATIVE_ALL);
+	struct assembled one = CHECK("main (python3);eval (python3);a (a.py);b (b.py)", .native = "eval/run main",
+				     .python = "b a", .native_id = 5);
+	struct assembled other = CHECK("main (python3);eval (python3);a (a.py);b (b.py)",
+				       .native = "eval/run/wrong main", .python = "b a", .native_id = 5, .known = true);
+	struct assembled another = CHECK("main (python3);call (python3);a (a.py);b (b.py)", .native = "call/run main",
+					 .python = "b a", .native_id = 5, .known = true);
+
+	cr_assert_eq(one.stack, other.stack);
+	cr_assert_neq(one.stack, another.stack);
+}
+
 Test(assembler, a_run_may_be_executed_by_compiled_code_outside_of_the_interpreter)
 {
 	/* What is outward of all Python is left out, even the leaf. */

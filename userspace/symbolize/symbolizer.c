@@ -109,7 +109,8 @@ int symbolize_kernel(struct symbolizer *s, u64 address, u32 *ret)
 	return intern_unnamed(s, &key, ret);
 }
 
-static int file_keep(struct symbolizer *s, const struct process *process, struct mapped_file *file)
+static int file_keep(struct symbolizer *s, const struct process *process, struct mapped_file *file,
+		     struct named_file **ret)
 {
 	int pid = process->exited ? 0 : (int)process->id.pid;
 	struct named_file *kept;
@@ -117,6 +118,7 @@ static int file_keep(struct symbolizer *s, const struct process *process, struct
 	HASH_FIND(hh, s->files, &file->id, sizeof(file->id), kept);
 	if (kept) {
 		kept->pid = pid ? pid : kept->pid;
+		*ret = kept;
 		return 0;
 	}
 	kept = calloc(1, sizeof(*kept));
@@ -126,6 +128,7 @@ static int file_keep(struct symbolizer *s, const struct process *process, struct
 	kept->pid = pid;
 	kept->file = mapped_file_ref(file);
 	HASH_ADD(hh, s->files, id, sizeof(kept->id), kept);
+	*ret = kept;
 	return 0;
 }
 
@@ -180,11 +183,24 @@ static int file_address(const struct mapping *mapping, u64 address, u64 *ret)
 	return elf_file_address_of_offset(mapping->file->elf, address - mapping->start + mapping->file_offset, ret);
 }
 
-int symbolize_native(struct symbolizer *s, struct process *process, u64 address, bool is_caller, u32 *ret)
+/* Its debug file is looked for once, and not before a function is asked for that may be in it. */
+static const struct symbol *file_symbol(struct named_file *kept, u64 address)
 {
-	u64 pc = is_caller ? address - 1 : address;
+	struct mapped_file *file = kept->file;
+
+	if (!file->debug_file_searched) {
+		file->debug_file_searched = true;
+		if (elf_file_is_stripped(file->elf))
+			debug_file_add(kept->pid, file->elf);
+	}
+	return elf_file_symbol(file->elf, address);
+}
+
+static int symbolize_pc(struct symbolizer *s, struct process *process, u64 pc, bool by_function, u32 *ret)
+{
 	struct mapping *mapping = process_mapping_file(s->processes, process, pc);
 	struct frame key = {.kind = FRAME_NATIVE};
+	struct named_file *kept;
 
 	if (!mapping)
 		return frame_table_loss(s->tables.frames, process->exited ? LOSS_PROCESS_GONE : LOSS_ADDRESS, ret);
@@ -192,10 +208,23 @@ int symbolize_native(struct symbolizer *s, struct process *process, u64 address,
 		return intern_anonymous(s, process, mapping, pc, ret);
 
 	key.scope = mapping->file->id;
-	int err = file_keep(s, process, mapping->file);
+	int err = file_keep(s, process, mapping->file, &kept);
 	if (err)
 		return err;
+	const struct symbol *symbol = by_function ? file_symbol(kept, key.address) : NULL;
+	if (symbol)
+		key.address = symbol->start;
 	return intern_unnamed(s, &key, ret);
+}
+
+int symbolize_native(struct symbolizer *s, struct process *process, u64 address, bool is_caller, u32 *ret)
+{
+	return symbolize_pc(s, process, is_caller ? address - 1 : address, false, ret);
+}
+
+int symbolize_function(struct symbolizer *s, struct process *process, u64 address, u32 *ret)
+{
+	return symbolize_pc(s, process, address, true, ret);
 }
 
 bool symbolizer_follows_call(struct symbolizer *s, struct process *process, u64 address)
@@ -329,19 +358,6 @@ static int name_function(struct symbolizer *s, struct frame *frame, const char *
 static int name_kernel(struct symbolizer *s, struct frame *frame)
 {
 	return name_function(s, frame, kernel_name(s, frame->address));
-}
-
-/* Its debug file is looked for once, and not before a function is asked for that may be in it. */
-static const struct symbol *file_symbol(struct named_file *kept, u64 address)
-{
-	struct mapped_file *file = kept->file;
-
-	if (!file->debug_file_searched) {
-		file->debug_file_searched = true;
-		if (elf_file_is_stripped(file->elf))
-			debug_file_add(kept->pid, file->elf);
-	}
-	return elf_file_symbol(file->elf, address);
 }
 
 static int name_native(struct symbolizer *s, struct frame *frame)

@@ -32,6 +32,12 @@ DEFINE_CLEANUP(symbolizer, struct symbolizer *, symbolizer_free)
 int symbolize_kernel(struct symbolizer *s, u64 address, u32 *ret);
 /* address: the instruction itself, or with is_caller the return address behind it. */
 int symbolize_native(struct symbolizer *s, struct process *process, u64 address, bool is_caller, u32 *ret);
+/*
+ * One frame for all instructions of a function: for a frame that is interrupted
+ * anywhere and has others inside, of which each would be there once for each
+ * instruction. Reads the file's symbols.
+ */
+int symbolize_function(struct symbolizer *s, struct process *process, u64 address, u32 *ret);
 /* *ret_loss: LOSS_NONE, or why the frame is an [unknown]. FRAME_NONE: no frame that Python itself would show. */
 int symbolize_python(struct symbolizer *s, struct process *process, const struct python_frame *frame, u32 *ret,
 		     enum loss *ret_loss);
