@@ -251,6 +251,10 @@ static __always_inline int unwind_step(struct scratch *s, const struct unwind_ru
 		if (stack_read(w, w->registers[BOUND(reg, 15)] + (s64)(s16)rule->cfa_offset, &cfa))
 			return LOSS_NATIVE_FAULT;
 		cfa += (u32)rule->cfa_offset >> 16;
+	} else if (kind == UNWIND_LINK) {
+		if (!(known >> reg & 1))
+			return LOSS_UNWIND_RULE;
+		cfa = sp + (s64)rule->cfa_offset;
 	} else if (kind == UNWIND_PLT) {
 		cfa = sp + 8 + (((w->ip - w->lookup) & 15) >= (u32)rule->cfa_offset ? 8 : 0);
 	} else if (kind == UNWIND_FRAME_POINTER) {
@@ -271,10 +275,12 @@ static __always_inline int unwind_step(struct scratch *s, const struct unwind_ru
 	} else {
 		return LOSS_UNWIND_RULE;
 	}
-	if (cfa <= sp)
+	if (cfa < sp || (cfa == sp && kind != UNWIND_LINK))
 		return LOSS_STACK_ORDER;
 
-	if (stack_read(w, cfa - 8, &ip))
+	if (kind == UNWIND_LINK)
+		ip = w->registers[BOUND(reg, 15)];
+	else if (stack_read(w, cfa - 8, &ip))
 		return LOSS_NATIVE_FAULT;
 	known &= REGISTERS_FOLLOW;
 	if (kind == UNWIND_FRAME_POINTER || (kind != UNWIND_NONE && rule->rbp == UNWIND_RBP_CFA)) {

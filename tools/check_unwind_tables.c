@@ -5,7 +5,7 @@
  * address by address. What libdw says is put into a rule here anew, from its parsed
  * operations, so that no line is shared with what is checked.
  *
- *	check_unwind_tables [--all] [--addresses N] [--quiet] PATH...
+ *	check_unwind_tables [--all] [--files N] [--addresses N] [--quiet] PATH...
  *
  * One line a file: rows; the share of them that is claimed (not UNWIND_UNSUPPORTED);
  * addresses compared; `own`: those where libdw knows nothing, or what cannot be, and our
@@ -44,6 +44,7 @@
 
 struct options {
 	u64 address_cnt; /* 0: every row of both */
+	u64 file_cnt; /* 0: all */
 	bool all, quiet;
 };
 
@@ -205,6 +206,14 @@ static bool express(Dwarf_Frame *frame, int return_register, bool signal, struct
 	if (signal) {
 		ret->cfa = UNWIND_SIGNAL;
 		return is_signal_frame(frame);
+	}
+	if (cnt == 1 && ops[0].atom == DW_OP_regx) {
+		u32 link = ops[0].number;
+
+		if (!read_cfa(frame, ret) || ret->cfa != UNWIND_CFA(UNWIND_REGISTER, REG_RSP))
+			return false;
+		ret->cfa = UNWIND_CFA(UNWIND_LINK, link);
+		return link < REG_RIP && read_rbp(frame, ret);
 	}
 	if (!is_saved(ops, cnt, &offset) || offset != -8 || !read_cfa(frame, ret))
 		return false;
@@ -540,23 +549,96 @@ static void check_file(const char *path, const struct options *options, struct c
  * Files
  */
 
+/* What a sample never leaves out: what is on nearly every stack, and what is strange. */
+static const char *const favourites[] = {
+	"libc.so",  "libc-",	  "ld-linux",  "ld-musl", "libcrypto",	"libssl",  "libstdc++", "libgcc_s",
+	"libm.so",  "libpthread", "libpython", "python3", "libffi",	"libLLVM", "libclang",	"libGL",
+	"libepoxy", "libgmp",	  "libz.so",   "libzstd", "libsqlite3", "_ctypes", "_ssl",	"cc1",
+	"lto1",	    "clang",	  "gdb",       "perl",	  "bash",	"dash",	   "ldconfig",	"busybox",
+	"node",	    "java",	  "libjvm",    "go",
+};
+
+struct paths {
+	char **at;
+	size_t cnt, capacity;
+};
+
 /* nftw() hands nothing through. */
-static struct {
-	const struct options *options;
-	struct counts *sum;
-} walk;
+static struct paths found;
+
+static bool is_program(const char *path)
+{
+	_cleanup_(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	Elf64_Ehdr header;
+
+	return fd >= 0 && read(fd, &header, sizeof(header)) == sizeof(header) &&
+	       !memcmp(header.e_ident, ELFMAG, SELFMAG) && (header.e_type == ET_EXEC || header.e_type == ET_DYN);
+}
 
 static int walk_visit(const char *path, const struct stat *status, int type, struct FTW *where)
 {
-	if (type == FTW_F && S_ISREG(status->st_mode) && status->st_size > (off_t)sizeof(Elf64_Ehdr))
-		check_file(path, walk.options, walk.sum);
+	if (type != FTW_F || !S_ISREG(status->st_mode) || !is_program(path))
+		return 0;
+	if (found.cnt == found.capacity) {
+		found.capacity = found.capacity ? 2 * found.capacity : 1024;
+		found.at = realloc(found.at, found.capacity * sizeof(*found.at));
+	}
+	if (!found.at || !(found.at[found.cnt++] = strdup(path)))
+		exit(EX_OSERR);
 	return 0;
+}
+
+static bool is_favourite(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+
+	for (size_t i = 0; i < sizeof(favourites) / sizeof(favourites[0]); i++) {
+		if (!strncmp(name, favourites[i], strlen(favourites[i])))
+			return true;
+	}
+	return false;
+}
+
+/* FNV-1a: the same order everywhere. */
+static u32 path_hash(const char *path)
+{
+	u32 hash = 2166136261;
+
+	for (; *path; path++)
+		hash = (hash ^ (u8)*path) * 16777619;
+	return hash;
+}
+
+static int path_compare(const void *a, const void *b)
+{
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+	bool x_first = is_favourite(x), y_first = is_favourite(y);
+	u32 x_hash = path_hash(x), y_hash = path_hash(y);
+
+	if (x_first != y_first)
+		return x_first ? -1 : 1;
+	return x_hash < y_hash ? -1 : x_hash > y_hash;
+}
+
+static void check_directories(char *const *paths, const struct options *options, struct counts *sum)
+{
+	for (; *paths; paths++)
+		nftw(*paths, walk_visit, 16, FTW_PHYS);
+	if (options->file_cnt)
+		qsort(found.at, found.cnt, sizeof(*found.at), path_compare);
+	for (size_t i = 0; i < found.cnt; i++) {
+		if (!options->file_cnt || i < options->file_cnt)
+			check_file(found.at[i], options, sum);
+		free(found.at[i]);
+	}
+	free(found.at);
 }
 
 static int usage(void)
 {
-	fprintf(stderr, "Usage: check_unwind_tables [--all] [--addresses N] [--quiet] PATH...\n"
+	fprintf(stderr, "Usage: check_unwind_tables [--all] [--files N] [--addresses N] [--quiet] PATH...\n"
 			"  --all          PATHs are directories: every ELF file below\n"
+			"  --files N      of these N: what is on many stacks first, then by the hash of the path\n"
 			"  --addresses N  files with more rows than N: so many pseudo-random addresses\n"
 			"  --quiet        only files with a disagreement, and the sums\n");
 	return 2;
@@ -573,6 +655,8 @@ int main(int argc, char **argv)
 			options.all = true;
 		else if (!strcmp(argv[i], "--quiet"))
 			options.quiet = true;
+		else if (!strcmp(argv[i], "--files") && i + 1 < argc)
+			options.file_cnt = strtoull(argv[++i], NULL, 10);
 		else if (!strcmp(argv[i], "--addresses") && i + 1 < argc)
 			options.address_cnt = strtoull(argv[++i], NULL, 10);
 		else
@@ -582,14 +666,10 @@ int main(int argc, char **argv)
 		return usage();
 
 	elf_version(EV_CURRENT);
-	walk.options = &options;
-	walk.sum = &sum;
-	for (; i < argc; i++) {
-		if (options.all)
-			nftw(argv[i], walk_visit, 16, FTW_PHYS | FTW_MOUNT);
-		else
-			check_file(argv[i], &options, &sum);
-	}
+	if (options.all)
+		check_directories(argv + i, &options, &sum);
+	for (; !options.all && i < argc; i++)
+		check_file(argv[i], &options, &sum);
 	char files[32];
 	snprintf(files, sizeof(files), "%llu files", sum.files);
 	print_counts(&sum, files);

@@ -50,6 +50,7 @@ enum unwind_cfa {
 	UNWIND_SIGNAL, /* rsp points to the ucontext_t that the kernel pushed: all registers are in there */
 	UNWIND_END, /* the thread's first frame: there is no caller */
 	UNWIND_UNSUPPORTED, /* there is a rule, but it cannot be said here: see userspace/unwind/fallback.h */
+	UNWIND_LINK, /* CFA = rsp + cfa_offset, and the return address is in the register: vfork keeps it there */
 	UNWIND_FRAME_POINTER, /* CFA = rbp + 16, rbp saved at CFA - 16: a guess, see UNWIND_FILE_FRAME_POINTERS. Not in tables */
 };
 

@@ -197,6 +197,25 @@ Test(native_walk, a_lazy_stub_has_pushed_from_some_instruction_on)
 	cr_assert_eq(host.scratch.native.registers[REG_RSP], at(2));
 }
 
+Test(native_walk, takes_a_return_address_out_of_a_register)
+{
+	const struct built_row rows[] = {
+		{0x1000, {.cfa = UNWIND_CFA(UNWIND_LINK, 5)}},
+		{0x2000, {.cfa = UNWIND_END}},
+		{0x3000, RULE_SP(8)},
+	};
+
+	begin(rows, 3);
+	host.scratch.native.registers[5] = CODE + 0x2001;
+	cr_assert_eq(walk_from(CODE + 0x1000, at(0), 0, 0), WALK_END);
+	EXPECT_WORDS(0, CODE + 0x2001);
+	cr_assert_eq(host.scratch.native.registers[REG_RSP], at(0));
+
+	/* A caller's registers are not known. */
+	stack[0] = CODE + 0x1001;
+	cr_assert_eq(walk_from(CODE + 0x3000, at(0), 0, 0), LOSS_UNWIND_RULE);
+}
+
 Test(native_walk, follows_frame_pointers_through_memory_without_a_file)
 {
 	const struct built_row rows[] = {{0x1000, {.cfa = UNWIND_END}}};

@@ -100,6 +100,11 @@ static void describe_rule(const struct unwind_rule *rule, struct strbuf *out)
 	case UNWIND_SIGNAL:
 		strbuf_printf(out, "exp exp exp # all registers are in the ucontext_t at rsp: a signal was delivered");
 		return;
+	case UNWIND_LINK:
+		strbuf_printf(out, "rsp%+d ", rule->cfa_offset);
+		describe_rbp(rule, out);
+		strbuf_printf(out, " %s", registers[UNWIND_REG(rule)]);
+		return;
 	case UNWIND_REGISTER:
 		strbuf_printf(out, "%s%+d ", registers[UNWIND_REG(rule)], rule->cfa_offset);
 		break;

@@ -166,6 +166,20 @@ static bool set_rbp(const struct cfi_value *value, struct unwind_rule *rule)
 	}
 }
 
+/* The return address was taken off the stack into a register (glibc's vfork, which shares its stack with the child). */
+static struct unwind_rule link_rule(const struct cfi_state *state)
+{
+	const struct cfi_value *rip = &state->registers[REG_RIP];
+	struct unwind_rule rule = {.cfa = UNWIND_CFA(UNWIND_LINK, rip->number)};
+
+	if (rip->number >= GENERAL_REGISTER_CNT || state->cfa.kind != CFI_REGISTER || state->cfa.number != REG_RSP ||
+	    state->cfa.offset < 0 || state->cfa.offset > INT16_MAX ||
+	    state->registers[REG_RSP].kind != CFI_UNSPECIFIED || !set_rbp(&state->registers[REG_RBP], &rule))
+		return unsupported;
+	rule.cfa_offset = (s32)state->cfa.offset;
+	return rule;
+}
+
 struct unwind_rule cfi_rule_of(const struct cfi_cie *cie, const struct cfi_state *state)
 {
 	struct unwind_rule rule = {0};
@@ -178,6 +192,8 @@ struct unwind_rule cfi_rule_of(const struct cfi_cie *cie, const struct cfi_state
 		return (struct unwind_rule){.cfa = UNWIND_END};
 	if (cie->signal)
 		return is_signal_frame(state) ? (struct unwind_rule){.cfa = UNWIND_SIGNAL} : unsupported;
+	if (rip->kind == CFI_REGISTER)
+		return link_rule(state);
 	if (rip->kind != CFI_OFFSET || rip->offset != RETURN_ADDRESS_OFFSET)
 		return unsupported;
 	if (!set_cfa(&state->cfa, &rule) || !set_rbp(&state->registers[REG_RBP], &rule))
