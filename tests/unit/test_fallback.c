@@ -322,6 +322,40 @@ FallbackTest(an_address_in_no_mapping_still_gives_the_leaf)
 }
 
 /*
+ * Code made at run time
+ */
+
+static u8 *made; /* push %rbp; mov %rsp, %rbp; call *%rsi; pop %rbp; ret */
+#define MADE_CALL_END 6
+
+static void way_made(struct captured_stack *s)
+{
+	((void (*)(struct captured_stack *, captured_fn))made)(s, captured_stack_end);
+	__asm__ volatile("" ::: "memory");
+}
+
+FallbackTest(code_made_at_run_time_is_left_by_its_frame_pointer)
+{
+	static const u8 code[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd6, 0x5d, 0xc3};
+	u64 starter[4];
+
+	captured_stack_take(stack, way_deep);
+	memcpy(starter, stack->callers + stack->caller_cnt - 4, sizeof(starter)); /* way_deep, and who started it */
+	made = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(made, MAP_FAILED);
+	memcpy(made, code, sizeof(code));
+	captured_stack_take(stack, way_made);
+	unwind();
+	cr_assert_eq(unwound.end, LOSS_NONE);
+	cr_assert_eq(unwound.words[2], (u64)made + MADE_CALL_END);
+	cr_assert(unwound.words[3] & NATIVE_GUESS);
+	cr_assert_lt(address_of(3) - (u64)way_made, 256);
+	cr_assert_eq(unwound.cnt, 4 + 3);
+	for (u32 i = 4; i < unwound.cnt; i++)
+		cr_assert_eq(unwound.words[i], starter[i - 3], "frame %u", i);
+}
+
+/*
  * Ends
  */
 

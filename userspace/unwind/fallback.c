@@ -7,6 +7,7 @@
 #include "elf/eh_index.h"
 #include "pyprof/losses.h"
 #include "pyprof/unwind.h"
+#include "unwind/cfi_index.h"
 #include "unwind/fde.h"
 #include "unwind/frame_step.h"
 #include "unwind/placement.h"
@@ -20,9 +21,14 @@
 /* Mapped files are known by their id, which is never reused. */
 struct index_slot {
 	u32 file; /* id + 1; 0: empty */
-	int err; /* the file has no index */
+	int err; /* the file has no search table */
 	struct eh_index index;
+	int rest_err;
+	struct cfi_index *rest; /* of what the search table does not lead to; NULL: not asked for, or rest_err */
 };
+
+/* Bytes of such indexes. When there are more, all are dropped: few files need one. */
+#define REST_SIZE_MAX (2 * CFI_INDEX_SIZE_MAX)
 
 struct fde_slot {
 	u32 file;
@@ -35,6 +41,7 @@ struct fallback {
 	struct process_table *processes;
 	struct frame_stepper *stepper;
 	struct index_slot indexes[INDEX_SLOTS];
+	size_t rest_size;
 	struct fde_slot fdes[FDE_SLOTS]; /* of some 150 bytes each; of 5 KiB at most */
 };
 
@@ -70,6 +77,8 @@ void fallback_free(struct fallback *fallback)
 		return;
 	for (size_t i = 0; i < FDE_SLOTS; i++)
 		fde_free(fallback->fdes[i].fde);
+	for (size_t i = 0; i < INDEX_SLOTS; i++)
+		cfi_index_free(fallback->indexes[i].rest);
 	frame_stepper_free(fallback->stepper);
 	free(fallback);
 }
@@ -78,15 +87,54 @@ void fallback_free(struct fallback *fallback)
  * What the files say
  */
 
-static const struct index_slot *index_get(struct fallback *fallback, const struct mapped_file *file)
+static void index_drop_rest(struct fallback *fallback, struct index_slot *slot)
+{
+	if (slot->rest)
+		fallback->rest_size -= cfi_index_size(slot->rest);
+	cfi_index_free(take(slot->rest));
+	slot->rest_err = 0;
+}
+
+static struct index_slot *index_get(struct fallback *fallback, const struct mapped_file *file)
 {
 	struct index_slot *slot = &fallback->indexes[file->id % INDEX_SLOTS];
 
 	if (slot->file != file->id + 1) {
+		index_drop_rest(fallback, slot);
 		slot->file = file->id + 1;
 		slot->err = eh_index_open(file->elf, &slot->index);
 	}
 	return slot;
+}
+
+static int rest_get(struct fallback *fallback, struct index_slot *slot, const struct mapped_file *file)
+{
+	if (slot->rest || slot->rest_err)
+		return slot->rest_err;
+	slot->rest_err = cfi_index_build(file->elf, !slot->err, &slot->rest);
+	if (slot->rest_err)
+		return slot->rest_err;
+	fallback->rest_size += cfi_index_size(slot->rest);
+	for (size_t i = 0; i < INDEX_SLOTS && fallback->rest_size > REST_SIZE_MAX; i++) {
+		if (&fallback->indexes[i] != slot)
+			index_drop_rest(fallback, &fallback->indexes[i]);
+	}
+	return 0;
+}
+
+static int fde_read(struct fallback *fallback, const struct mapped_file *file, u64 address, struct fde **ret)
+{
+	struct index_slot *slot = index_get(fallback, file);
+
+	int err = slot->err ? slot->err : fde_find(file->elf, &slot->index, address, ret);
+	if (!slot->err && err != -ENOENT)
+		return err;
+	err = rest_get(fallback, slot, file);
+	if (err == -ENOMEM)
+		slot->rest_err = 0; /* there may be some next time */
+	if (err)
+		return err == -ENOMEM ? err : -ENOENT;
+	return cfi_index_find(slot->rest, address, ret);
 }
 
 /* The FDE stays the cache's, until the next is asked for. */
@@ -96,9 +144,8 @@ static int fde_get(struct fallback *fallback, const struct mapped_file *file, u6
 	struct fde_slot *slot = &fallback->fdes[hash >> 32 & (FDE_SLOTS - 1)];
 
 	if (slot->file != file->id + 1 || slot->address != address) {
-		const struct index_slot *index = index_get(fallback, file);
 		struct fde *fde = NULL;
-		int err = index->err ? index->err : fde_find(file->elf, &index->index, address, &fde);
+		int err = fde_read(fallback, file, address, &fde);
 
 		if (err == -ENOMEM)
 			return err;
@@ -179,21 +226,24 @@ static int step_by_frame_pointer(struct walk *walk, int loss, struct frame_regis
 }
 
 /* What nobody described: a leaf in assembly hardly ever touches the stack; code made at run time may keep frame pointers. */
-static int step_by_guess(struct walk *walk, int loss, struct frame_registers *caller)
+static int step_by_guess(struct walk *walk, const struct place *place, struct frame_registers *caller)
 {
+	if (place->mapped && !place->file)
+		return step_by_frame_pointer(walk, LOSS_FRAME_POINTER, caller);
 	if (!walk->ret->cnt && !step_to(walk, walk->registers.at[REG_RSP] + 8, caller) &&
 	    is_caller(walk, caller->at[REG_RIP]))
 		return 0;
-	return step_by_frame_pointer(walk, loss, caller);
+	return step_by_frame_pointer(walk, place->file ? LOSS_NO_UNWIND_INFO : LOSS_NO_TABLE, caller);
 }
 
 /* What a libc without CFI (musl) has signal handlers return to: mov $15, %rax; syscall. */
-static bool is_signal_return(const struct place *place)
+static bool is_signal_return(struct walk *walk)
 {
 	static const u8 code[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+	struct place place = place_find(walk, walk->registers.at[REG_RIP]);
 	u8 bytes[sizeof(code)];
 
-	return place->file && !elf_file_read(place->file->elf, place->vaddr, bytes, sizeof(bytes)) &&
+	return place.file && !elf_file_read(place.file->elf, place.vaddr, bytes, sizeof(bytes)) &&
 	       !memcmp(bytes, code, sizeof(code));
 }
 
@@ -258,24 +308,19 @@ static int walk_step(struct walk *walk, struct step *step)
 		if (place.file)
 			err = fde_get(walk->fallback, place.file, place.vaddr, &fde);
 	}
-	if (!err)
-		return step_by_fde(walk, &place, fde, step);
 	if (err == -ENOMEM)
 		return err;
-
-	place = place_find(walk, walk->registers.at[REG_RIP]);
-	if (is_signal_return(&place)) {
+	/* What .debug_frame says of a return from a signal (Go, musl) is of no use. */
+	if ((err || fde->debug_frame) && is_signal_return(walk)) {
 		step->signal = true;
 		return step_by_ucontext(walk, &step->caller);
 	}
-	if (err == -ENOTSUP && place.file && walk->ret->cnt)
+	if (!err)
+		return step_by_fde(walk, &place, fde, step);
+	if (err != -ENOENT)
 		return LOSS_UNWIND_RULE;
 	step->guess = true;
-	return step_by_guess(walk,
-			     place.file	    ? LOSS_NO_UNWIND_INFO
-			     : place.mapped ? LOSS_FRAME_POINTER
-					    : LOSS_NO_TABLE,
-			     &step->caller);
+	return step_by_guess(walk, &place, &step->caller);
 }
 
 /* The leaf has no address here (record.h). */

@@ -278,10 +278,8 @@ int fde_build(const struct cfi_cie *cie, const struct cfi_state *state, u64 star
 
 /* The row that holds an address, and what became of it. */
 struct row_search {
-	u64 address, end;
-	const struct cfi_cie *cie;
+	u64 address, start, end;
 	struct cfi_state state;
-	u64 start;
 	bool found, malformed;
 };
 
@@ -301,7 +299,7 @@ static void row_visit(void *data, u64 start, const struct cfi_state *state)
 		search->state = *state;
 }
 
-static int fde_find_row(const struct cfi_fde *cfi, u64 address, struct fde **ret)
+int fde_of_cfi(const struct cfi_fde *cfi, u64 address, struct fde **ret)
 {
 	struct row_search search = {.address = address, .end = cfi->end};
 
@@ -310,7 +308,10 @@ static int fde_find_row(const struct cfi_fde *cfi, u64 address, struct fde **ret
 	cfi_fde_run(cfi, row_visit, &search);
 	if (!search.found || search.malformed)
 		return -ENOTSUP;
-	return fde_build(cfi->cie, &search.state, search.start, search.end, ret);
+	int err = fde_build(cfi->cie, &search.state, search.start, search.end, ret);
+	if (!err)
+		(*ret)->debug_frame = cfi->section->debug_frame;
+	return err;
 }
 
 /* The entry at address, with its length. 64-bit lengths (nothing writes them for x86-64) are beyond ENTRY_MAX. */
@@ -371,5 +372,5 @@ int fde_find(struct elf_file *file, const struct eh_index *index, u64 address, s
 	cfi_reader_init(&reader, &section);
 	if (!cfi_reader_next(&reader, &cfi))
 		return -ENOTSUP;
-	return fde_find_row(&cfi, address, ret);
+	return fde_of_cfi(&cfi, address, ret);
 }

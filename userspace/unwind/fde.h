@@ -30,6 +30,7 @@
 struct fde {
 	u64 start, end; /* vaddr, half open */
 	bool signal; /* a frame that the kernel made: its caller was interrupted, it did not call */
+	bool debug_frame; /* from there; else from .eh_frame */
 	u32 undefined; /* a bit for each register of the caller that is lost; rip: there is no caller. Not in bytes */
 	u32 size;
 	u8 bytes[];
@@ -40,6 +41,9 @@ struct fde {
 
 /* What .eh_frame says of this vaddr. -ENOENT: nothing. -ENOTSUP: something that libunwind must not run. */
 int fde_find(struct elf_file *file, const struct eh_index *index, u64 address, struct fde **ret);
+
+/* The same of an FDE that was found in another way. */
+int fde_of_cfi(const struct cfi_fde *cfi, u64 address, struct fde **ret);
 
 /* The pure part: a row of call frame information, as libunwind's. -ENOTSUP as above. */
 int fde_build(const struct cfi_cie *cie, const struct cfi_state *state, u64 start, u64 end, struct fde **ret);
