@@ -572,7 +572,8 @@ static bool is_program(const char *path)
 	Elf64_Ehdr header;
 
 	return fd >= 0 && read(fd, &header, sizeof(header)) == sizeof(header) &&
-	       !memcmp(header.e_ident, ELFMAG, SELFMAG) && (header.e_type == ET_EXEC || header.e_type == ET_DYN);
+	       !memcmp(header.e_ident, ELFMAG, SELFMAG) && header.e_ident[EI_CLASS] == ELFCLASS64 &&
+	       header.e_machine == EM_X86_64 && (header.e_type == ET_EXEC || header.e_type == ET_DYN);
 }
 
 static int walk_visit(const char *path, const struct stat *status, int type, struct FTW *where)

@@ -253,4 +253,7 @@ Test(cfi_rule, an_ordinary_frame_that_says_it_is_a_signals_is_unsupported)
 	struct cfi_state state = entry();
 
 	cr_expect_eq(cfi_rule_of(&signal_cie, &state).cfa, UNWIND_UNSUPPORTED);
+	/* Once read as an expression of 11 bytes that is nowhere. */
+	state.cfa = (struct cfi_value){.kind = CFI_REGISTER, .number = 11};
+	cr_expect_eq(cfi_rule_of(&signal_cie, &state).cfa, UNWIND_UNSUPPORTED);
 }

@@ -23,8 +23,11 @@ static const u8 ucontext_offsets[REG_CNT] = {
 
 static const struct unwind_rule unsupported = {.cfa = UNWIND_UNSUPPORTED};
 
+/* Empty for what is none. */
 static struct cursor expression_of(const struct cfi_value *value)
 {
+	if (value->kind != CFI_EXPRESSION)
+		return cursor_of("", 0);
 	return cursor_of(value->expression, value->number);
 }
 
