@@ -215,6 +215,15 @@ Test(plt, a_symbol_that_covers_the_stub_comes_first)
 	cr_assert_str_eq(elf_file_symbol(file, 0x1008)->name, "puts@plt");
 }
 
+Test(plt, a_stub_ends_where_the_next_begins_even_if_that_has_no_name)
+{
+	static const u8 two[16] = {0xff, 0x25, 0xfa, 0x1f, 0, 0, 0x66, 0x90, 0xff, 0x25, 0xfa, 0x2f, 0, 0, 0x66, 0x90};
+	_cleanup_(elf_file) struct elf_file *file = elf_builder_open(builder(EM_X86_64, two, sizeof(two), 0x3000));
+
+	cr_assert_str_eq(elf_file_symbol(file, 0x1007)->name, "puts@plt");
+	cr_assert_null(elf_file_symbol(file, 0x1008));
+}
+
 Test(plt, other_machines_have_other_stubs)
 {
 	_cleanup_(elf_file) struct elf_file *file = elf_builder_open(builder(EM_AARCH64, plain, sizeof(plain), 0x3000));
