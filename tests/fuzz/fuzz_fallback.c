@@ -11,6 +11,7 @@
 
 #include "elf/eh_index.h"
 #include "unwind/cfi.h"
+#include "unwind/cfi_index.h"
 #include "unwind/fde.h"
 #include "unwind/frame_step.h"
 
@@ -28,16 +29,16 @@ struct walk {
 	u32 rows;
 };
 
-static void step(struct walk *walk, const struct fde *fde)
+static void step(struct walk *walk, const struct fde *fde, u64 address)
 {
 	struct frame_registers registers = {.known = (1u << REG_CNT) - 1};
 
-	if (fde->start >= fde->end)
+	if (address < fde->start || address >= fde->end)
 		abort();
 	for (u32 i = 0; i < REG_CNT; i++)
 		registers.at[i] = walk->stack.start + 8 * i;
 	for (int i = 0; i < 3; i++) {
-		if (frame_step(walk->stepper, fde, fde->start, &walk->stack, &registers))
+		if (frame_step(walk->stepper, fde, address, &walk->stack, &registers))
 			return;
 		if (!(registers.known & 1u << REG_RIP))
 			abort();
@@ -52,7 +53,7 @@ static void row(void *data, u64 start, const struct cfi_state *state)
 	if (!state || walk->rows++ >= ROWS_MAX)
 		return;
 	if (!fde_build(walk->cie, state, start, walk->end, &fde))
-		step(walk, fde);
+		step(walk, fde, start);
 }
 
 static void fuzz_section(struct walk *walk, const u8 *data, size_t size)
@@ -72,18 +73,20 @@ static void fuzz_section(struct walk *walk, const u8 *data, size_t size)
 static void fuzz_file(struct walk *walk, const u8 *data, size_t size)
 {
 	_cleanup_(elf_file) struct elf_file *file = NULL;
-	struct eh_index index;
+	_cleanup_(cfi_index) struct cfi_index *rest = NULL;
+	struct eh_index index = {};
 
-	if (elf_file_open_memory(data, size, "fuzz", &file) || eh_index_open(file, &index))
+	if (elf_file_open_memory(data, size, "fuzz", &file))
 		return;
+	bool searched = !eh_index_open(file, &index);
+	bool indexed = !cfi_index_build(file, false, &rest);
 	for (u64 address = 0; address < 0x2000; address += 0x40) {
-		_cleanup_(fde) struct fde *fde = NULL;
+		_cleanup_(fde) struct fde *fde = NULL, *other = NULL;
 
-		if (fde_find(file, &index, address, &fde))
-			continue;
-		if (address < fde->start || address >= fde->end)
-			abort();
-		step(walk, fde);
+		if (searched && !fde_find(file, &index, address, &fde))
+			step(walk, fde, address);
+		if (indexed && !cfi_index_find(rest, address, &other))
+			step(walk, other, address);
 	}
 }
 

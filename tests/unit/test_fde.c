@@ -143,6 +143,16 @@ StepTest(an_undefined_register_is_lost_and_what_needs_it_fails)
 	cr_assert_eq(step(), -EBADMSG);
 }
 
+/* glibc's vfork has it in rdi across the system call. */
+StepTest(a_return_address_may_be_in_a_register)
+{
+	state.cfa.offset = 8;
+	state.registers[REG_RIP] = (struct cfi_value){.kind = CFI_REGISTER, .number = 5};
+	cr_assert_eq(step(), 0);
+	cr_assert_eq(registers.at[REG_RIP], 0x105);
+	cr_assert_eq(registers.at[REG_RSP], 0x7018);
+}
+
 StepTest(an_undefined_rip_is_the_first_frame)
 {
 	state.registers[REG_RIP] = (struct cfi_value){.kind = CFI_UNDEFINED};
