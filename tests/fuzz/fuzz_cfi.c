@@ -21,7 +21,7 @@ static void check_row(void *data, u64 start, const struct cfi_state *state)
 	if (rows->ended || start < rows->next || start >= rows->fde->end)
 		abort();
 	struct unwind_rule rule = cfi_rule_of(rows->fde->cie, state);
-	if (UNWIND_KIND(&rule) == UNWIND_NONE || UNWIND_KIND(&rule) > UNWIND_UNSUPPORTED)
+	if (UNWIND_KIND(&rule) == UNWIND_NONE || UNWIND_KIND(&rule) >= UNWIND_FRAME_POINTER)
 		abort();
 	rows->next = start + 1;
 	rows->ended = !state;

@@ -152,12 +152,27 @@ Test(cfi_rule, a_return_address_elsewhere_than_below_the_cfa_is_unsupported)
 	expect_unsupported(state);
 	state.registers[RIP] = (struct cfi_value){0};
 	expect_unsupported(state);
-	state.registers[RIP] = (struct cfi_value){.kind = CFI_REGISTER, .number = 2};
+	state.registers[RIP] = AT(0x77, 0);
 	expect_unsupported(state);
 
 	state = entry();
 	struct cfi_cie other = {.return_register = 15};
 	cr_expect_eq(cfi_rule_of(&other, &state).cfa, UNWIND_UNSUPPORTED);
+}
+
+/* glibc's vfork: CFA = rsp+0, the return address is in rdi. */
+Test(cfi_rule, a_return_address_in_a_register_is_a_link)
+{
+	struct cfi_state state = entry();
+
+	state.cfa.offset = 0;
+	state.registers[RIP] = (struct cfi_value){.kind = CFI_REGISTER, .number = 5};
+	expect_rule(state, UNWIND_CFA(UNWIND_LINK, 5), 0, UNWIND_RBP_SAME, 0);
+	state.registers[RIP].number = 17;
+	expect_unsupported(state);
+	state.registers[RIP].number = 5;
+	state.cfa.number = RBP;
+	expect_unsupported(state);
 }
 
 Test(cfi_rule, a_caller_whose_rsp_is_not_the_cfa_is_unsupported)
