@@ -144,27 +144,31 @@ void orders_free(struct orders *orders)
 
 /* ---- frames */
 
-/* Of `SYMBOL (FILE)`; the text goes on with `)`. */
+/* Of `SYMBOL (FILE)`; the text goes on with `)`. A deleted file says so behind its name. */
 static const char *file_of(const char *frame)
 {
 	const char *last = frame;
 
 	for (const char *at = frame; (at = strstr(at, " (")); at += 2)
-		last = at;
+		if (strcmp(at, " (deleted))"))
+			last = at;
 	return last + 2;
 }
 
-static bool is_interpreter(const char *frame)
+/* Or what an interpreter made itself, of which only those with a JIT or trampolines make some that calls Python. */
+static bool is_interpreter(const char *frame, enum native_shown shown)
 {
 	const char *file = file_of(frame);
 
-	return starts_with(file, "python3") || starts_with(file, "libpython3");
+	return starts_with(file, "python3") || starts_with(file, "libpython3") ||
+	       (shown == SHOWN_ALL_LOOSELY && starts_with(file, "[anon]"));
 }
 
-/* Code that any C code may call. */
+/* Code that any C code may call; libffi makes its closures itself. */
 static bool is_of_everyone(const char *frame)
 {
-	static const char *const files[] = {"libc.so", "libc-2.", "libm.so", "libm-2.", "libpthread", "ld-", "[vdso]"};
+	static const char *const files[] = {"[anon]",  "memfd:libffi", "libc.so", "libc-2.", "libm.so",
+					    "libm-2.", "libpthread",   "ld-",	  "[vdso]"};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
 		if (starts_with(file_of(frame), files[i]))
@@ -197,14 +201,14 @@ struct gap {
 };
 
 /* Those that belong to the files, file by file. -> how many frames that is; *ret_files: of how many files. */
-static size_t gap_follow(const struct gap *gap, const struct how *how, size_t *ret_files)
+static size_t gap_follow(const struct gap *gap, const struct how *how, enum native_shown shown, size_t *ret_files)
 {
 	size_t file = 0, used = 0;
 
 	for (; used < gap->cnt; used++) {
 		const char *frame = gap->frames[used];
 
-		if (is_interpreter(frame))
+		if (is_interpreter(frame, shown))
 			continue;
 		if (file < how->file_cnt && is_of_file(frame, how->files[file]))
 			file++;
@@ -215,10 +219,10 @@ static size_t gap_follow(const struct gap *gap, const struct how *how, size_t *r
 	return used;
 }
 
-static bool gap_has_interpreter(const struct gap *gap)
+static bool gap_has_interpreter(const struct gap *gap, enum native_shown shown)
 {
 	for (size_t i = 0; i < gap->cnt; i++)
-		if (is_interpreter(gap->frames[i]))
+		if (is_interpreter(gap->frames[i], shown))
 			return true;
 	return false;
 }
@@ -228,16 +232,15 @@ static bool gap_ends_in_eval(const struct gap *gap, enum native_shown shown)
 {
 	if (shown == SHOWN_EXTENSIONS)
 		return true;
-	return gap->cnt && (shown == SHOWN_ALL_LOOSELY || is_interpreter(gap->frames[gap->cnt - 1]));
+	return gap->cnt && is_interpreter(gap->frames[gap->cnt - 1], shown);
 }
 
 static bool gap_is_call(const struct gap *gap, const struct how *how, enum native_shown shown)
 {
 	size_t files;
 
-	if (shown == SHOWN_ALL_LOOSELY && !how->file_cnt)
-		return gap->cnt;
-	return gap_follow(gap, how, &files) == gap->cnt && files == how->file_cnt && gap_ends_in_eval(gap, shown);
+	return gap_follow(gap, how, shown, &files) == gap->cnt && files == how->file_cnt &&
+	       gap_ends_in_eval(gap, shown);
 }
 
 static bool gap_is_start(const struct gap *gap, enum native_shown shown)
@@ -245,7 +248,7 @@ static bool gap_is_start(const struct gap *gap, enum native_shown shown)
 	if (shown == SHOWN_EXTENSIONS)
 		return !gap->cnt;
 	for (size_t i = 0; i < gap->cnt; i++)
-		if (!is_interpreter(gap->frames[i]) && !is_of_everyone(gap->frames[i]) &&
+		if (!is_interpreter(gap->frames[i], shown) && !is_of_everyone(gap->frames[i]) &&
 		    !is_of_file(gap->frames[i], GREENLET))
 			return false;
 	return gap_ends_in_eval(gap, shown);
@@ -256,7 +259,7 @@ static bool gap_is(const struct gap *gap, const struct how *how, enum native_sho
 {
 	if (shown == SHOWN_NONE)
 		return !gap->cnt;
-	if (shown == SHOWN_EXTENSIONS && gap_has_interpreter(gap))
+	if (shown == SHOWN_EXTENSIONS && gap_has_interpreter(gap, shown))
 		return false;
 	switch (how->kind) {
 	case '=':
@@ -273,10 +276,10 @@ static bool gap_is(const struct gap *gap, const struct how *how, enum native_sho
 }
 
 /* The rest of a gap that began well: what any C code calls. */
-static bool gap_is_of_everyone(const struct gap *gap, size_t from)
+static bool gap_is_of_everyone(const struct gap *gap, enum native_shown shown, size_t from)
 {
 	for (size_t i = from; i < gap->cnt; i++)
-		if (!is_interpreter(gap->frames[i]) && !is_of_everyone(gap->frames[i]))
+		if (!is_interpreter(gap->frames[i], shown) && !is_of_everyone(gap->frames[i]))
 			return false;
 	return true;
 }
@@ -288,12 +291,12 @@ static bool gap_is_tail(const struct gap *gap, const struct node *node, enum nat
 
 	if (shown == SHOWN_NONE)
 		return !gap->cnt;
-	if (shown == SHOWN_EXTENSIONS && gap_has_interpreter(gap))
+	if (shown == SHOWN_EXTENSIONS && gap_has_interpreter(gap, shown))
 		return false;
-	if (node->how.kind == '?' || shown == SHOWN_ALL_LOOSELY || gap_is_of_everyone(gap, 0))
+	if (node->how.kind == '?' || gap_is_of_everyone(gap, shown, 0))
 		return true;
 	for (const struct node *child = node->children; child; child = child->next)
-		if (child->how.file_cnt && gap_is_of_everyone(gap, gap_follow(gap, &child->how, &files)))
+		if (child->how.file_cnt && gap_is_of_everyone(gap, shown, gap_follow(gap, &child->how, shown, &files)))
 			return true;
 	return false;
 }
