@@ -255,9 +255,15 @@ static void plugin_load(void)
 	}
 #define FIVE(X, p) X(p##3, p##4) X(p##2, p##3) X(p##1, p##2) X(p##0, p##1)
 
-LEAF(h4)
+OWN static unsigned long h4(unsigned long x)
+{
+	return spin(x, 4 * LEAF_WORK);
+}
 FIVE(HANDLER_WORK, h)
-LEAF(g4)
+OWN static unsigned long g4(unsigned long x)
+{
+	return spin(x, 6 * LEAF_WORK);
+}
 FIVE(HANDLER_WORK, g)
 
 static volatile unsigned long signalled;
@@ -564,12 +570,16 @@ static void threads_begin(void)
 {
 	pthread_attr_t attributes;
 	pthread_t threads[THREAD_CNT];
+	sigset_t all;
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, THREAD_STACK);
 	for (int i = 0; i < THREAD_CNT; i++)
 		if (pthread_create(&threads[i], &attributes, in_thread, NULL))
 			abort();
+	/* They get the signals; main waits. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
 int main(int argc, char **argv)
@@ -595,10 +605,10 @@ int main(int argc, char **argv)
 		plugin_load();
 #endif
 	other_stack_begin();
-	if (options.signals)
-		signals_begin();
 	if (options.threads)
 		threads_begin();
+	if (options.signals)
+		signals_begin();
 	puts("ready");
 	fflush(stdout);
 	if (!options.threads)

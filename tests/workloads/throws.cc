@@ -33,7 +33,7 @@ static volatile unsigned long sink;
 
 FUNCTION(destroy)
 {
-	return spin(x, 2 * LITTLE);
+	return spin(x, 4 * LITTLE);
 }
 
 Guard::~Guard()
@@ -50,12 +50,12 @@ FUNCTION(t19)
 	throw std::runtime_error(spin(x, LITTLE) % 2 ? "odd" : "even");
 }
 
-#define GUARDED(self, callee)              \
-	FUNCTION(self)                     \
-	{                                  \
-		Guard guard(x);            \
-		x = callee(spin(x, WORK)); \
-		return spin(x, WORK);      \
+#define GUARDED(self, callee)                \
+	FUNCTION(self)                       \
+	{                                    \
+		Guard guard(x);              \
+		x = callee(spin(x, LITTLE)); \
+		return spin(x, LITTLE);      \
 	}
 #define TWENTY(X, p) TEN(X, p##1) X(p##09, p##10) TEN(X, p##0)
 TWENTY(GUARDED, t)
@@ -80,20 +80,20 @@ struct Shape {
 
 FUNCTION(leaf)
 {
-	return spin(x, LEAF_WORK);
+	return spin(x, 2 * LITTLE);
 }
 
 struct Square : Shape {
 	OWN unsigned long area(unsigned long x) override
 	{
-		return leaf(spin(x, WORK)) + 1;
+		return leaf(spin(x, LITTLE)) + 1;
 	}
 };
 
 struct Round : Shape {
 	OWN unsigned long area(unsigned long x) override
 	{
-		return leaf(spin(x, WORK)) + 2;
+		return leaf(spin(x, LITTLE)) + 2;
 	}
 };
 
@@ -119,7 +119,7 @@ extern "C" OWN bool is_less(unsigned long a, unsigned long b)
 
 FUNCTION(sorts)
 {
-	std::vector<unsigned long> items(40);
+	std::vector<unsigned long> items(20);
 
 	for (unsigned long &item : items)
 		item = x = spin(x, 1) >> 1;

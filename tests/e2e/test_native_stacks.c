@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whole native stacks, of programs that say which stacks they can have
+ * (tests/workloads/chains.h): from the thread's start to the interrupted function,
+ * nothing left out, nothing made up.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/e2e/check_chains.h"
+#include "tests/e2e/harness.h"
+
+#define HZ	  999
+#define MAX_WORDS 8
+
+E2E_SUITE(native_stacks, 300);
+
+static double seconds_of(double normally)
+{
+	return long_run() ? 20 : normally;
+}
+
+/* ---- programs */
+
+/* What is built for this suite alone: it is not copied into each place. */
+static const char *built(const char *name)
+{
+	char *path = strdup(profiler_path());
+
+	*strrchr(path, '/') = 0;
+	const char *full = text_of("%s/tests/workloads/chains/%s", path, name);
+	free(path);
+	cr_assert(file_exists(full), "%s is not built", full);
+	return full;
+}
+
+static const char *with_path(const char *word, const char *name)
+{
+	return text_of("%s=%s", word, built(name));
+}
+
+/* path TRUTH file words; ready when it returns. */
+static struct child *start_as(const struct place *place, const char *path, const char *file, const char *const *words)
+{
+	const char *argv[MAX_WORDS + 4] = {path, in_place(place, "truth"), file};
+
+	for (size_t i = 0; i < MAX_WORDS && words && words[i]; i++)
+		argv[3 + i] = words[i];
+	struct child *child = child_start(NULL, argv);
+	child_ready(child, 20);
+	return child;
+}
+
+static struct child *start(const struct place *place, const char *program, const char *const *words)
+{
+	return start_as(place, built(program), program, words);
+}
+
+#define WORDS(...)                         \
+	(const char *const[MAX_WORDS + 1]) \
+	{                                  \
+		__VA_ARGS__                \
+	}
+
+/* What the program wrote, with more lines behind it. */
+static struct chains truth_of(const struct place *place, const char *more)
+{
+	char *text = file_text(in_place(place, "truth"));
+	struct chains chains = {0};
+
+	cr_assert_not_null(text);
+	expect_null_problem(chains_parse(text_of("%s%s", text, more), &chains), "truth");
+	return chains;
+}
+
+/* Gives the frames of a stripped file their names, from the file it was made of. */
+static void name_frames(struct folded *folded, const char *file, const char *original)
+{
+	static char text[1 << 20];
+	struct symbols symbols = {0};
+	FILE *nm = popen(text_of("nm -n '%s'", built(original)), "r");
+
+	cr_assert_not_null(nm);
+	text[fread(text, 1, sizeof(text) - 1, nm)] = 0;
+	cr_assert_eq(pclose(nm), 0, "nm %s", original);
+	expect_null_problem(symbols_parse(text, file, &symbols), "nm %s", original);
+	symbols_apply(&symbols, file, folded);
+}
+
+/*
+ * Debian's musl, like Alpine's, does not say how to unwind its functions. Where a
+ * stack ends in the one that called main, that is all there is to know.
+ */
+static void accept_end_in_musl(struct folded *folded)
+{
+	for (size_t i = 0; i < folded->cnt; i++) {
+		struct folded_line *line = &folded->lines[i];
+		if (line->frame_cnt < 3 || strcmp(line->frames[1], "[truncated: no-unwind-info]"))
+			continue;
+		line->frames++;
+		line->frame_cnt--;
+		line->frames[0] = line->frames[-1];
+	}
+}
+
+/* ---- verdicts */
+
+static struct chain_verdict verdict_of(const char *what, const struct folded *folded, struct chains *chains)
+{
+	struct chain_verdict verdict = check_chains(folded, chains);
+
+	printf("%s: %llu samples, %.2f %% right, %llu incomplete, %llu wrong\n", what,
+	       (unsigned long long)verdict.samples,
+	       100.0 * (double)verdict.right / (double)(verdict.samples ? verdict.samples : 1),
+	       (unsigned long long)verdict.incomplete, (unsigned long long)verdict.wrong);
+	cr_assert_gt(verdict.samples, FEW, "%s: only %llu samples", what, (unsigned long long)verdict.samples);
+	return verdict;
+}
+
+/* At least so many of 1000 are right. */
+static void expect_right(const char *what, const struct chain_verdict *verdict, u64 of_1000)
+{
+	cr_expect(verdict->right * 1000 >= verdict->samples * of_1000,
+		  "%s: only %llu of %llu are right; %llu incomplete: %s; %llu wrong: %s", what,
+		  (unsigned long long)verdict->right, (unsigned long long)verdict->samples,
+		  (unsigned long long)verdict->incomplete, verdict->first_incomplete,
+		  (unsigned long long)verdict->wrong, verdict->first_wrong);
+}
+
+/* 99.9 %, and everything that the program does was seen. */
+static void expect_whole(const char *what, const struct chain_verdict *verdict)
+{
+	expect_right(what, verdict, 999);
+	cr_expect_eq(verdict->unseen, 0, "%s: %zu pairs were never seen: %s", what, verdict->unseen,
+		     verdict->first_unseen);
+}
+
+static struct chain_verdict verdict_of_run(const char *what, const struct place *place, struct child *child,
+					   double seconds)
+{
+	struct profile profile = profile_pid(place, child->pid, HZ, seconds_of(seconds), false);
+	struct chains chains = truth_of(place, "");
+
+	return verdict_of(what, &profile.folded, &chains);
+}
+
+/* ---- one program in many shapes */
+
+struct shape {
+	char program[32], words[32]; /* separated by blanks */
+	char plugin[32]; /* goes through this library too */
+	char named_by[32]; /* it is stripped: the program that it was made of */
+};
+
+ParameterizedTestParameters(native_stacks, a_stack_is_whole_whatever_the_program_was_built_by)
+{
+	static const struct shape shapes[] = {
+		{"chains-gcc", "signals", "plugin.so", ""},
+		{"chains-gcc", "signals threads", "plugin.so", ""},
+		{"chains-gcc-nopie", "signals", "plugin.so", ""},
+		{"chains-gcc-cet", "signals", "plugin.so", ""},
+		{"chains-gcc-static", "signals", "", ""},
+		{"chains-gcc-static-pie", "signals threads", "", ""},
+		{"chains-gcc-debug-frame", "signals", "plugin.so", ""},
+		{"chains-stripped", "signals", "plugin-stripped.so", "chains-gcc"},
+		{"chains-headerless", "signals", "", "chains-gcc-static-pie"},
+		{"chains-clang", "signals threads", "plugin.so", ""},
+		{"chains-clang-nopie", "signals", "plugin.so", ""},
+		{"chains-clang-static", "signals", "", ""},
+		{"chains-musl", "signals leave-libc-out", "plugin.so", ""},
+		{"chains-musl-static", "signals leave-libc-out", "", ""},
+	};
+	struct shape *parameters = cr_calloc(sizeof(shapes) / sizeof(*shapes), sizeof(*shapes));
+
+	memcpy(parameters, shapes, sizeof(shapes));
+	return cr_make_param_array(struct shape, parameters, sizeof(shapes) / sizeof(*shapes));
+}
+
+ParameterizedTest(struct shape *shape, native_stacks, a_stack_is_whole_whatever_the_program_was_built_by)
+{
+	const char *what = text_of("%s %s", shape->program, shape->words);
+	struct place place = place_in("/");
+	const char *words[MAX_WORDS + 1] = {NULL};
+	char *rest = strdup(shape->words);
+	size_t cnt = 0;
+
+	while (rest)
+		words[cnt++] = strsep(&rest, " ");
+	if (*shape->plugin)
+		words[cnt++] = with_path("plugin", shape->plugin);
+	struct child *child = start(&place, shape->program, words);
+
+	struct profile profile = profile_pid(&place, child->pid, HZ, seconds_of(3), false);
+	struct chains chains = truth_of(&place, "");
+	if (*shape->named_by) {
+		name_frames(&profile.folded, shape->program, shape->named_by);
+		if (*shape->plugin)
+			name_frames(&profile.folded, shape->plugin, "plugin.so");
+	}
+
+	if (strstr(shape->program, "musl"))
+		accept_end_in_musl(&profile.folded);
+
+	struct chain_verdict verdict = verdict_of(what, &profile.folded, &chains);
+	expect_whole(what, &verdict);
+	cr_expect_eq(stats_lost(profile.stats), 0, "%s: lost %llu", what,
+		     (unsigned long long)stats_lost(profile.stats));
+}
+
+Test(native_stacks, an_exception_on_its_way_through_twenty_levels)
+{
+	static const char *const programs[] = {"throws-gcc", "throws-clang", "throws-static"};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
+		struct place place = place_in("/");
+		struct child *child = start(&place, programs[i], NULL);
+		struct chain_verdict verdict = verdict_of_run(programs[i], &place, child, 2);
+		/*
+		 * Not 99.9 %: libgcc's _Unwind_Resume() writes the registers of the frame that it will go to,
+		 * return address included, over its own saved ones, and then the stack in memory is no stack.
+		 */
+		expect_right(programs[i], &verdict, 990);
+		cr_expect_eq(verdict.unseen, 0, "%s", verdict.first_unseen);
+		child_kill(child);
+	}
+}
+
+Test(native_stacks, a_child_of_vfork_on_its_parents_stack)
+{
+	struct place place = place_in("/");
+	struct child *child = start(&place, "chains-gcc", WORDS("vfork=/bin/true"));
+	struct profile profile = profile_pid(&place, child->pid, HZ, seconds_of(3), true);
+	/* In the kernel's exec the old program is gone and the new one is not there yet. */
+	struct chains chains = truth_of(&place, "-\t-\t0\t0\n");
+
+	struct folded ours = folded_of_comm(&profile.folded, "chains-gcc");
+	struct chain_verdict verdict = verdict_of("vfork", &ours, &chains);
+	/* Not 99.9 %: the kernel's execve() gives up the old memory before it has the new program's name. */
+	expect_right("vfork", &verdict, 990);
+	cr_expect_eq(verdict.wrong, 0, "%s", verdict.first_wrong);
+	cr_expect_eq(verdict.unseen, 0, "%s", verdict.first_unseen);
+}
+
+/* ---- where the code is */
+
+Test(native_stacks, a_stub_between_a_program_and_a_library_is_a_frame)
+{
+	static const struct {
+		const char *program, *word;
+	} cases[] = {{"stubs-plt", NULL}, {"stubs-plt", "lazy"}, {"stubs-plt-sec", NULL}, {"stubs-plt-sec", "lazy"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *what = text_of("%s %s", cases[i].program, cases[i].word ? cases[i].word : "");
+		struct place place = place_in("/");
+		struct child *child = start(&place, cases[i].program, WORDS(cases[i].word));
+		struct profile profile = profile_pid(&place, child->pid, HZ, seconds_of(2), false);
+		struct chains chains = truth_of(&place, "");
+		struct chain_verdict verdict = verdict_of(what, &profile.folded, &chains);
+		u64 in_stub = folded_count(&profile.folded, text_of("trivial@plt (%s)", cases[i].program));
+
+		expect_whole(what, &verdict);
+		printf("%s: %llu in the stub\n", what, (unsigned long long)in_stub);
+		cr_expect(cases[i].word || in_stub * 20 > verdict.samples, "%s: hardly ever in the stub", what);
+		child_kill(child);
+	}
+}
+
+Test(native_stacks, the_vdso_and_who_called_it)
+{
+	struct place place = place_in("/");
+	struct child *child = start(&place, "corners", WORDS("vdso"));
+	struct profile profile = profile_pid(&place, child->pid, HZ, seconds_of(2), false);
+	struct chains chains = truth_of(&place, "");
+	struct chain_verdict verdict = verdict_of("vdso", &profile.folded, &chains);
+
+	expect_whole("vdso", &verdict);
+	u64 in_vdso = folded_count(&profile.folded, "__vdso_clock_gettime ([vdso])") +
+		      folded_count(&profile.folded, "clock_gettime ([vdso])");
+	cr_expect(in_vdso * 10 >= verdict.samples, "only %llu of %llu in the vDSO", (unsigned long long)in_vdso,
+		  (unsigned long long)verdict.samples);
+}
+
+Test(native_stacks, assembly_of_libcrypto_and_who_called_it)
+{
+	struct place place = place_in("/");
+	struct child *child = start(&place, "corners", WORDS("crypto"));
+	struct chain_verdict verdict = verdict_of_run("libcrypto", &place, child, 4);
+
+	expect_right("libcrypto", &verdict, 995);
+	cr_expect_eq(verdict.wrong, 0, "%s", verdict.first_wrong);
+	cr_expect_eq(verdict.unseen, 0, "%s", verdict.first_unseen);
+}
+
+static struct child *start_from_memory(const struct place *place, const char *program)
+{
+	int from = open(built(program), O_RDONLY), to = memfd_create("no file", 0);
+	char block[65536];
+	ssize_t size;
+
+	cr_assert(from >= 0 && to >= 0);
+	while ((size = read(from, block, sizeof(block))) > 0)
+		cr_assert_eq(write(to, block, (size_t)size), size);
+	close(from);
+	struct child *child = start_as(place, text_of("/proc/self/fd/%d", to), "memfd:no file", WORDS("signals"));
+	close(to);
+	return child;
+}
+
+Test(native_stacks, a_program_in_memory_only)
+{
+	struct place place = place_in("/");
+	struct child *child = start_from_memory(&place, "chains-gcc");
+	struct chain_verdict verdict = verdict_of_run("memfd", &place, child, 3);
+	expect_whole("memfd", &verdict);
+}
+
+static const char *copied(const struct place *place, const char *name)
+{
+	cr_assert_eq(system(text_of("cp '%s' '%s'", built(name), place->outside)), 0);
+	return in_place(place, name);
+}
+
+Test(native_stacks, a_program_that_was_deleted)
+{
+	struct place place = place_in("/");
+	const char *path = copied(&place, "chains-gcc");
+	struct child *child = start_as(&place, path, "chains-gcc", WORDS("signals"));
+
+	cr_assert_eq(unlink(path), 0);
+	struct chain_verdict verdict = verdict_of_run("deleted", &place, child, 3);
+	expect_whole("deleted", &verdict);
+}
+
+Test(native_stacks, a_library_that_was_replaced_by_another)
+{
+	struct place place = place_in("/");
+	const char *path = copied(&place, "plugin.so"), *other = copied(&place, "two.so");
+	struct child *child = start(&place, "chains-gcc", WORDS(text_of("plugin=%s", path)));
+
+	cr_assert_eq(rename(other, path), 0);
+	struct chain_verdict verdict = verdict_of_run("replaced", &place, child, 3);
+	expect_whole("replaced", &verdict);
+}
+
+Test(native_stacks, a_library_that_came_later)
+{
+	struct place place = place_in("/");
+	struct child *child = start(&place, "chains-gcc", WORDS("late", with_path("plugin", "plugin.so")));
+	struct chain_verdict verdict = verdict_of_run("late", &place, child, 3);
+
+	/* Until the new library's table is made, its samples say so. */
+	expect_right("late", &verdict, 995);
+	cr_expect_eq(verdict.wrong, 0, "%s", verdict.first_wrong);
+	cr_expect_eq(verdict.unseen, 0, "%s", verdict.first_unseen);
+}
+
+Test(native_stacks, two_libraries_in_turn_at_one_address)
+{
+	struct place place = place_in("/");
+	struct child *child = start(&place, "corners", WORDS("reload", built("one.so"), built("two.so")));
+	struct chain_verdict verdict = verdict_of_run("reload", &place, child, 4);
+
+	expect_right("reload", &verdict, 900);
+	cr_expect_eq(verdict.wrong, 0, "%s", verdict.first_wrong);
+	cr_expect_eq(verdict.unseen, 0, "%s", verdict.first_unseen);
+}
+
+Test(native_stacks, text_that_was_moved_to_huge_pages)
+{
+	struct place place = place_in("/");
+	struct child *child = start(&place, "chains-gcc", WORDS("anonymous", "signals"));
+	struct chain_verdict verdict = verdict_of_run("anonymous text", &place, child, 3);
+
+	expect_whole("anonymous text", &verdict);
+}
+
+/* ---- code of a JIT, and of other languages */
+
+Test(native_stacks, code_made_at_run_time_that_keeps_frame_pointers)
+{
+	struct place place = place_in("/");
+	struct child *child = start(&place, "jit", NULL);
+	struct chain_verdict verdict = verdict_of_run("jit", &place, child, 2);
+
+	expect_whole("jit", &verdict);
+}
+
+Test(native_stacks, code_made_at_run_time_goes_by_the_names_of_its_perf_map)
+{
+	struct place place = place_in("/");
+	struct child *child = start(&place, "jit", WORDS("map"));
+	struct profile profile = profile_pid(&place, child->pid, HZ, seconds_of(2), false);
+	struct chains chains = truth_of(&place, "");
+	struct chain_verdict verdict = verdict_of("jit with a map", &profile.folded, &chains);
+
+	unlink(text_of("/tmp/perf-%d.map", child->pid));
+	expect_whole("jit with a map", &verdict);
+	for (int i = 0; i < 5; i++)
+		cr_expect_gt(folded_count(&profile.folded, text_of("made%d (*", i)), FEW, "made%d", i);
+	cr_expect(folded_count(&profile.folded, "made0 (*") * 1000 >= verdict.samples * 800);
+}
