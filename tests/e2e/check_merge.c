@@ -503,13 +503,23 @@ static bool symbols_agree(const char *ours, const char *gdbs)
 	       (a_size == b_size || !strncmp(a + size, "_impl", 5) || !strncmp(b + size, "_impl", 5));
 }
 
+/* Extension modules go by the name one imports: `numpy._core.umath` is `umath.cpython-313-x86_64-linux-gnu.so`. */
+static bool files_agree(const char *ours, const char *gdbs)
+{
+	size_t size = strlen(ours) - 1, begin = size;
+
+	if (strlen(gdbs) == size && !strncmp(ours, gdbs, size))
+		return true;
+	while (begin && ours[begin - 1] != '.')
+		begin--;
+	return !strncmp(ours + begin, gdbs, size - begin) &&
+	       (starts_with(gdbs + size - begin, ".cpython-") || starts_with(gdbs + size - begin, ".abi3."));
+}
+
 /* *named counts the frames that have a symbol on both sides. */
 static bool frame_agrees(const char *frame, const struct native_frame *gdbs, u64 *named)
 {
-	const char *file = file_of(frame);
-	size_t file_size = strlen(file) - 1;
-
-	if (strcmp(gdbs->file, "?") && (strlen(gdbs->file) != file_size || strncmp(file, gdbs->file, file_size)))
+	if (strcmp(gdbs->file, "?") && !files_agree(file_of(frame), gdbs->file))
 		return false;
 	if (starts_with(frame, "0x") || !strcmp(gdbs->symbol, "?"))
 		return true;

@@ -2,7 +2,8 @@
 """gdb_stacks.py - in gdb: writes the first thread's native frames, outermost first, as gdb sees them.
 
 Lines `SYMBOL<TAB>FILE`, into the file that $GDB_STACKS names; `?` for what gdb does
-not know. What was inlined has no frame of its own.
+not know. What was inlined, and who was left by a tail call,
+has no frame on the stack.
 """
 import os
 
@@ -24,7 +25,7 @@ def file_at(files, pc):
 def frames(files):
     frame = gdb.newest_frame()
     while frame:
-        if frame.type() != gdb.INLINE_FRAME:
+        if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
             yield f"{frame.name() or '?'}\t{file_at(files, frame.pc())}"
         frame = frame.older()
 

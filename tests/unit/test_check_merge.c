@@ -300,6 +300,18 @@ Test(check_merge, a_stack_that_is_not_the_debuggers_is_told)
 	}
 }
 
+Test(check_merge, an_extension_module_is_known_to_the_debugger_by_its_file)
+{
+	static const char gdb[] = "_PyEval_EvalFrameDefault\tpython3.13\n"
+				  "loop\t_umath.cpython-313-x86_64-linux-gnu.so\n"
+				  "_PyEval_EvalFrameDefault\tpython3.13\n";
+
+	cr_expect_eq(stack_in(PYEVAL ";a (/a.py:1);loop (numpy._core._umath);" PYEVAL ";b (/a.py:1)", gdb).same, 1);
+	cr_expect_eq(stack_in(PYEVAL ";a (/a.py:1);loop (_umath);" PYEVAL ";b (/a.py:1)", gdb).same, 1);
+	cr_expect_eq(stack_in(PYEVAL ";a (/a.py:1);loop (numpy._core._uma);" PYEVAL ";b (/a.py:1)", gdb).same, 0);
+	cr_expect_eq(stack_in(PYEVAL ";a (/a.py:1);loop (umath);" PYEVAL ";b (/a.py:1)", gdb).same, 0);
+}
+
 Test(check_merge, a_greenlets_stack_begins_where_the_greenlet_does)
 {
 	static const char gdb[] = GDB "greenlet::UserGreenlet::g_initialstub(void*)\t_greenlet.so\n"
