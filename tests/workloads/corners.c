@@ -181,7 +181,7 @@ static void crypto_truth(FILE *truth, const char *file)
 
 /* ---- reload */
 
-#define ROUNDS 600 /* some 40 ms */
+#define ROUNDS 6000 /* some 400 ms */
 
 OWN static void *reload_one(const char *path, unsigned long x)
 {
