@@ -105,6 +105,26 @@ Test(jit_names, what_is_written_up_to_the_end_is_named_after_it)
 	cr_assert_str_eq(named, "5=two ");
 }
 
+/* The look-up of another address has read the line that this frame waited for. */
+Test(jit_names, a_frame_gets_a_name_that_was_read_on_behalf_of_another)
+{
+	_cleanup_(mapped_file_cache) struct mapped_file_cache *files = mapped_file_cache_new();
+	_cleanup_(process_table) struct process_table *processes = NULL;
+	char named[256] = "";
+
+	cr_assert_eq(process_table_new(files, &processes), 0);
+	append(path, "1000 10 one\n");
+	cr_assert_str_eq(name_at(0x2000), "none");
+	cr_assert_eq(jit_names_wait(names, &process, 0x2000, 5), 0);
+	append(path, "2000 10 two\n3000 10 three\n");
+	usleep(1100 * 1000);
+	cr_assert_str_eq(name_at(0x3000), "three");
+	cr_assert_eq(jit_names_retry(names, processes, on_named, named), 0);
+	cr_assert_str_eq(named, "5=two ");
+	cr_assert_eq(jit_names_retry(names, processes, on_named, named), 0);
+	cr_assert_str_eq(named, "5=two ");
+}
+
 Test(jit_names, the_map_of_another_user_is_not_believed)
 {
 	append(path, "1000 10 lie\n");

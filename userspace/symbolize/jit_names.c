@@ -21,7 +21,7 @@
 #define MAX_WAITING	  16384 /* frames of one process */
 #define READ_SIZE	  (256u << 10) /* at once; longer than any line */
 #define READ_WAIT_NS	  NS_PER_S
-#define READ_COST	  100 /* so much longer than reading took we wait: 1 % of our time */
+#define READ_COST	  100 /* so much longer than its CPU time it rests: 1 % of a CPU */
 
 struct waiting {
 	u64 address;
@@ -33,7 +33,8 @@ struct jit_process {
 	struct process_id id;
 	int fd; /* -1: no map so far */
 	u64 offset; /* read up to here */
-	u64 next_ns; /* not looked at before */
+	u64 looked_ns, rest_ns; /* when last, and how long it then rests; UINT64_MAX: for good */
+	u64 tried_offset; /* frames that wait were tried with what was read up to here */
 	bool is_over; /* looked at after its end */
 	struct perf_map *map;
 	struct waiting *waiting;
@@ -225,19 +226,20 @@ static int map_update(struct jit_names *names, struct jit_process *process, bool
 	return err;
 }
 
-/* One that has ended writes no more: once is enough, and at once. */
-static void jit_process_look(struct jit_names *names, struct jit_process *process, bool is_alive)
+/* One that has ended writes no more: once is enough, and at once. Else not before so long after the last time. */
+static void jit_process_look(struct jit_names *names, struct jit_process *process, bool is_alive, u64 wait_ns)
 {
-	u64 begin_ns = clock_monotonic_ns();
+	u64 rest_ns = process->rest_ns > wait_ns ? process->rest_ns : wait_ns;
 
-	if (is_alive ? begin_ns < process->next_ns : process->is_over)
+	if (is_alive && process->looked_ns && clock_monotonic_ns() - process->looked_ns < rest_ns)
+		return;
+	if (process->is_over)
 		return;
 	process->is_over = !is_alive;
+	u64 cpu_ns = clock_own_cpu_ns();
 	int err = map_update(names, process, is_alive);
-	u64 end_ns = clock_monotonic_ns(), cost_ns = (end_ns - begin_ns) * READ_COST;
-	process->next_ns = end_ns + (cost_ns > READ_WAIT_NS ? cost_ns : READ_WAIT_NS);
-	if (err == -E2BIG)
-		process->next_ns = UINT64_MAX;
+	process->looked_ns = clock_monotonic_ns();
+	process->rest_ns = err == -E2BIG ? UINT64_MAX : (clock_own_cpu_ns() - cpu_ns) * READ_COST;
 }
 
 const char *jit_names_find(struct jit_names *names, const struct process *of, u64 address)
@@ -249,7 +251,7 @@ const char *jit_names_find(struct jit_names *names, const struct process *of, u6
 	const char *name = perf_map_find(process->map, address);
 	if (name)
 		return name;
-	jit_process_look(names, process, !of->exited);
+	jit_process_look(names, process, !of->exited, READ_WAIT_NS);
 	return perf_map_find(process->map, address);
 }
 
@@ -278,15 +280,15 @@ int jit_names_wait(struct jit_names *names, const struct process *of, u64 addres
 static int jit_process_retry(struct jit_names *names, struct jit_process *process, bool is_alive, jit_named_fn *named,
 			     void *ctx)
 {
-	u64 offset = process->offset;
 	size_t kept = 0;
 	int err = 0;
 
 	if (!process->waiting_cnt)
 		return 0;
-	jit_process_look(names, process, is_alive);
-	if (process->offset == offset)
+	jit_process_look(names, process, is_alive, 0);
+	if (process->offset == process->tried_offset)
 		return 0;
+	process->tried_offset = process->offset;
 	for (size_t i = 0; i < process->waiting_cnt; i++) {
 		struct waiting *next = &process->waiting[i];
 		const char *name = err ? NULL : perf_map_find(process->map, next->address);

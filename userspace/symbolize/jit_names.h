@@ -7,7 +7,8 @@
  * A map is looked for when the first such frame is seen, in the process's own root under
  * its own pid, and stays open: what is written up to the last moment can be read after
  * it. It must be a regular file of the process's user or of root. Bounded in bytes,
- * and in time: a map is looked at once a second at most, less often when that takes long.
+ * and in time: for an address that has no name a map is looked at once a second at most,
+ * for a profile that is about to be written at once; less often when that takes long.
  */
 #ifndef PYPROF_JIT_NAMES_H
 #define PYPROF_JIT_NAMES_H
