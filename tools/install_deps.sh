@@ -36,6 +36,7 @@ header elfutils/libdw.h libdw-dev
 command g++ g++
 command gdb gdb
 command musl-gcc musl-tools
+command ld.lld lld
 command clang-format clang-format
 clang libclang_rt.fuzzer libclang-rt-dev
 command debootstrap debootstrap

@@ -80,6 +80,11 @@ static const char *const wrong_lines[] = {
 	"doctor|extra",
 	"doctor|--no-such-option",
 	"doctor|--all",
+	"unwind-table",
+	"unwind-table|one|two",
+	"unwind-table|--at",
+	"unwind-table|--at|x|/bin/true",
+	"unwind-table|--no-such-option|/bin/true",
 };
 
 ParameterizedTestParameters(command_line, what_is_wrong_is_refused_in_one_line)
