@@ -15,7 +15,7 @@
 
 /* Beyond that user space has no addresses; no real file comes near that many spans. */
 #define MAX_SPAN_ADDRESS (1ull << 47)
-#define MAX_SPANS	 (16u << 20)
+#define MAX_SPANS	 (8u << 20)
 
 #define SPAN_SHIFT 17
 #define SPAN_REAL  (1u << 16) /* not an end */
