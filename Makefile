@@ -30,7 +30,7 @@ UNIT_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/unit/*.c tests/bpf/
 FUZZ_CORE := $(patsubst %.S,$(O)/%.o,$(CORE:%.c=$(O)/fuzz-obj/%.o))
 FUZZERS  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 E2E_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/e2e/*.c)))
-SHAPES   := gcc gcc-nopie gcc-cet gcc-static gcc-static-pie gcc-debug-frame clang clang-nopie clang-static musl musl-static
+SHAPES   := gcc gcc-nopie gcc-cet gcc-static gcc-static-pie gcc-debug-frame clang clang-nopie clang-static clang-lld musl musl-static
 CHAINS   := $(addprefix $(O)/tests/workloads/chains/,$(addprefix chains-,$(SHAPES) stripped headerless) \
 	    throws-gcc throws-clang throws-static stubs-plt stubs-plt-sec jit corners \
 	    libstubs.so plugin.so plugin-stripped.so one.so two.so)
@@ -131,6 +131,7 @@ SHAPE_gcc-debug-frame := $(CC) -fno-asynchronous-unwind-tables -fno-unwind-table
 SHAPE_clang           := $(CLANG)
 SHAPE_clang-nopie     := $(CLANG) -fno-pie -no-pie
 SHAPE_clang-static    := $(CLANG) -static -DNO_PLUGIN
+SHAPE_clang-lld       := $(CLANG) -fuse-ld=lld
 SHAPE_musl            := musl-gcc
 SHAPE_musl-static     := musl-gcc -static -DNO_PLUGIN
 $(O)/tests/workloads/chains/chains-%: tests/workloads/chains.c tests/workloads/chains.h

@@ -37,6 +37,11 @@ static u32 name_find(const struct chains *chains, const char *name)
 	return at ? (u32)(at - chains->names) : CHAIN_NOBODY;
 }
 
+bool chains_know(const struct chains *chains, const char *frame)
+{
+	return name_find(chains, frame) != CHAIN_NOBODY;
+}
+
 /* As the truth has it: `-` and `*` are no names. */
 static u32 end_of_pair(const struct chains *chains, const char *name)
 {

@@ -27,6 +27,8 @@ struct chains {
 
 const char *chains_parse(const char *text, struct chains *ret);
 void chains_free(struct chains *chains);
+/* Is the frame one of the program's functions? */
+bool chains_know(const struct chains *chains, const char *frame);
 
 struct chain_verdict {
 	u64 samples;

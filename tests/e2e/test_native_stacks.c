@@ -14,6 +14,7 @@
 
 #include "tests/e2e/check_chains.h"
 #include "tests/e2e/harness.h"
+#include "tests/e2e/perf_script.h"
 
 #define HZ	  999
 #define MAX_WORDS 8
@@ -172,6 +173,8 @@ ParameterizedTestParameters(native_stacks, a_stack_is_whole_whatever_the_program
 		{"chains-clang", "signals threads", "plugin.so", ""},
 		{"chains-clang-nopie", "signals", "plugin.so", ""},
 		{"chains-clang-static", "signals", "", ""},
+		/* Its segments begin in the middle of a page. */
+		{"chains-clang-lld", "signals", "plugin.so", ""},
 		{"chains-musl", "signals leave-libc-out", "plugin.so", ""},
 		{"chains-musl-static", "signals leave-libc-out", "", ""},
 	};
@@ -419,6 +422,49 @@ Test(native_stacks, code_made_at_run_time_goes_by_the_names_of_its_perf_map)
 	cr_expect(folded_count(&profile.folded, "made0 (*") * 1000 >= verdict.samples * 800);
 }
 
+/* Skips the test where the compiler is missing. */
+static const char *compiled(const struct place *place, const char *compiler, const char *options, const char *source,
+			    const char *program)
+{
+	const char *path = in_place(place, program);
+	const char *command = text_of("GOCACHE='%s/go' %s %s -o '%s' tests/workloads/%s", place->outside, compiler,
+				      options, path, source);
+
+	if (system(text_of("command -v %s >/dev/null", compiler)))
+		cr_skip_test("no %s here", compiler);
+	cr_assert_eq(system(command), 0, "%s", command);
+	return path;
+}
+
+Test(native_stacks, go_and_its_goroutines)
+{
+	if (!long_run())
+		cr_skip_test("only in a long run: it needs Go");
+	struct place place = place_in("/");
+	const char *path = compiled(&place, "go", "build", "chains.go", "chains-go");
+	struct child *child = start_as(&place, path, "chains-go", NULL);
+	struct chain_verdict verdict = verdict_of_run("Go", &place, child, 3);
+
+	expect_right("Go", &verdict, 990);
+	cr_expect_eq(verdict.wrong, 0, "%s", verdict.first_wrong);
+	cr_expect_eq(verdict.unseen, 0, "%s", verdict.first_unseen);
+}
+
+Test(native_stacks, rust_and_its_panics)
+{
+	if (!long_run())
+		cr_skip_test("only in a long run: it needs Rust");
+	struct place place = place_in("/");
+	const char *path = compiled(&place, "rustc", "-O -g --crate-name chains -C symbol-mangling-version=v0",
+				    "chains.rs", "chains-rust");
+	struct child *child = start_as(&place, path, "chains-rust", NULL);
+	struct chain_verdict verdict = verdict_of_run("Rust", &place, child, 3);
+
+	/* As of C++ exceptions. */
+	expect_right("Rust", &verdict, 990);
+	cr_expect_eq(verdict.unseen, 0, "%s", verdict.first_unseen);
+}
+
 /* ---- processes that are over at once */
 
 Test(native_stacks, programs_that_run_for_100_ms)
@@ -441,4 +487,100 @@ Test(native_stacks, programs_that_run_for_100_ms)
 	struct chain_verdict verdict = verdict_of("short-lived", &ours, &chains);
 	expect_right("short-lived", &verdict, 950);
 	cr_expect_eq(verdict.wrong, 0, "%s", verdict.first_wrong);
+}
+
+/* ---- what another profiler saw */
+
+#define PERF_HZ	   299
+#define STACKS	   50 /* the most frequent ones; the rest is one more category */
+#define ROUNDS	   9999
+#define MAX_STACKS 4096
+
+struct counted {
+	char *stack;
+	u64 ours, theirs;
+};
+
+/* The program's functions alone: what libc's are called depends on who has which symbols. */
+static char *stack_of_own(const struct folded_line *line, const struct chains *chains)
+{
+	char *text = strdup("");
+
+	for (size_t i = 1; i < line->frame_cnt; i++)
+		if (chains_know(chains, line->frames[i]))
+			text = (char *)text_of("%s;%s", text, line->frames[i]);
+	return text;
+}
+
+static void stacks_add(struct counted *stacks, size_t *cnt, const struct folded *folded, const struct chains *chains,
+		       bool is_ours)
+{
+	for (size_t i = 0; i < folded->cnt; i++) {
+		char *stack = stack_of_own(&folded->lines[i], chains);
+		size_t at = 0;
+		while (at < *cnt && strcmp(stacks[at].stack, stack))
+			at++;
+		cr_assert(at < MAX_STACKS);
+		if (at == *cnt)
+			stacks[(*cnt)++] = (struct counted){.stack = stack};
+		*(is_ours ? &stacks[at].ours : &stacks[at].theirs) += folded->lines[i].count;
+	}
+}
+
+static int compare_counts(const void *a, const void *b)
+{
+	const struct counted *x = a, *y = b;
+	u64 x_cnt = x->ours + x->theirs, y_cnt = y->ours + y->theirs;
+
+	return x_cnt < y_cnt ? 1 : x_cnt > y_cnt ? -1 : strcmp(x->stack, y->stack);
+}
+
+static struct folded perf_profile(const struct place *place, pid_t pid, double seconds)
+{
+	const char *data = in_place(place, "perf.data"), *script = in_place(place, "perf.script");
+	struct folded folded = {0};
+
+	cr_assert_eq(system(text_of("perf record -q -e cpu-clock -F %d -m 8192 --call-graph dwarf,65528 -p %d -o '%s' "
+				    "-- sleep %g >/dev/null 2>&1",
+				    PERF_HZ, (int)pid, data, seconds)),
+		     0, "perf record");
+	cr_assert_eq(
+		system(text_of("perf script -i '%s' -F pid,ip,sym,dso --no-inline >'%s' 2>/dev/null", data, script)), 0,
+		"perf script");
+	char *text = perf_script_fold(file_text(script));
+	cr_assert_not_null(text, "perf script wrote something else");
+	expect_null_problem(folded_parse(text, &folded), "perf");
+	return folded;
+}
+
+Test(native_stacks, the_most_frequent_stacks_are_as_frequent_as_perf_finds_them, .timeout = 600)
+{
+	static struct counted stacks[MAX_STACKS];
+	u64 ours[STACKS + 1] = {0}, theirs[STACKS + 1] = {0};
+	size_t cnt = 0;
+
+	if (!long_run())
+		cr_skip_test("only in a long run: perf copies 64 KiB a sample");
+	if (system("command -v perf >/dev/null"))
+		cr_skip_test("no perf here");
+	struct place place = place_in("/");
+	struct child *child = start(&place, "chains-gcc", WORDS("narrow", with_path("plugin", "plugin.so")));
+	struct profile profile = profile_pid(&place, child->pid, PERF_HZ, 20, false);
+	struct folded perf = perf_profile(&place, child->pid, 20);
+	struct chains chains = truth_of(&place, "");
+	struct chain_verdict verdict = verdict_of("perf", &perf, &chains);
+
+	cr_assert(verdict.right * 100 >= verdict.samples * 99, "perf's own stacks are not whole: %s",
+		  verdict.first_wrong);
+	stacks_add(stacks, &cnt, &profile.folded, &chains, true);
+	stacks_add(stacks, &cnt, &perf, &chains, false);
+	qsort(stacks, cnt, sizeof(*stacks), compare_counts);
+	for (size_t i = 0; i < cnt; i++) {
+		ours[i < STACKS ? i : STACKS] += stacks[i].ours;
+		theirs[i < STACKS ? i : STACKS] += stacks[i].theirs;
+	}
+	double p = permutation_test(ours, theirs, STACKS + 1, ROUNDS);
+	printf("against perf: %llu and %llu samples, %zu stacks, p = %.4f\n",
+	       (unsigned long long)profile.folded.samples, (unsigned long long)perf.samples, cnt, p);
+	cr_expect_gt(p, 0.001, "p = %g", p);
 }
