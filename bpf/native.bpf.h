@@ -23,9 +23,15 @@
 
 /* ---- which rule */
 
-/* Finds the mapping that pc lies in: w->under_way. 0 or the loss. */
-static __always_inline int mapping_find(struct native_walk *w, u64 pc)
+/* Finds the mapping that s->native.pc lies in: s->native.under_way. 0 or the loss. Global, as native_step() is. */
+__weak int mapping_find(u32 slot)
 {
+	struct scratch *s = scratch_get(slot);
+	if (!s)
+		return LOSS_NO_TABLE;
+	struct native_walk *w = &s->native;
+	u64 pc = w->pc;
+
 	if (pc - w->under_way.start < w->under_way.end - w->under_way.start)
 		return 0;
 
@@ -56,7 +62,7 @@ static __always_inline u32 row_find(const struct unwind_row_block *block, const 
 {
 	u64 base = page->row, cnt = page->cnt, pc = address & (UNWIND_PAGE_SIZE - 1);
 
-	for (u32 step = 0; step < 12; step++) { /* MAX_ROWS_IN_PAGE */
+	for (u32 step = 0; step < 13; step++) { /* MAX_ROWS_IN_PAGE */
 		u64 half = cnt >> 1;
 
 		if (!half)
@@ -69,9 +75,10 @@ static __always_inline u32 row_find(const struct unwind_row_block *block, const 
 }
 
 /* From the tables. 0 or the loss; UNWIND_NONE where they say nothing. */
-static __always_inline int table_find(struct native_walk *w, u64 pc, struct unwind_rule *ret)
+static __always_inline int table_find(struct native_walk *w, u32 slot, u64 pc, struct unwind_rule *ret)
 {
-	int loss = mapping_find(w, pc);
+	w->pc = pc;
+	int loss = mapping_find(slot);
 	if (loss)
 		return loss;
 
@@ -118,7 +125,7 @@ static __always_inline int rule_find(struct native_walk *w, u32 slot, u64 pc, st
 		*ret = entry->rule;
 		return 0;
 	}
-	int loss = table_find(w, pc, ret);
+	int loss = table_find(w, slot, pc, ret);
 	if (loss)
 		return loss;
 	entry->key = key;
@@ -229,11 +236,23 @@ static __always_inline int signal_step(struct scratch *s)
 }
 
 /*
+ * Made-up code may have been interrupted before it set up its frame, or never do
+ * (libffi's closures): then what is on top of the stack leads into a file's code.
+ */
+static __always_inline int is_just_called(struct scratch *s, u32 slot)
+{
+	struct native_walk *w = &s->native;
+
+	return !stack_read(w, w->registers[REG_RSP], &w->pc) && !mapping_find(slot) &&
+	       w->under_way.file != UNWIND_FILE_ANONYMOUS;
+}
+
+/*
  * By rule: where the frame under way ends, and its caller's ip and rbp. All that
  * depends on the architecture, with signal_step(). WALK_ON, WALK_END or an enum
  * loss; *ret_run says whether a run of Python frames belongs to the frame.
  */
-static __always_inline int unwind_step(struct scratch *s, const struct unwind_rule *rule, u64 *ret_run)
+static __always_inline int unwind_step(struct scratch *s, u32 slot, const struct unwind_rule *rule, u64 *ret_run)
 {
 	struct native_walk *w = &s->native;
 	u32 kind = UNWIND_KIND(rule), reg = UNWIND_REG(rule);
@@ -258,12 +277,17 @@ static __always_inline int unwind_step(struct scratch *s, const struct unwind_ru
 	} else if (kind == UNWIND_PLT) {
 		cfa = sp + 8 + (((w->ip - w->lookup) & 15) >= (u32)rule->cfa_offset ? 8 : 0);
 	} else if (kind == UNWIND_FRAME_POINTER) {
-		if (!bp && w->cnt)
-			return WALK_END;
-		if (bp < sp || bp - sp > MAX_FRAME_SIZE || bp & 7)
-			return LOSS_FRAME_POINTER;
-		cfa = bp + 16;
 		bits = NATIVE_GUESS;
+		if (!w->cnt && is_just_called(s, slot)) {
+			cfa = sp + 8;
+			kind = UNWIND_NONE;
+		} else {
+			if (!bp && w->cnt)
+				return WALK_END;
+			if (bp < sp || bp - sp > MAX_FRAME_SIZE || bp & 7)
+				return LOSS_FRAME_POINTER;
+			cfa = bp + 16;
+		}
 	} else if (kind == UNWIND_END) {
 		return WALK_END;
 	} else if (kind == UNWIND_NONE) {
@@ -334,7 +358,7 @@ __weak int native_step(u32 slot)
 		w->lookup = 1;
 		return WALK_ON;
 	} else {
-		end = unwind_step(s, &rule, &run);
+		end = unwind_step(s, slot, &rule, &run);
 		if (end == WALK_ON)
 			return WALK_ON;
 	}

@@ -190,15 +190,16 @@ static __always_inline int frame_window_fill(struct window *window, u64 frame)
 	return -1;
 }
 
-static __always_inline void fresh_note(struct scratch *s, u64 code, u32 signature)
+static __always_inline int fresh_note(struct scratch *s, u64 code, u32 signature)
 {
 	u32 fresh = s->python.fresh;
 
-	s->python.fresh = fresh + 1;
 	if (fresh >= MAX_FRESH_CODES)
-		return;
+		return -1;
+	s->python.fresh = fresh + 1;
 	s->fresh[BOUND(fresh, MAX_FRESH_CODES - 1)].code = code;
 	s->fresh[BOUND(fresh, MAX_FRESH_CODES - 1)].signature = signature;
+	return 0;
 }
 
 #define CODE_PIECE_READ(record, i, member, where)                                                        \
@@ -316,8 +317,8 @@ static __always_inline u32 code_signature(struct scratch *s, u32 slot, const str
 		version = content_signature(s, l, code, fault);
 	if (*fault)
 		return 0;
-	if (!entry || entry->signature != version)
-		fresh_note(s, code, version);
+	if ((!entry || entry->signature != version) && fresh_note(s, code, version))
+		return version; /* there was no room to note it: it stays new to this CPU */
 	if (!entry) /* any may go: the instant is as good as chance */
 		entry = &set->ways[BOUND(s->sample.record.time_ns >> 8 ^ home >> 60, SIGNATURE_WAYS - 1)];
 	entry->code = key;

@@ -44,7 +44,7 @@ struct python_walk {
 	u32 layout; /* index */
 	u32 cnt, run_cnt;
 	u32 first_word; /* where this part begins in words */
-	u32 fresh; /* code objects seen for the first time, may be more than fit below */
+	u32 fresh; /* code objects seen for the first time: those noted below */
 	u64 thread_pointer;
 	u64 runtime;
 	u64 state; /* PyThreadState; 0: none found */
@@ -74,7 +74,8 @@ struct native_walk {
 	u32 in_kernel; /* the sample was taken there */
 	u32 mapping, mapping_cnt, mappings_id; /* of the process's row */
 	u64 rule_seed; /* of keys in the rule cache */
-	struct unwind_mapping under_way; /* the mapping that the last look-up found */
+	u64 pc; /* what mapping_find() is to find */
+	struct unwind_mapping under_way; /* the mapping that it found last */
 	u64 id;
 	u64 fault_address;
 	struct window window;

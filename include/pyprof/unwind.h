@@ -35,8 +35,8 @@ struct unwind_row {
 	u16 rule;
 };
 
-/* 12 steps of search. One page in some thousands has more: its last row is then UNWIND_UNSUPPORTED. */
-#define MAX_ROWS_IN_PAGE 4095
+/* 13 steps of search. No file was seen with a page of more; its last row would be UNWIND_UNSUPPORTED. */
+#define MAX_ROWS_IN_PAGE 8191
 
 /*
  * The caller's rsp is the CFA ("canonical frame address"), its rip is at CFA - 8,
@@ -51,7 +51,7 @@ enum unwind_cfa {
 	UNWIND_END, /* the thread's first frame: there is no caller */
 	UNWIND_UNSUPPORTED, /* there is a rule, but it cannot be said here: see userspace/unwind/fallback.h */
 	UNWIND_LINK, /* CFA = rsp + cfa_offset, and the return address is in the register: vfork keeps it there */
-	UNWIND_FRAME_POINTER, /* CFA = rbp + 16, rbp saved at CFA - 16: a guess, see UNWIND_FILE_FRAME_POINTERS. Not in tables */
+	UNWIND_FRAME_POINTER, /* CFA = rbp + 16, rbp saved at CFA - 16: a guess; see also UNWIND_FILE_FRAME_POINTERS */
 };
 
 enum unwind_rbp {

@@ -229,6 +229,19 @@ Test(native_walk, follows_frame_pointers_through_memory_without_a_file)
 	EXPECT_WORDS(0, (JIT + 0x200) | NATIVE_GUESS, (CODE + 0x1001) | NATIVE_GUESS);
 }
 
+Test(native_walk, made_up_code_that_was_just_called_has_its_return_address_on_top)
+{
+	const struct built_row rows[] = {{0x1000, {.cfa = UNWIND_END}}};
+
+	begin(rows, 1);
+	stack[0] = CODE + 0x1001;
+	stack[10] = 0x77;
+	stack[11] = CODE + 0x1005; /* where a stale frame pointer would lead */
+	cr_assert_eq(walk_from(JIT + 0x100, at(0), at(10), 0), WALK_END);
+	EXPECT_WORDS(0, (CODE + 0x1001) | NATIVE_GUESS);
+	cr_assert_eq(host.scratch.native.registers[REG_RBP], at(10), "its caller's still");
+}
+
 Test(native_walk, a_frame_pointer_below_the_stack_or_far_above_or_unaligned_is_none)
 {
 	begin(NULL, 0);

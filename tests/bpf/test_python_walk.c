@@ -142,7 +142,7 @@ Test(python_walk, gives_code_signature_and_instruction_innermost_first)
 
 	cr_assert_eq(walk(frame_of(leaf, outer, 4), NULL), WALK_END);
 	cr_assert_eq(walked_cnt(), 2);
-	cr_assert_eq(walked(0)->code, leaf);
+	cr_assert_eq(walked(0)->code, leaf | PYTHON_RUN_BEGIN);
 	cr_assert_eq(walked(0)->instr, 4);
 	cr_assert_eq(walked(0)->signature, built_signature(python, leaf));
 	cr_assert_eq(walked(1)->code, main_code);
@@ -240,7 +240,7 @@ Test(python_walk, tag_bits_of_the_code_pointer_are_no_address)
 
 	built_poke_u64(python, frame + python->layout.frame_code, main_code | 1);
 	cr_assert_eq(walk(frame, NULL), WALK_END);
-	cr_assert_eq(walked(0)->code, main_code);
+	cr_assert_eq(walked(0)->code, main_code | PYTHON_RUN_BEGIN);
 	end();
 }
 
@@ -461,7 +461,7 @@ Test(fresh_code, is_noted_once_and_copied_whole)
 	end();
 }
 
-Test(fresh_code, more_than_fit_are_counted_but_not_written_beyond_the_end)
+Test(fresh_code, what_has_no_room_in_one_sample_is_new_to_the_next)
 {
 	begin_without_cframe();
 	u64 frame = shim_of(0);
@@ -469,8 +469,12 @@ Test(fresh_code, more_than_fit_are_counted_but_not_written_beyond_the_end)
 	for (int i = 0; i < MAX_FRESH_CODES + 5; i++)
 		frame = frame_of(built_code(python, "f", "f", "app.py", i), frame, 0);
 	walk(frame, NULL);
-	cr_assert_eq(host.scratch.python.fresh, MAX_FRESH_CODES + 5);
-	cr_assert_eq(host.scratch.code.code, 0);
+	cr_assert_eq(host.scratch.python.fresh, MAX_FRESH_CODES);
+	cr_assert_eq(host.scratch.code.code, 0, "nothing is written beyond the end");
+	walk(frame, NULL);
+	cr_assert_eq(host.scratch.python.fresh, 5);
+	walk(frame, NULL);
+	cr_assert_eq(host.scratch.python.fresh, 0);
 	end();
 }
 

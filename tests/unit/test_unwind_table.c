@@ -187,13 +187,14 @@ Test(unwind_table, a_page_without_functions_has_no_rows)
 
 Test(unwind_table, a_page_with_more_rows_than_a_search_finds_claims_the_first_ones)
 {
+	enum { ROWS = MAX_ROWS_IN_PAGE + 1000 };
 	struct cfi_builder cfi = {.address = EH_FRAME};
 	size_t cie = cfi_add_usual_cie(&cfi);
-	u8 program[3 * 5000];
+	u8 program[3 * ROWS];
 
-	for (u32 i = 0; i < 5000; i++)
+	for (u32 i = 0; i < ROWS; i++)
 		memcpy(&program[3 * i], (const u8[]){ADVANCE(1), CFA_OFFSET(16 + i % 2)}, 3);
-	cfi_add_fde(&cfi, cie, TEXT, 6000, program, sizeof(program));
+	cfi_add_fde(&cfi, cie, TEXT, ROWS + 1000, program, sizeof(program));
 	add_function(&cfi, cie, TEXT + 0x10000, 16);
 	_cleanup_(unwind_table) struct unwind_table *table = build_eh_frame(&cfi);
 
@@ -201,7 +202,7 @@ Test(unwind_table, a_page_with_more_rows_than_a_search_finds_claims_the_first_on
 	cr_expect_eq(cfa_at(table, TEXT), 8);
 	cr_expect_eq(cfa_at(table, TEXT + 4001), 16);
 	cr_expect_eq(kind_at(table, TEXT + MAX_ROWS_IN_PAGE), UNWIND_UNSUPPORTED);
-	cr_expect_eq(kind_at(table, TEXT + 5500), UNWIND_UNSUPPORTED);
+	cr_expect_eq(kind_at(table, TEXT + ROWS + 500), UNWIND_UNSUPPORTED);
 	cr_expect_eq(cfa_at(table, TEXT + 0x10000), 8);
 	cr_expect_eq(table->unsupported_cnt, 1);
 }

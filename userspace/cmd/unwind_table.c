@@ -97,6 +97,9 @@ static void describe_rule(const struct unwind_rule *rule, struct strbuf *out)
 	case UNWIND_END:
 		strbuf_printf(out, "end u u");
 		return;
+	case UNWIND_FRAME_POINTER:
+		strbuf_printf(out, "rbp+16 c-16 c-8 # no information: a guess");
+		return;
 	case UNWIND_SIGNAL:
 		strbuf_printf(out, "exp exp exp # all registers are in the ucontext_t at rsp: a signal was delivered");
 		return;

@@ -22,6 +22,7 @@
  * handlers that they are ordinary functions.
  */
 #define MIN_GAP_SIZE	 32
+#define MIN_BLOB_SIZE	 (512 << 10)
 #define SCAN_CHUNK_SIZE	 (64u << 10)
 #define MAX_SCANNED_SIZE (64ull << 20)
 
@@ -207,6 +208,33 @@ static int builder_add_known(struct builder *builder, bool everywhere)
 }
 
 /*
+ * Much code without a word about it inside of a file that has call frame
+ * information is code that a compiler of its own made, as V8's builtins in node's
+ * text: such code keeps frame pointers. Tables and padding are smaller.
+ */
+static int builder_add_blobs(struct builder *builder)
+{
+	const struct elf_cfi *cfi = builder->cfi;
+	const struct unwind_rule frame_pointer = {.cfa = UNWIND_FRAME_POINTER};
+	size_t settled = builder->spans.cnt;
+	int err = 0;
+
+	for (size_t s = 0; s < cfi->section_cnt; s++) {
+		const struct code_range *section = &cfi->sections[s];
+		struct code_range gap = {section->start, section->start};
+
+		while (!err && next_gap(&builder->spans, settled, section->end, &gap)) {
+			if (gap.end - gap.start < MIN_BLOB_SIZE || gap.end > MAX_SPAN_ADDRESS)
+				continue;
+			err = span_list_add(&builder->spans, gap.start, rule_set_get(&builder->rules, frame_pointer));
+			if (!err)
+				err = span_list_add_end(&builder->spans, gap.end);
+		}
+	}
+	return err ? err : span_list_settle(&builder->spans);
+}
+
+/*
  * From spans to pages
  */
 
@@ -356,7 +384,7 @@ static int builder_collect(struct builder *builder, struct unwind_table *table)
 		return err;
 	table->fde_cnt = builder->fde_cnt;
 	table->frame_pointers = cfi->go || !builder->fde_cnt;
-	return 0;
+	return table->frame_pointers ? 0 : builder_add_blobs(builder);
 }
 
 int unwind_table_build(struct elf_file *file, struct unwind_table **ret)
