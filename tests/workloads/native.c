@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * native.c - main calls outer calls middle calls leaf, which works and hardly ever
- * returns. Built twice: `native-fp` keeps frame pointers and must show all four,
- * `native-nofp` keeps none and must show leaf, and no caller that is not one.
+ * returns. Built twice: `native-fp` keeps frame pointers, `native-nofp` keeps none;
+ * all four must be seen of both.
  *
  *   native-fp [COMM [THREAD_COMM]]   takes that name, and gives a thread that one
  */
