@@ -383,10 +383,13 @@ static void check_line(struct merge_verdict *verdict, const struct folded_line *
 		verdict->incomplete += line->count;
 		return;
 	}
+	if (!has_kind(line, FRAME_PYTHON, FRAME_PYTHON, &mark)) {
+		verdict->without_python += line->count;
+		return;
+	}
+	mark = 0;
 	bool unmerged = has_kind(line, FRAME_MARK, FRAME_MARK, &mark) && !strcmp(line->frames[mark], "[unmerged]");
 	const char *problem = follow(line, mark + 1, &orders->root, unmerged ? SHOWN_NONE : shown, &places);
-	if (!problem && mark + 1 == line->frame_cnt)
-		problem = "no Python frame";
 	if (problem && !verdict->impossible) {
 		int used = snprintf(verdict->first_impossible, 400, "%s, in ", problem);
 		used = used < 400 ? used : 399;
@@ -543,13 +546,18 @@ static size_t count_placed(const struct folded_line *line, size_t from)
 	return placed;
 }
 
-/* Where the running greenlet's own frames begin; the number of frames when there is no such place. */
+/* Where the running greenlet's own frames begin, with those that started it; the frames' number if nowhere. */
 static size_t greenlet_start(const struct native_stack *stack)
 {
-	for (size_t i = stack->cnt; i-- > 0;)
-		if (strstr(stack->at[i].symbol, "g_initialstub"))
-			return i;
-	return stack->cnt;
+	size_t i = stack->cnt;
+
+	while (i && !strstr(stack->at[i - 1].symbol, "g_initialstub"))
+		i--;
+	if (!i--)
+		return stack->cnt;
+	while (i && starts_with(stack->at[i - 1].file, GREENLET "."))
+		i--;
+	return i;
 }
 
 /* A stripped file has no name for its eval loop, so `?` may be one. */

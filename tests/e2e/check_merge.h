@@ -30,6 +30,7 @@ struct merge_verdict {
 	u64 in_order; /* whole, and exactly one of the true orders */
 	u64 unmerged; /* says so, and its Python frames by themselves are true */
 	u64 incomplete; /* has an [unknown] or [truncated] frame */
+	u64 without_python; /* no Python frame at all: while a greenlet switches there is none */
 	u64 impossible;
 	u64 deep; /* in order, and with at least 5 places where C called Python */
 	char first_impossible[1200];

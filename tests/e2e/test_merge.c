@@ -328,7 +328,10 @@ Test(merge, a_greenlet_has_its_own_frames_alone)
 			struct profile profile = sample(&place, workload->pid, shown, 10);
 			const char *what = text_of("greenlets, %s native frames, %s", native_names[shown],
 						   found[i].name);
-			expect_order(what, &profile, orders, shown, found[i].minor);
+			struct merge_verdict verdict = expect_possible(what, &profile, orders, shown);
+			/* While it switches, the C stack is another greenlet's than the Python frames. */
+			cr_expect(verdict.in_order * 100 >= verdict.samples * 90, "%s: only %llu of %llu", what,
+				  (unsigned long long)verdict.in_order, (unsigned long long)verdict.samples);
 			cr_expect(shown != SHOWN_ALL || folded_count(&profile.folded, "[greenlet]"), "%s", what);
 		}
 		orders_free(orders);

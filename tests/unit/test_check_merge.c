@@ -44,7 +44,9 @@ static struct merge_verdict verdict_of(const char *stack, enum native_shown show
 	orders_free(orders);
 	folded_free(&folded);
 	cr_assert_eq(verdict.samples, 1);
-	cr_assert_eq(verdict.in_order + verdict.unmerged + verdict.incomplete + verdict.impossible, 1);
+	cr_assert_eq(verdict.in_order + verdict.unmerged + verdict.incomplete + verdict.without_python +
+			     verdict.impossible,
+		     1);
 	cr_assert_eq(*verdict.first_impossible != 0, verdict.impossible);
 	return verdict;
 }
@@ -154,7 +156,6 @@ Test(check_merge, any_other_order_is_impossible)
 		{"any native frame", MODULE ";by_sort (/a.py:3);memcpy (libc.so.6)", SHOWN_NONE},
 		{"Python under the kernel", "read_[k];" MODULE, SHOWN_NONE},
 		{"native under the kernel", MODULE ";read_[k];memcpy (libc.so.6)", SHOWN_EXTENSIONS},
-		{"no Python at all", "main (app);[unmerged]", SHOWN_EXTENSIONS},
 		{"unmerged, and wrong", "main (app);[unmerged];" MODULE ";inner (/a.py:4)", SHOWN_EXTENSIONS},
 		{"unmerged, with native frames inside", "main (app);[unmerged];" MODULE ";memcpy (libc.so.6)",
 		 SHOWN_EXTENSIONS},
@@ -169,6 +170,8 @@ Test(check_merge, what_says_that_something_is_missing_is_counted_apart)
 	cr_expect_eq(verdict_of("main (app);[unmerged];" MODULE ";by_qsort (/a.py:3);cb (/a.py:4)", SHOWN_EXTENSIONS)
 			     .unmerged,
 		     1);
+	cr_expect_eq(verdict_of(START "main (python3.13);read_[k]", SHOWN_EXTENSIONS).without_python, 1);
+	cr_expect_eq(verdict_of("main (app);[unmerged]", SHOWN_EXTENSIONS).without_python, 1);
 	cr_expect_eq(verdict_of("[truncated: python-fault];cb (/a.py:4)", SHOWN_EXTENSIONS).incomplete, 1);
 	cr_expect_eq(verdict_of(MODULE ";[unknown: code-gone]", SHOWN_EXTENSIONS).incomplete, 1);
 }
@@ -314,12 +317,15 @@ Test(check_merge, an_extension_module_is_known_to_the_debugger_by_its_file)
 
 Test(check_merge, a_greenlets_stack_begins_where_the_greenlet_does)
 {
-	static const char gdb[] = GDB "greenlet::UserGreenlet::g_initialstub(void*)\t_greenlet.so\n"
+	static const char gdb[] = GDB "greenlet::UserGreenlet::g_initialstub(void*)\t_greenlet.cpython-313.so\n"
 				      "_PyEval_EvalFrameDefault\tpython3.13\n";
-	static const char start[] = "greenlet::UserGreenlet::g_initialstub(void*) (_greenlet.so)";
+	static const char start[] = "greenlet::UserGreenlet::g_initialstub(void*) (_greenlet)";
 
 	cr_expect_eq(stack_in(text_with("[greenlet];%s;" PYEVAL ";a (/a.py:1)", start), gdb).same, 1);
 	cr_expect_eq(stack_in(text_with("[greenlet];%s;a (/a.py:1)", start), gdb).same, 0);
+	cr_expect_eq(
+		stack_in(text_with("[greenlet];g_switch (_greenlet.so);%s;" PYEVAL ";a (/a.py:1)", start), gdb).same,
+		0);
 	cr_expect_eq(stack_in(text_with("%s;" PYEVAL ";a (/a.py:1)", start), gdb).same, 0);
 	cr_expect_eq(stack_in(text_with("[greenlet];%s;" PYEVAL ";a (/a.py:1)", start), GDB).same, 0);
 	cr_expect_eq(verdict_of("[greenlet];x (_greenlet.so);" EVAL ";" MODULE, SHOWN_ALL).in_order, 1);

@@ -57,9 +57,11 @@ def write(path, ours, how, leaves):
 
     rows = set()
     for stack in stacks:
-        row = "\t".join(text(code, not i) for i, code in enumerate(stack))
+        row = ""
+        for code in stack:
+            row += "\t" * bool(row) + text(code, not row)
+            if code.co_name in leaves:
+                rows.add(f"{row}\t{leaves[code.co_name]} -\n")
         rows.add(f"{row}\n")
-        if stack[-1].co_name in leaves:
-            rows.add(f"{row}\t{leaves[stack[-1].co_name]} -\n")
     with open(path, "w", encoding="utf-8") as out:
         out.writelines(sorted(rows))
