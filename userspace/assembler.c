@@ -148,7 +148,7 @@ static enum part_form form_choose(const struct assembler *a, const struct assemb
 		*ret = MERGE_VERIFIED;
 	if (*ret && (s->unmerged || runs < places || (runs > places && native->complete)))
 		*ret = MERGE_UNMERGED;
-	if (s->unmerged)
+	if (s->unmerged || (*ret == MERGE_UNMERGED && runs > places))
 		return FORM_APART;
 	return runs > places ? FORM_WHOLE : FORM_INNER;
 }

@@ -577,6 +577,16 @@ Test(assembler, an_unmerged_sample_keeps_what_says_that_its_walk_was_truncated)
 		    .python = "a", .native_end = LOSS_NO_TABLE, .flags = SAMPLE_UNMERGED);
 }
 
+/* While greenlets switch, for an instant: the Python frames are those of one, the C stack is that of another. */
+Test(assembler, a_run_without_a_place_on_a_native_stack_that_is_whole_is_unmerged)
+{
+	use(NATIVE_ALL);
+	struct assembled a = CHECK("main (python3);eval (python3);sum (ext.so);[unmerged];a (a.py)",
+				   .native = "sum eval main", .python = "a");
+
+	cr_assert_eq(a.merge, MERGE_UNMERGED);
+}
+
 Test(assembler, one_native_part_may_be_merged_once_and_unmerged_the_next_time)
 {
 	use(NATIVE_ALL);
