@@ -10,7 +10,7 @@ import greenlet
 import orders
 import truth
 
-HOW = {"one.<locals>.<lambda>": "c", "in_two": "c", "Dying.__del__": "c", "Dying.__init__": "?"}
+HOW = {"one.<locals>.<lambda>": "c", "in_two": "c", "Dying.__del__": "c"}
 LEAVES = dict.fromkeys(("forever", "one", "two", "switch"), "c:_greenlet,libstdc++,_greenlet")
 noting = False
 
@@ -31,11 +31,8 @@ def switch(to):
 
 
 class Dying:
-    def __init__(self, to):
-        self.to = to
-
     def __del__(self):
-        switch(self.to)
+        switch(first)
 
 
 def one():
@@ -56,7 +53,7 @@ def two():
 def in_two(n):
     spin()
     if n == 2:
-        box = [Dying(first)]
+        box = [Dying()]
         box.clear()
 
 
