@@ -129,7 +129,12 @@ Test(merge, without_native_frames_the_order_is_the_same)
 	orders_free(orders);
 }
 
-static void expect_never_torn(const struct python *python)
+ParameterizedTestParameters(merge, a_stack_with_native_frames_is_never_torn)
+{
+	return pythons_as_parameters();
+}
+
+ParameterizedTest(struct python *python, merge, a_stack_with_native_frames_is_never_torn)
 {
 	struct place place = place_in(python->root);
 	struct child *workload = python_start(python, &place, "torn.py", text_of("%s/truth", place.inside), NULL);
@@ -138,7 +143,7 @@ static void expect_never_torn(const struct python *python)
 	u64 split;
 	expect_null_problem(pairs_parse(file_text(in_place(&place, "truth")), &pairs), "truth");
 
-	struct profile profile = sample(&place, workload->pid, SHOWN_ALL, sampling_seconds(60));
+	struct profile profile = sample(&place, workload->pid, SHOWN_ALL, long_run() ? 60 : 3);
 
 	struct folded samples = folded_of_python(&profile.folded, &split);
 	struct verdict verdict = check_stacks(&samples, &pairs);
@@ -156,18 +161,6 @@ static void expect_never_torn(const struct python *python)
 		     python->name, verdict.first_incomplete);
 	cr_expect(nearly_all(verdict.complete, verdict.samples), "%s: only %llu of %llu complete: %s", python->name,
 		  (unsigned long long)verdict.complete, (unsigned long long)verdict.samples, verdict.first_incomplete);
-}
-
-Test(merge, a_stack_with_native_frames_is_never_torn)
-{
-	struct python found[MAX_PYTHONS];
-	size_t cnt = pythons_list(found, MAX_PYTHONS);
-	struct python newest = python_any();
-
-	if (!long_run())
-		expect_never_torn(&newest);
-	for (size_t i = 0; long_run() && i < cnt; i++)
-		expect_never_torn(&found[i]);
 }
 
 /* The newest; in a long run, one of every minor version. */
@@ -283,8 +276,10 @@ Test(merge, perf_trampolines_are_native_frames_between_python_frames)
 		cr_expect((verdict.in_order + cut) * 100 >= verdict.samples * 99, "%s: only %llu of %llu; one is %s",
 			  what, (unsigned long long)verdict.in_order, (unsigned long long)verdict.samples,
 			  verdict.first_incomplete);
-		cr_expect_eq(stats_number(profile.stats, "python", "complete"), verdict.samples, "%s", what);
-		cr_expect(folded_count(&profile.folded, "py::go*") * 2 > verdict.samples, "%s: no trampolines", what);
+		u64 complete = stats_number(profile.stats, "python", "complete");
+		cr_expect(complete * 100 >= verdict.samples * 99, "%s: only %llu of %llu Python stacks", what,
+			  (unsigned long long)complete, (unsigned long long)verdict.samples);
+		cr_expect(folded_count(&profile.folded, "py::*") * 2 > verdict.samples, "%s: no trampolines", what);
 		orders_free(orders);
 	}
 }

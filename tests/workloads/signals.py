@@ -22,12 +22,13 @@ def spin(n):
 
 
 def in_signal():
-    spin(2000)
+    spin(60000)
 
 
 def on_signal(_number, _frame):
     in_signal()
-    spin(2000)
+    spin(60000)
+    signal.setitimer(signal.ITIMER_PROF, 0.005)
 
 
 def work():
@@ -48,7 +49,7 @@ def finish():
             orders.stacks.add(stack + on + handler)
     orders.write(sys.argv[1], {__file__}, HOW, {})
     signal.signal(signal.SIGPROF, on_signal)
-    signal.setitimer(signal.ITIMER_PROF, 0.01, 0.01)
+    signal.setitimer(signal.ITIMER_PROF, 0.005)
     truth.ready()
 
 
