@@ -20,6 +20,12 @@
 #define MAX_FRAME_SIZE	 (8u << 20) /* a step by frame pointer further up the stack than this is no frame */
 #define REGISTERS_ALL	 0xffffu
 #define REGISTERS_FOLLOW (1u << REG_RSP | 1u << REG_RBP) /* what a caller's frame still knows */
+/*
+ * Those that a callee may change, so nobody saves them: rax, rdx, rcx, rsi, rdi, r8 to
+ * r11. Assembly that keeps its CFA in one of them across a call (OpenSSL's does) knows
+ * that its callee leaves it alone. So it is taken as it is now, and that is a guess.
+ */
+#define REGISTERS_SCRATCH 0x0f37u
 
 /* ---- which rule */
 
@@ -258,12 +264,15 @@ static __always_inline int unwind_step(struct scratch *s, u32 slot, const struct
 	u32 kind = UNWIND_KIND(rule), reg = UNWIND_REG(rule);
 	u64 sp = w->registers[REG_RSP], bp = w->registers[REG_RBP], bits = 0;
 	u32 known = w->known;
+	int is_caller = w->cnt && !(w->bits & NATIVE_EXACT);
 	u64 cfa, ip;
 
 	if (kind == UNWIND_REGISTER) {
 		if (!(known >> reg & 1))
 			return LOSS_UNWIND_RULE;
 		cfa = w->registers[BOUND(reg, 15)] + (s64)rule->cfa_offset;
+		if (is_caller && REGISTERS_SCRATCH >> reg & 1)
+			bits = NATIVE_GUESS;
 	} else if (kind == UNWIND_DEREF) {
 		if (!(known >> reg & 1))
 			return LOSS_UNWIND_RULE;
@@ -271,7 +280,7 @@ static __always_inline int unwind_step(struct scratch *s, u32 slot, const struct
 			return LOSS_NATIVE_FAULT;
 		cfa += (u32)rule->cfa_offset >> 16;
 	} else if (kind == UNWIND_LINK) {
-		if (!(known >> reg & 1))
+		if (is_caller || !(known >> reg & 1))
 			return LOSS_UNWIND_RULE;
 		cfa = sp + (s64)rule->cfa_offset;
 	} else if (kind == UNWIND_PLT) {
@@ -306,7 +315,7 @@ static __always_inline int unwind_step(struct scratch *s, u32 slot, const struct
 		ip = w->registers[BOUND(reg, 15)];
 	else if (stack_read(w, cfa - 8, &ip))
 		return LOSS_NATIVE_FAULT;
-	known &= REGISTERS_FOLLOW;
+	known &= REGISTERS_FOLLOW | REGISTERS_SCRATCH;
 	if (kind == UNWIND_FRAME_POINTER || (kind != UNWIND_NONE && rule->rbp == UNWIND_RBP_CFA)) {
 		s64 offset = kind == UNWIND_FRAME_POINTER ? -16 : rule->rbp_offset;
 

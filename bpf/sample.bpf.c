@@ -337,6 +337,7 @@ static __always_inline void native_part(struct scratch *s, u32 slot, const struc
 	u32 first_word = s->word_cnt;
 
 	native_begin(s, row, s->sample.flags & SAMPLE_IN_KERNEL);
+	s->sample.mappings_id = w->mappings_id;
 	s->sample.native_end = native_walk(s, slot);
 	if (w->fault_address)
 		s->sample.fault_address = w->fault_address;

@@ -81,7 +81,9 @@ static int part_get(struct assembler *a, const struct assembly *s, enum part_kin
 
 static int leaf_get(struct assembler *a, const struct assembly *s, enum part_kind kind, u32 *ret)
 {
-	u64 id = id_hash(id_hash(s->process->key, s->sample->ip), kind << 1 | s->python);
+	/* The same address may lie in another library later. */
+	u64 where = (u64)s->process->key << 32 | s->process->replaced_cnt;
+	u64 id = id_hash(id_hash(where, s->sample->ip), kind << 1 | s->python);
 	struct known_part known;
 
 	int err = part_get(a, s, kind, id, 1, &known);
@@ -238,6 +240,15 @@ int assembler_stack(struct assembler *a, struct process *process, const struct s
 	int err = 0;
 
 	*ret = (struct assembled){.stack = STACK_ROOT};
+	/* The kernel side will send its part as an id from now on: for samples without a copy of their stack. */
+	if (unwound && sample->native_cnt) {
+		struct known_part sent;
+
+		assembly_init(&s, process, sample, NULL);
+		err = part_get(a, &s, PART_NATIVE, s.native_id, s.word_cnt, &sent);
+		if (err)
+			return err;
+	}
 	assembly_init(&s, process, sample, unwound);
 	if (doubt != LOSS_NONE)
 		err = stack_push_loss(a, doubt, ret);

@@ -211,7 +211,7 @@ static void incomplete_count(struct profiler *p, u32 losses)
 }
 
 static void sample_count(struct profiler *p, const struct sample *sample, const struct assembled *assembled,
-			 bool by_fallback, enum loss doubt)
+			 enum loss doubt)
 {
 	p->samples++;
 	if (assembled->losses)
@@ -222,7 +222,6 @@ static void sample_count(struct profiler *p, const struct sample *sample, const 
 	}
 	p->native.samples += assembled->has_native;
 	p->native.complete += assembled->native_complete;
-	p->native.fallback += by_fallback;
 	p->merge.verified += assembled->merge == MERGE_VERIFIED;
 	p->merge.unmerged += assembled->merge == MERGE_UNMERGED;
 }
@@ -241,14 +240,22 @@ static int sample_lost(struct profiler *p, int err)
 	return 0;
 }
 
-/* What libunwind makes of the stack that came with the sample; NULL when that is no more than the kernel side has. */
+/* What is known better than by the kernel side's walk; NULL: nothing. */
 static const struct unwound *sample_unwind(struct profiler *p, struct process *process, const struct sample *sample)
 {
 	const struct stack_record *record = sample->flags & SAMPLE_STACK ? stack_inbox_find(p->inbox, sample) : NULL;
+	bool in_kernel = sample->flags & SAMPLE_IN_KERNEL;
 
-	if (!record || fallback_unwind(p->fallback, process, record, sample->flags & SAMPLE_IN_KERNEL, &p->unwound))
+	/* Of a walk by wrong tables only the interrupted instruction is true. */
+	if (supplier_was_behind(p->supplier, process, sample)) {
+		p->unwound = (struct unwound){.cnt = 1, .end = LOSS_NO_TABLE};
+		return &p->unwound;
+	}
+	if (!record || fallback_unwind(p->fallback, process, record, in_kernel, &p->unwound) ||
+	    p->unwound.end != LOSS_NONE)
 		return NULL;
-	return p->unwound.end == LOSS_NONE ? &p->unwound : NULL;
+	p->native.fallback++;
+	return &p->unwound;
 }
 
 static int on_sample(struct profiler *p, const struct sample *sample)
@@ -283,7 +290,7 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 	if (err)
 		return sample_lost(p, err);
 
-	sample_count(p, sample, &assembled, unwound, doubt);
+	sample_count(p, sample, &assembled, doubt);
 	return 0;
 }
 

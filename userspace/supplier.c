@@ -41,6 +41,9 @@ struct map_view {
 struct supplied_process {
 	u32 key;
 	struct map_view *view;
+	/* What is told of a process as of its last replaced mapping; older ids are wrong after that instant. */
+	u32 replaced_cnt, trusted_id;
+	u64 replaced_ns;
 	UT_hash_handle hh;
 };
 
@@ -253,6 +256,11 @@ int supplier_map(struct supplier *s, struct process *process, struct process_row
 			return err;
 		view_unref(s, supplied->view);
 		supplied->view = view;
+		if (supplied->replaced_cnt != process->replaced_cnt) {
+			supplied->replaced_cnt = process->replaced_cnt;
+			supplied->replaced_ns = process->replaced_ns;
+			supplied->trusted_id = view->id;
+		}
 	}
 	row->mapping = supplied->view->first;
 	row->mapping_cnt = supplied->view->cnt;
@@ -317,6 +325,19 @@ bool supplier_want(struct supplier *s, struct process *process, u64 address)
 		supplier_expect(s, process);
 	file_want(s, file, WANTED_BY_SAMPLE);
 	return false;
+}
+
+bool supplier_was_behind(struct supplier *s, const struct process *process, const struct sample *sample)
+{
+	if (!process->replaced_cnt || !sample->mappings_id)
+		return false;
+
+	const struct supplied_process *supplied = process_find(s, process);
+	if (!supplied)
+		return true;
+	if (supplied->replaced_cnt != process->replaced_cnt && sample->record.time_ns > process->replaced_ns)
+		return true;
+	return sample->mappings_id < supplied->trusted_id && sample->record.time_ns > supplied->replaced_ns;
 }
 
 /* Drops tables that nobody used lately until so many rows will fit. False: they never will. */

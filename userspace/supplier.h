@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "process/process.h"
 #include "pyprof/python_abi.h"
+#include "pyprof/record.h"
 #include "pyprof/unwind.h"
 
 struct supplier;
@@ -37,6 +38,9 @@ void supplier_forget(struct supplier *supplier, const struct process *process);
 void supplier_expect(struct supplier *supplier, struct process *process);
 /* A walk ended at address for want of a table. True: the process's mappings have changed, its row must be filled anew. */
 bool supplier_want(struct supplier *supplier, struct process *process, u64 address);
+
+/* True when the sample's walk may have gone by mappings in whose place there was something else already. */
+bool supplier_was_behind(struct supplier *supplier, const struct process *process, const struct sample *sample);
 
 /* Makes tables that are wanted, as far as the share of CPU allows, and for no longer than budget_ns if it can be helped. */
 int supplier_turn(struct supplier *supplier, u64 budget_ns);

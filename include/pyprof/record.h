@@ -177,7 +177,7 @@ struct sample {
 	u8 python_end; /* enum loss: why the walk ended; LOSS_NONE: came to the thread's outermost frame */
 	u8 native_end; /* likewise */
 	u16 flags; /* enum sample_flags */
-	u32 reserved;
+	u32 mappings_id; /* of the mappings that the native walk went by (unwind.h); 0: none were known */
 };
 
 /* The parts of a sample that record_check() has passed. */

@@ -170,6 +170,22 @@ Test(native_walk, a_register_that_was_not_followed_is_no_cfa)
 	cr_assert_eq(walk_from(CODE + 0x2001, at(0), 0, 0), WALK_END);
 }
 
+Test(native_walk, a_register_that_nobody_saves_is_taken_as_it_is_and_that_is_a_guess)
+{
+	const struct built_row rows[] = {
+		{0x1000, RULE_SP(8)},
+		{0x2000, {.cfa = UNWIND_CFA(UNWIND_REGISTER, REG_RAX), .cfa_offset = 8}},
+		{0x3000, {.cfa = UNWIND_END}},
+	};
+
+	begin(rows, 3);
+	stack[0] = CODE + 0x2001;
+	stack[50] = CODE + 0x3001;
+	host.scratch.native.registers[REG_RAX] = at(50);
+	cr_assert_eq(walk_from(CODE + 0x1000, at(0), 0, 0), WALK_END);
+	EXPECT_WORDS(0, CODE + 0x2001, (CODE + 0x3001) | NATIVE_GUESS);
+}
+
 Test(native_walk, reads_a_cfa_that_was_stored)
 {
 	const struct built_row rows[] = {

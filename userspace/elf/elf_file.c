@@ -195,9 +195,9 @@ int elf_file_address_of_offset(struct elf_file *file, u64 offset, u64 *ret)
 	const struct segment *s = segment_find_offset(file, offset, true);
 
 	if (!s)
-		s = segment_find_offset(file, offset, false);
-	if (!s)
 		s = segment_find_page(file, offset, true);
+	if (!s)
+		s = segment_find_offset(file, offset, false);
 	if (!s)
 		s = segment_find_page(file, offset, false);
 	if (!s)

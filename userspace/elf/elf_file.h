@@ -43,7 +43,7 @@ const char *elf_file_name(const struct elf_file *file);
 /*
  * What the program headers say of a file offset. -ENOENT when no PT_LOAD holds it.
  * A PT_LOAD also holds the rest of its first and last page, as the kernel maps them;
- * where several do, code comes first.
+ * where several do, code comes first: those who ask mean mappings of code.
  */
 int elf_file_address_of_offset(struct elf_file *file, u64 offset, u64 *ret);
 

@@ -288,6 +288,19 @@ int mapping_table_insert(struct mapping_table **table, const struct mapping *map
 	return err;
 }
 
+bool mapping_table_replaces(const struct mapping_table *table, const struct mapping *mapping)
+{
+	for (size_t i = mapping_table_search(table, mapping->start);
+	     i < table->cnt && table->at[i].start < mapping->end; i++) {
+		const struct mapping *known = &table->at[i];
+		bool is_same_part = known->start - known->file_offset == mapping->start - mapping->file_offset;
+
+		if (!mapping_is_of_same_file(known, mapping) || (mapping->inode && !is_same_part))
+			return true;
+	}
+	return false;
+}
+
 struct mapping *mapping_table_find(struct mapping_table *table, u64 address)
 {
 	size_t i = mapping_table_search(table, address);

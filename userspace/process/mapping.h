@@ -57,6 +57,9 @@ int mapping_table_parse(struct mapping_table **table, const char *maps, size_t s
  */
 int mapping_table_insert(struct mapping_table **table, const struct mapping *mapping);
 
+/* True when it takes the place, in part at least, of another file, or of another part of its own. */
+bool mapping_table_replaces(const struct mapping_table *table, const struct mapping *mapping);
+
 /* NULL when no mapping covers the address. Valid until the table changes. */
 struct mapping *mapping_table_find(struct mapping_table *table, u64 address);
 

@@ -34,6 +34,10 @@ struct process {
 	u64 python_runtime; /* address of _PyRuntime */
 	u64 python_start, python_end; /* the interpreter's own text, see process_is_interpreter */
 
+	/* when a file's place in memory was last taken by something else, and how often that happened */
+	u64 replaced_ns;
+	u32 replaced_cnt;
+
 	u64 exited_ns;
 
 	/* rest is for process.c and process_table.c */

@@ -317,6 +317,10 @@ static int process_insert_mapping(struct process *process, const struct mapping 
 	if (process->mappings_read && time_ns < process->mappings_ns)
 		return 0;
 
+	if (mapping_table_replaces(process->mappings, mapping)) {
+		process->replaced_ns = time_ns;
+		process->replaced_cnt++;
+	}
 	int err = mapping_table_insert(&process->mappings, mapping);
 	if (err == -ENOMEM)
 		process->mappings_read = false;
