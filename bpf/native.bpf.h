@@ -114,6 +114,8 @@ static __always_inline int table_find(struct native_walk *w, u32 slot, u64 pc, s
 	*ret = *rule;
 	if (UNWIND_KIND(ret) == UNWIND_NONE && file->flags & UNWIND_FILE_FRAME_POINTERS)
 		ret->cfa = UNWIND_FRAME_POINTER;
+	if (UNWIND_KIND(ret) == UNWIND_NONE && file->flags & UNWIND_FILE_TRAMPOLINES)
+		ret->cfa = UNWIND_TRAMPOLINE;
 	return 0;
 }
 
@@ -296,6 +298,13 @@ static __always_inline int unwind_step(struct scratch *s, u32 slot, const struct
 			if (bp < sp || bp - sp > MAX_FRAME_SIZE || bp & 7)
 				return LOSS_FRAME_POINTER;
 			cfa = bp + 16;
+		}
+	} else if (kind == UNWIND_TRAMPOLINE) {
+		cfa = sp + 16;
+		if (!w->cnt) {
+			bits = NATIVE_GUESS;
+			if (is_just_called(s, slot))
+				cfa = sp + 8;
 		}
 	} else if (kind == UNWIND_END) {
 		return WALK_END;

@@ -6,6 +6,8 @@
 #include <uthash.h>
 
 #include "base/clock.h"
+#include "base/remote_memory.h"
+#include "unwind/known_code.h"
 #include "unwind/table_store.h"
 #include "unwind/unwind_table.h"
 
@@ -150,9 +152,21 @@ static bool is_memory(const struct mapping *mapping)
 	return !strncmp(mapping->path, "/memfd:", 7);
 }
 
+/* How code that lies in no file is unwound. Only a CPython is worth a look at the bytes: JITs map by the thousand. */
+static u32 anonymous_file(const struct process *process, const struct mapping *mapping)
+{
+	struct remote_memory memory = remote_memory_of_process(process->id.pid);
+	u8 bytes[16];
+
+	if (process->python_file && !process->exited && !remote_read(&memory, mapping->start, bytes, sizeof(bytes)) &&
+	    known_code_is_perf_trampolines(bytes, sizeof(bytes)))
+		return UNWIND_FILE_PERF_TRAMPOLINES;
+	return UNWIND_FILE_ANONYMOUS;
+}
+
 /* What the kernel side is told of one mapping. */
-static int mapping_supply(struct supplier *s, struct map_view *view, const struct mapping *mapping,
-			  struct unwind_mapping *ret)
+static int mapping_supply(struct supplier *s, struct map_view *view, const struct process *process,
+			  const struct mapping *mapping, struct unwind_mapping *ret)
 {
 	struct supplied_file *file;
 	u64 address;
@@ -161,7 +175,8 @@ static int mapping_supply(struct supplier *s, struct map_view *view, const struc
 		.start = mapping->start,
 		.end = mapping->end,
 		.bias = mapping->start,
-		.file = mapping->file && !is_memory(mapping) ? UNWIND_FILE_UNREADABLE : UNWIND_FILE_ANONYMOUS,
+		.file = mapping->file && !is_memory(mapping) ? UNWIND_FILE_UNREADABLE
+							     : anonymous_file(process, mapping),
 	};
 	if (!mapping->file || !mapping->file->elf ||
 	    elf_file_address_of_offset(mapping->file->elf, mapping->file_offset, &address))
@@ -196,7 +211,7 @@ static int view_fill(struct supplier *s, struct process *process, struct map_vie
 			break;
 		}
 		mapped_file_get(files, process->exited ? 0 : process->id.pid, mapping);
-		int err = mapping_supply(s, view, mapping, &mappings[i]);
+		int err = mapping_supply(s, view, process, mapping, &mappings[i]);
 		if (err)
 			return err;
 	}

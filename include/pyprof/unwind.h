@@ -52,6 +52,7 @@ enum unwind_cfa {
 	UNWIND_UNSUPPORTED, /* there is a rule, but it cannot be said here: see userspace/unwind/fallback.h */
 	UNWIND_LINK, /* CFA = rsp + cfa_offset, and the return address is in the register: vfork keeps it there */
 	UNWIND_FRAME_POINTER, /* CFA = rbp + 16, rbp saved at CFA - 16: a guess; see also UNWIND_FILE_FRAME_POINTERS */
+	UNWIND_TRAMPOLINE, /* CFA = rsp + 16, or + 8 where the return address is on top: see UNWIND_FILE_TRAMPOLINES. Not in tables */
 };
 
 enum unwind_rbp {
@@ -98,12 +99,16 @@ struct unwind_file {
 enum unwind_file_flags {
 	UNWIND_FILE_BUILT = 1 << 0, /* the table is here, even if it is empty */
 	UNWIND_FILE_FRAME_POINTERS = 1 << 1, /* code without a row keeps frame pointers */
+	UNWIND_FILE_TRAMPOLINES = 1 << 2, /* code without a row is of the kind below */
 };
 
 /* Memory without a file that anybody could read: code that somebody made up. */
 #define UNWIND_FILE_ANONYMOUS 0
 /* A file that could not be read: nothing is known of it, and nothing is guessed. */
 #define UNWIND_FILE_UNREADABLE 1
+/* Memory with the trampolines of `python -X perf` to 3.13: sub $8, %rsp; call *%rcx; add $8, %rsp; ret. */
+#define UNWIND_FILE_PERF_TRAMPOLINES 2
+#define UNWIND_FILES_FIXED	     3 /* numbers from here on are of real files */
 
 struct unwind_mapping {
 	u64 start, end; /* half open */

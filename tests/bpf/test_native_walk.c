@@ -258,6 +258,25 @@ Test(native_walk, made_up_code_that_was_just_called_has_its_return_address_on_to
 	cr_assert_eq(host.scratch.native.registers[REG_RBP], at(10), "its caller's still");
 }
 
+Test(native_walk, a_trampoline_has_eight_bytes_of_its_own_while_it_calls)
+{
+	const struct built_row rows[] = {{0x1000, RULE_SP(8)}, {0x2000, {.cfa = UNWIND_END}}};
+
+	begin(rows, 2);
+	host.unwind.mappings[row.mapping + 1].file = UNWIND_FILE_PERF_TRAMPOLINES;
+	stack[0] = JIT + 6; /* behind the call */
+	stack[1] = 0x77;
+	stack[2] = CODE + 0x2001;
+	cr_assert_eq(walk_from(CODE + 0x1000, at(0), at(1), 0), WALK_END);
+	EXPECT_WORDS(0, JIT + 6, CODE + 0x2001);
+
+	/* Before its first instruction, and before the call. */
+	cr_assert_eq(walk_from(JIT, at(2), 0, 0), WALK_END);
+	EXPECT_WORDS(0, (CODE + 0x2001) | NATIVE_GUESS);
+	cr_assert_eq(walk_from(JIT + 4, at(1), 0, 0), WALK_END);
+	EXPECT_WORDS(0, (CODE + 0x2001) | NATIVE_GUESS);
+}
+
 Test(native_walk, a_frame_pointer_below_the_stack_or_far_above_or_unaligned_is_none)
 {
 	begin(NULL, 0);

@@ -81,3 +81,19 @@ Test(known_code, half_a_closure_is_none)
 	spoiled[sizeof(bytes) - 1] = 0xe3; /* jmp *%r11 */
 	expect_no_more(KNOWN_CLOSURE, spoiled, sizeof(spoiled), 0);
 }
+
+/* Bytes of three builds, as their processes have them. */
+Test(known_code, pythons_trampolines_without_frame_pointers_are_known)
+{
+	static const u8 plain[] = {0x48, 0x83, 0xec, 8,	   0xff, 0xd1, 0x48, 0x83,
+				   0xc4, 8,    0xc3, 0x48, 0x83, 0xec, 8,    0xff};
+	static const u8 cet[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x83, 0xec, 8, 0xff, 0xd1, 0x48, 0x83, 0xc4, 8, 0xc3, 0};
+	static const u8 with_frame_pointer[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x55, 0x48, 0x89, 0xe5,
+						0xff, 0xd1, 0x5d, 0xc3, 0,    0,    0,	  0};
+
+	cr_assert(known_code_is_perf_trampolines(plain, sizeof(plain)));
+	cr_assert(known_code_is_perf_trampolines(cet, sizeof(cet)));
+	cr_assert_not(known_code_is_perf_trampolines(with_frame_pointer, sizeof(with_frame_pointer)));
+	cr_assert_not(known_code_is_perf_trampolines(plain, 10));
+	cr_assert_not(known_code_is_perf_trampolines(cet, 4));
+}

@@ -173,7 +173,7 @@ Test(table_store, numbers_of_dropped_files_are_used_again)
 	cr_assert_eq(table_store_add_file(store, &next), 0);
 	cr_assert_eq(next, file);
 	cr_assert_not(table_store_is_published(store, next));
-	for (u32 i = 3; i < MAX_UNWIND_FILES; i++)
+	for (u32 i = UNWIND_FILES_FIXED + 1; i < MAX_UNWIND_FILES; i++)
 		cr_assert_eq(table_store_add_file(store, &next), 0);
 	cr_assert_eq(table_store_add_file(store, &next), -ENOSPC);
 }

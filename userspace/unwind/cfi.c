@@ -106,7 +106,10 @@ static s64 program_unsigned_offset(struct program *p)
 {
 	u64 offset = cursor_uleb128(&p->c);
 
-	p->c.bad |= offset > INT64_MAX;
+	if (offset > INT64_MAX) { /* 0, as it may be negated yet */
+		p->c.bad = true;
+		return 0;
+	}
 	return (s64)offset;
 }
 

@@ -84,6 +84,17 @@ static bool closure_next(const u8 *bytes, size_t size, size_t from, struct known
 	return true;
 }
 
+bool known_code_is_perf_trampolines(const u8 *bytes, size_t size)
+{
+	static const u8 trampoline[] = {0x48, 0x83, 0xec, 0x08, 0xff, 0xd1, 0x48, 0x83, 0xc4, 0x08, 0xc3};
+
+	if (size >= sizeof(endbr64) && !memcmp(bytes, endbr64, sizeof(endbr64))) {
+		bytes += sizeof(endbr64);
+		size -= sizeof(endbr64);
+	}
+	return size >= sizeof(trampoline) && !memcmp(bytes, trampoline, sizeof(trampoline));
+}
+
 bool known_code_next(enum known_code code, const u8 *bytes, size_t size, size_t from, struct known_piece *ret)
 {
 	switch (code) {

@@ -82,9 +82,10 @@ int table_store_new(const struct unwind_memory *memory, struct table_store **ret
 	if (!s)
 		return -ENOMEM;
 	s->memory = *memory;
-	s->file_cnt = UNWIND_FILE_UNREADABLE + 1;
+	s->file_cnt = UNWIND_FILES_FIXED;
 	memory->files[UNWIND_FILE_ANONYMOUS].flags = UNWIND_FILE_BUILT | UNWIND_FILE_FRAME_POINTERS;
 	memory->files[UNWIND_FILE_UNREADABLE].flags = UNWIND_FILE_BUILT;
+	memory->files[UNWIND_FILE_PERF_TRAMPOLINES].flags = UNWIND_FILE_BUILT | UNWIND_FILE_TRAMPOLINES;
 
 	int err = extents_new(MAX_UNWIND_MAPPINGS, MAPPINGS_PER_BLOCK, &s->mappings);
 	if (!err)
@@ -281,8 +282,8 @@ void table_store_withdraw(struct table_store *s, u32 file, u64 now_ns)
 
 	if (!stored)
 		return;
+	/* The rest stays for a walk that has seen the flags: it would keep "no rule" in its cache. */
 	__atomic_store_n(&s->memory.files[file].flags, 0, __ATOMIC_RELEASE);
-	s->memory.files[file].page_cnt = 0;
 	s->files[file].table = NULL;
 	if (--stored->refs)
 		return;
@@ -317,6 +318,17 @@ bool table_store_will_fit(const struct table_store *s, const struct unwind_table
 	u64 pages = (u64)extents_free_cnt(s->pages) + extents_resting(s->pages);
 
 	return rows >= table->row_cnt + table->row_cnt / 4 && pages >= table->page_cnt + table->page_cnt / 4;
+}
+
+bool table_store_is_too_small(const struct unwind_table *table)
+{
+	return table->row_cnt + table->row_cnt / 4 > MAX_UNWIND_ROWS ||
+	       table->page_cnt + table->page_cnt / 4 > MAX_UNWIND_PAGES;
+}
+
+bool table_store_is_resting(const struct table_store *s)
+{
+	return extents_resting(s->rows) || extents_resting(s->pages);
 }
 
 /* ---- mappings */

@@ -41,6 +41,10 @@ bool table_store_is_published(const struct table_store *store, u32 file);
 bool table_store_coldest(const struct table_store *store, u64 before_ns, u32 *ret);
 /* True when the table fits now, or will once all that was withdrawn has rested. */
 bool table_store_will_fit(const struct table_store *store, const struct unwind_table *table);
+/* True when it would not, as will_fit counts, if all others were withdrawn. */
+bool table_store_is_too_small(const struct unwind_table *table);
+/* True while some of what was withdrawn rests. */
+bool table_store_is_resting(const struct table_store *store);
 
 /* The mappings of one process, sorted: ids are filled in here. *ret_id is never 0. */
 int table_store_add_mappings(struct table_store *store, struct unwind_mapping *mappings, u32 cnt, u32 *ret_first,

@@ -152,7 +152,7 @@ static int builder_scan_bytes(struct builder *builder, size_t settled, const u8 
 /* Chunks overlap, so that nothing is cut; what is found twice is the same. */
 static int builder_scan(struct builder *builder, size_t settled, u64 start, u64 end, u8 *chunk)
 {
-	if (end > MAX_SPAN_ADDRESS)
+	if (end >= MAX_SPAN_ADDRESS)
 		return 0;
 	while (start < end && builder->scanned_size < MAX_SCANNED_SIZE) {
 		size_t size = end - start < SCAN_CHUNK_SIZE ? end - start : SCAN_CHUNK_SIZE;
@@ -175,7 +175,8 @@ static bool next_gap(const struct span_list *spans, size_t settled, u64 end, str
 
 	gap->start = gap->end;
 	if (i >= 0 && !span_is_end(spans->at[i])) {
-		while ((size_t)i < settled && !span_is_end(spans->at[i]))
+		/* Not beyond the section: else many small ones would each go through all that follows. */
+		while ((size_t)i < settled && !span_is_end(spans->at[i]) && span_address(spans->at[i]) < end)
 			i++;
 		gap->start = (size_t)i < settled ? span_address(spans->at[i]) : end;
 	}
@@ -224,7 +225,7 @@ static int builder_add_blobs(struct builder *builder)
 		struct code_range gap = {section->start, section->start};
 
 		while (!err && next_gap(&builder->spans, settled, section->end, &gap)) {
-			if (gap.end - gap.start < MIN_BLOB_SIZE || gap.end > MAX_SPAN_ADDRESS)
+			if (gap.end - gap.start < MIN_BLOB_SIZE || gap.end >= MAX_SPAN_ADDRESS)
 				continue;
 			err = span_list_add(&builder->spans, gap.start, rule_set_get(&builder->rules, frame_pointer));
 			if (!err)
