@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * bench_sample.c - what one sample costs in the kernel: run time of the sampling
- * program by the kernel's statistics, at several depths and rates, beside an
- * empty program that is attached to the same clocks in the same run (the floor).
+ * bench_sample.c - what one sample of Python frames alone costs in the kernel (with
+ * native ones: bench_native.c): run time of the sampling program by the kernel's
+ * statistics, at several depths and rates, beside an empty program that is attached
+ * to the same clocks in the same run (the floor).
  * Every core is busy, so that no run is an idle one.
  */
 #include <stdio.h>
@@ -27,7 +28,8 @@ static const struct rate {
 static void measure(const struct rate *rate, u32 depth)
 {
 	struct workload *workload = workload_start(depth);
-	struct agent agent = agent_start(rate->hz);
+	const struct agent_options options = {.hz = rate->hz, .native = "none"};
+	struct agent agent = agent_start_with(&options);
 	struct floor *floor = floor_open(rate->hz);
 	char name[64];
 
