@@ -236,6 +236,17 @@ Test(cfi, signed_and_negative_offsets_are_factored)
 	cr_expect_eq(r.states[3].registers[RBP].kind, CFI_VAL_OFFSET);
 }
 
+Test(cfi, an_offset_that_no_signed_number_holds_is_malformed)
+{
+	/* DW_CFA_GNU_negative_offset_extended by 2^63, which has no opposite. */
+	struct result r = run_program(
+		CFI_BYTES(ADVANCE(1), 0x2f, RBP, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01));
+
+	cr_assert_eq(r.cnt, 2);
+	cr_expect_not(r.malformed[0]);
+	cr_expect(r.malformed[1]);
+}
+
 Test(cfi, set_loc_is_an_address_and_goes_forward_only)
 {
 	/* Relative to itself: the operand is at 0x3000 + 24 (CIE) + 17 (FDE's head) + 1. */

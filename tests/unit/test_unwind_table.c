@@ -532,6 +532,21 @@ Test(unwind_table, a_signal_return_across_two_chunks_of_reading_is_found)
 	}
 }
 
+/* Where no program has code, for the last page is never mapped. */
+Test(unwind_table, a_signal_return_that_ends_with_user_space_is_left_out)
+{
+	const u64 start = (1ull << 47) - 0x1010;
+	struct elf_builder *b = elf_builder_new(ET_DYN, EM_X86_64);
+
+	memset(text, 0x90, 0x1010);
+	memcpy(text + 0x1010 - 9, SIGNAL_RETURN, 9);
+	elf_builder_add_code(b, ".text", start, text, 0x1010);
+	_cleanup_(unwind_table) struct unwind_table *table = build(b);
+
+	expect_sound(table);
+	cr_expect_eq(table->row_cnt, 0);
+}
+
 Test(unwind_table, debug_frame_is_not_believed_about_a_signal_return)
 {
 	struct cfi_builder debug = {0};
