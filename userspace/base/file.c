@@ -52,6 +52,32 @@ int file_read(const char *path, size_t limit, char **ret, size_t *ret_size)
 	return file_read_fd(fd, limit, ret, ret_size);
 }
 
+int file_read_at(int fd, u64 offset, void *ret, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t got = pread(fd, (char *)ret + done, size - done, offset + done);
+
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		if (!got)
+			return -EFAULT;
+		done += got > 0 ? got : 0;
+	}
+	return 0;
+}
+
+int file_write_all(int fd, const void *bytes, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t wrote = write(fd, (const char *)bytes + done, size - done);
+
+		if (wrote < 0 && errno != EINTR)
+			return -errno;
+		done += wrote > 0 ? wrote : 0;
+	}
+	return 0;
+}
+
 struct atomic_file {
 	char *path;
 	char *temporary; /* NULL: written in place */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* file.h - whole files, read and written. */
+/* file.h - files, read and written as a whole or not at all. */
 #ifndef PYPROF_FILE_H
 #define PYPROF_FILE_H
 
@@ -7,11 +7,19 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "pyprof/types.h"
+
 /* All of a file, at most limit bytes (-EFBIG beyond), with a NUL behind it that ret_size does not count. */
 int file_read(const char *path, size_t limit, char **ret, size_t *ret_size);
 
 /* The same, of an open descriptor from its current position, which stays the caller's. */
 int file_read_fd(int fd, size_t limit, char **ret, size_t *ret_size);
+
+/* Exactly size bytes at an offset. -EFAULT when the file ends before. */
+int file_read_at(int fd, u64 offset, void *ret, size_t size);
+
+/* All of them, at the current position of a descriptor that blocks. */
+int file_write_all(int fd, const void *bytes, size_t size);
 
 /*
  * A file that appears whole or not at all: written beside its place under

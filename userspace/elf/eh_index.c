@@ -24,13 +24,10 @@ static int eh_frame_header(struct elf_file *file, u64 *ret)
 	int err = elf_image_begin(elf_file_fd(file), &elf);
 	if (err)
 		return err;
-	for (int i = 0; i < MAX_PROGRAM_HEADERS && gelf_getphdr(elf, i, &segment); i++) {
-		if (segment.p_type != PT_GNU_EH_FRAME)
-			continue;
-		*ret = segment.p_vaddr;
-		return 0;
-	}
-	return -ENOENT;
+	if (!elf_image_find_segment(elf, PT_GNU_EH_FRAME, &segment))
+		return -ENOENT;
+	*ret = segment.p_vaddr;
+	return 0;
 }
 
 #define COUNT_ENCODING 0x03 /* u32 */

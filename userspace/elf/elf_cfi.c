@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
+#include "base/file.h"
 #include "elf/dwarf_value.h"
 #include "elf/elf_image.h"
 
@@ -28,20 +28,6 @@ struct look {
  * Bytes
  */
 
-static bool read_fully(int fd, u64 offset, u8 *to, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t got = pread(fd, to + done, size - done, offset + done);
-
-		if (got < 0 && errno != EINTR)
-			return false;
-		if (!got)
-			return false;
-		done += got > 0 ? got : 0;
-	}
-	return true;
-}
-
 /* -ENOENT for what the file does not have: nothing is allocated before that is known. */
 static int look_read(const struct look *look, u64 offset, u64 size, u8 **ret)
 {
@@ -50,7 +36,7 @@ static int look_read(const struct look *look, u64 offset, u64 size, u8 **ret)
 	_cleanup_(free) u8 *bytes = malloc(size);
 	if (!bytes)
 		return -ENOMEM;
-	if (!read_fully(look->fd, offset, bytes, size))
+	if (file_read_at(look->fd, offset, bytes, size))
 		return -ENOENT;
 	*ret = take(bytes);
 	return 0;
@@ -92,22 +78,14 @@ static int read_eh_frame_section(const struct look *look, struct elf_cfi_section
 	return 0;
 }
 
-static bool find_eh_frame_hdr(const struct look *look, GElf_Phdr *ret)
-{
-	for (int i = 0; i < MAX_PROGRAM_HEADERS && gelf_getphdr(look->elf, i, ret); i++) {
-		if (ret->p_type == PT_GNU_EH_FRAME)
-			return true;
-	}
-	return false;
-}
-
 /* .eh_frame_hdr begins: version 1, how the pointer is encoded, two more encodings, the pointer. */
 static bool read_eh_frame_pointer(const struct look *look, u64 *ret)
 {
 	GElf_Phdr segment;
 	u8 bytes[4 + 8];
 
-	if (!find_eh_frame_hdr(look, &segment) || !read_fully(look->fd, segment.p_offset, bytes, sizeof(bytes)))
+	if (!elf_image_find_segment(look->elf, PT_GNU_EH_FRAME, &segment) ||
+	    file_read_at(look->fd, segment.p_offset, bytes, sizeof(bytes)))
 		return false;
 	if (bytes[0] != 1 || bytes[1] == EH_OMIT)
 		return false;
@@ -294,7 +272,7 @@ static int has_go_magic(const struct look *look, bool *ret)
 		size_t size = segment.p_filesz < GO_SEARCH_SIZE ? segment.p_filesz : GO_SEARCH_SIZE;
 
 		if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) ||
-		    !read_fully(look->fd, segment.p_offset, bytes, size))
+		    file_read_at(look->fd, segment.p_offset, bytes, size))
 			continue;
 		for (size_t at = 0; at + GO_MAGIC_ALIGN <= size; at += GO_MAGIC_ALIGN)
 			*ret |= !memcmp(bytes + at, GO_MAGIC, sizeof(GO_MAGIC) - 1);

@@ -13,15 +13,6 @@ struct dynamic {
 	u64 symbols, strings, strings_size, hash, gnu_hash, soname;
 };
 
-static bool dynamic_segment(Elf *elf, GElf_Phdr *ret)
-{
-	for (int i = 0; i < MAX_PROGRAM_HEADERS && gelf_getphdr(elf, i, ret); i++) {
-		if (ret->p_type == PT_DYNAMIC)
-			return true;
-	}
-	return false;
-}
-
 static void dynamic_take(struct dynamic *dynamic, const Elf64_Dyn *entry)
 {
 	switch (entry->d_tag) {
@@ -50,7 +41,7 @@ static bool dynamic_read(Elf *elf, struct dynamic *ret)
 {
 	GElf_Phdr segment;
 
-	if (!dynamic_segment(elf, &segment))
+	if (!elf_image_find_segment(elf, PT_DYNAMIC, &segment))
 		return false;
 
 	u64 cnt = segment.p_filesz / sizeof(Elf64_Dyn);

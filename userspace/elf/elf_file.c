@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "elf/call_site.h"
 #include "elf/debug_link.h"
 #include "elf/elf_dynamic.h"
@@ -102,18 +103,6 @@ int elf_file_open_fd(int fd_, const char *name, struct elf_file **ret)
 	return 0;
 }
 
-static int write_all(int fd, const void *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t wrote = write(fd, (const char *)data + done, size - done);
-
-		if (wrote < 0 && errno != EINTR)
-			return -errno;
-		done += wrote > 0 ? wrote : 0;
-	}
-	return 0;
-}
-
 /* An anonymous file, so that there is one way of reading. */
 int elf_file_open_memory(const void *data, size_t size, const char *name, struct elf_file **ret)
 {
@@ -121,7 +110,7 @@ int elf_file_open_memory(const void *data, size_t size, const char *name, struct
 	if (fd < 0)
 		return -errno;
 
-	int err = write_all(fd, data, size);
+	int err = file_write_all(fd, data, size);
 	if (err)
 		return err;
 	return elf_file_open_fd(take_fd(fd), name, ret);
@@ -206,20 +195,6 @@ int elf_file_address_of_offset(struct elf_file *file, u64 offset, u64 *ret)
 	return 0;
 }
 
-static int read_all(int fd, u64 offset, void *ret, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t got = pread(fd, (char *)ret + done, size - done, offset + done);
-
-		if (got < 0 && errno != EINTR)
-			return -errno;
-		if (!got)
-			return -EFAULT;
-		done += got > 0 ? got : 0;
-	}
-	return 0;
-}
-
 int elf_file_read(struct elf_file *file, u64 address, void *ret, size_t size)
 {
 	for (size_t i = 0; i < file->segment_cnt; i++) {
@@ -227,7 +202,7 @@ int elf_file_read(struct elf_file *file, u64 address, void *ret, size_t size)
 		u64 distance = address - s->address;
 
 		if (address >= s->address && distance < s->size && size <= s->size - distance)
-			return read_all(file->fd, s->offset + distance, ret, size);
+			return file_read_at(file->fd, s->offset + distance, ret, size);
 	}
 	return -EFAULT;
 }

@@ -70,6 +70,19 @@ bool elf_image_locate(Elf *elf, u64 address, u64 *ret_offset, u64 *ret_left)
 	return false;
 }
 
+bool elf_image_find_segment(Elf *elf, u32 type, GElf_Phdr *ret)
+{
+	GElf_Phdr segment;
+
+	for (int i = 0; i < MAX_PROGRAM_HEADERS && gelf_getphdr(elf, i, &segment); i++) {
+		if (segment.p_type != type)
+			continue;
+		*ret = segment;
+		return true;
+	}
+	return false;
+}
+
 /* A section's bytes if they are strings: all of them, in the file, uncompressed. */
 static const char *section_strings(Elf *elf, size_t index, size_t *ret_size)
 {

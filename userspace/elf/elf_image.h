@@ -32,6 +32,9 @@ const void *elf_image_bytes(Elf *elf, u64 offset, u64 size, Elf_Type type);
 /* The first section with that name; false when there is none. */
 bool elf_image_find_section(Elf *elf, const char *name, GElf_Shdr *ret);
 
+/* The first segment of this type; false when there is none. */
+bool elf_image_find_segment(Elf *elf, u32 type, GElf_Phdr *ret);
+
 /* The symbols of the first section of this type (SHT_SYMTAB, SHT_DYNSYM); false when there are none. */
 bool elf_image_symbols(Elf *elf, u32 section_type, struct symbol_source *ret);
 

@@ -7,6 +7,7 @@
 #include <lzma.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "elf/elf_image.h"
 
 /*
@@ -37,18 +38,6 @@ static inline void lzma_cleanup_(lzma_stream *stream)
 	lzma_end(stream);
 }
 
-static int write_all(int fd, const u8 *bytes, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t wrote = write(fd, bytes + done, size - done);
-
-		if (wrote < 0 && errno != EINTR)
-			return -errno;
-		done += wrote > 0 ? wrote : 0;
-	}
-	return 0;
-}
-
 static int unpack(const void *packed, size_t size, int fd)
 {
 	_cleanup_(lzma) lzma_stream stream = LZMA_STREAM_INIT;
@@ -68,7 +57,7 @@ static int unpack(const void *packed, size_t size, int fd)
 		status = lzma_code(&stream, LZMA_FINISH);
 		if (stream.total_out > limit)
 			return -EFBIG;
-		int err = write_all(fd, bytes, sizeof(bytes) - stream.avail_out);
+		int err = file_write_all(fd, bytes, sizeof(bytes) - stream.avail_out);
 		if (err)
 			return err;
 	}

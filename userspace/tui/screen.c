@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+#include "base/file.h"
 #include "base/strbuf.h"
 
 #define ARRAY_CNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -210,20 +211,6 @@ struct table_shape screen_shape(const struct screen *screen)
 	return (struct table_shape){.columns = size.ws_col, .lines = size.ws_row, .palette = screen->palette};
 }
 
-static int write_all(int fd, const char *text, size_t size)
-{
-	while (size) {
-		ssize_t done = write(fd, text, size);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return -errno;
-		text += done;
-		size -= done;
-	}
-	return 0;
-}
-
 static void put_draw(struct strbuf *b, const char *lines)
 {
 	strbuf_put(b, DRAW_BEGIN);
@@ -251,7 +238,7 @@ int screen_draw(struct screen *screen, const char *lines)
 		strbuf_printf(&text, "%s\n\n", lines); /* no way up: one table below the other */
 	else
 		put_draw(&text, lines);
-	return text.failed ? -ENOMEM : write_all(screen->out, text.at, text.size);
+	return text.failed ? -ENOMEM : file_write_all(screen->out, text.at, text.size);
 }
 
 int screen_fd(const struct screen *screen)
