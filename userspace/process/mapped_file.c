@@ -5,12 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
@@ -25,6 +23,7 @@
 #include "base/remote_memory.h"
 #include "process/mapping_origin.h"
 #include "process/module_name.h"
+#include "process/process_root.h"
 #include "process/text_copy.h"
 
 /*
@@ -227,21 +226,19 @@ static int place_map_files(int pid, const struct mapping *mapping)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Below a root directory, out of which no symbolic link leads. */
-static int place_path(const char *root, const struct mapping *mapping)
+static int place_root_of_process(int pid, const struct mapping *mapping)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
+	int fd;
 
 	if (mapping->path[0] != '/')
 		return -ENOENT;
-	_cleanup_(fd) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root_fd < 0)
-		return -errno;
-	int fd = syscall(SYS_openat2, root_fd, mapping->path, &how, sizeof(how));
-	return fd < 0 ? -errno : fd;
+	int err = process_root_find(pid, mapping->path, O_NOFOLLOW, 0, &fd);
+	return err ? err : fd;
+}
+
+static int place_own_root(int pid, const struct mapping *mapping)
+{
+	return place_root_of_process(0, mapping);
 }
 
 /*
@@ -269,19 +266,6 @@ static int place_any_map_files(int pid, const struct mapping *mapping)
 			return take_fd(fd);
 	}
 	return -ENOENT;
-}
-
-static int place_root_of_process(int pid, const struct mapping *mapping)
-{
-	char root[32];
-
-	snprintf(root, sizeof(root), "/proc/%d/root", pid);
-	return place_path(root, mapping);
-}
-
-static int place_own_root(int pid, const struct mapping *mapping)
-{
-	return place_path("/", mapping);
 }
 
 /* An O_PATH descriptor of the mapping's file. Fills the key's stamp. */

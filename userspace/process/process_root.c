@@ -10,10 +10,10 @@
 
 #include "base/cleanup.h"
 
-static int root_find(int pid, const char *path, u64 resolve)
+int process_root_find(int pid, const char *path, u64 flags, u64 resolve, int *ret)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
+		.flags = O_PATH | O_CLOEXEC | flags,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
 	};
 	char root[32] = "/";
@@ -24,17 +24,21 @@ static int root_find(int pid, const char *path, u64 resolve)
 	if (root_fd < 0)
 		return -errno;
 	int fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	*ret = fd;
+	return 0;
 }
 
 int process_root_open(int pid, const char *path, u64 resolve, int *ret)
 {
-	_cleanup_(fd) int found = root_find(pid, path, resolve);
+	_cleanup_(fd) int found = -1;
 	char again[32];
 	struct stat st;
 
-	if (found < 0)
-		return found;
+	int err = process_root_find(pid, path, 0, resolve, &found);
+	if (err)
+		return err;
 	if (fstat(found, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode))

@@ -9,8 +9,14 @@
 #include "pyprof/types.h"
 
 /*
- * Opens a regular file for reading; path begins with a slash. pid 0: below our own root. resolve: further RESOLVE_
- * flags of openat2. -EACCES: something else lies there; it is not opened, for opening a device or a pipe may do things.
+ * What lies there, unopened: an O_PATH descriptor. path begins with a slash. pid 0: below our own root. flags, resolve:
+ * further ones of openat2, O_NOFOLLOW and RESOLVE_... .
+ */
+int process_root_find(int pid, const char *path, u64 flags, u64 resolve, int *ret);
+
+/*
+ * Opens a regular file for reading, pid, path and resolve as above. -EACCES: something else lies there; it is not
+ * opened, for opening a device or a pipe may do things.
  */
 int process_root_open(int pid, const char *path, u64 resolve, int *ret);
 
