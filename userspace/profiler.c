@@ -50,14 +50,10 @@ struct profiler {
 	u64 tick_ns;
 	u32 selected_alive;
 
-	u64 start_ns, stop_ns, start_realtime_ns, first_sample_ns;
+	u64 start_ns, stop_ns, first_sample_ns;
 	u64 begin_ns; /* of all, loading included */
-	u64 samples, python_samples, python_complete;
-	struct native_truth native;
-	struct merge_truth merge;
-	u64 incomplete[LOSS_CNT];
-	struct truth gone; /* of processes that were retired: how many, and their versions */
-	u64 lost_here[LOSS_CNT]; /* by user space; the kernel side has its own */
+	struct truth
+		truth; /* what is counted here, so far: no process that is still known, no loss of the kernel side's */
 };
 
 static int on_record(void *ctx, const struct record *record);
@@ -204,26 +200,20 @@ static void page_touch(const struct process *process, u64 address)
 		remote_read(&memory, address, &byte, sizeof(byte));
 }
 
-static void incomplete_count(struct profiler *p, u32 losses)
-{
-	for (; losses; losses &= losses - 1)
-		p->incomplete[__builtin_ctz(losses)]++;
-}
-
-static void sample_count(struct profiler *p, const struct sample *sample, const struct assembled *assembled,
+static void sample_count(struct truth *truth, const struct sample *sample, const struct assembled *assembled,
 			 enum loss doubt)
 {
-	p->samples++;
-	if (assembled->losses)
-		incomplete_count(p, assembled->losses);
+	truth->samples++;
+	for (u32 losses = assembled->losses; losses; losses &= losses - 1)
+		truth->incomplete[__builtin_ctz(losses)]++;
 	if (sample->thread_state || doubt != LOSS_NONE) {
-		p->python_samples++;
-		p->python_complete += !assembled->python_losses;
+		truth->python_samples++;
+		truth->python_complete += !assembled->python_losses;
 	}
-	p->native.samples += assembled->has_native;
-	p->native.complete += assembled->native_complete;
-	p->merge.verified += assembled->merge == MERGE_VERIFIED;
-	p->merge.unmerged += assembled->merge == MERGE_UNMERGED;
+	truth->native.samples += assembled->has_native;
+	truth->native.complete += assembled->native_complete;
+	truth->merge.verified += assembled->merge == MERGE_VERIFIED;
+	truth->merge.unmerged += assembled->merge == MERGE_UNMERGED;
 }
 
 /* Everything was forgotten: the sample under way is the price. */
@@ -235,7 +225,7 @@ static void parts_forget(struct profiler *p)
 
 static int sample_lost(struct profiler *p, int err)
 {
-	p->lost_here[err == -ENOSPC ? LOSS_TABLE_FULL : LOSS_NO_MEMORY]++;
+	p->truth.lost[err == -ENOSPC ? LOSS_TABLE_FULL : LOSS_NO_MEMORY]++;
 	parts_forget(p);
 	return 0;
 }
@@ -254,7 +244,7 @@ static const struct unwound *sample_unwind(struct profiler *p, struct process *p
 	if (!record || fallback_unwind(p->fallback, process, record, in_kernel, &p->unwound) ||
 	    p->unwound.end != LOSS_NONE)
 		return NULL;
-	p->native.fallback++;
+	p->truth.native.fallback++;
 	return &p->unwound;
 }
 
@@ -290,7 +280,7 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 	if (err)
 		return sample_lost(p, err);
 
-	sample_count(p, sample, &assembled, doubt);
+	sample_count(&p->truth, sample, &assembled, doubt);
 	return 0;
 }
 
@@ -430,28 +420,15 @@ static int process_count(void *ctx, struct process *process)
 {
 	struct truth *truth = ctx;
 	char version[PYTHON_VERSION_SIZE];
-	size_t i = 0;
 
 	if (!process->sampled)
 		return 0;
 	truth->processes++;
 	if (!process->python_file)
 		return 0;
-	truth->python_processes++;
 	python_version_format(process->python_file->python.version, process->python_file->python.layout.free_threaded,
 			      version);
-	while (i < TRUTH_VERSION_CNT && truth->versions[i].version[0] &&
-	       strcmp(truth->versions[i].version, version) < 0)
-		i++;
-	if (i == TRUTH_VERSION_CNT)
-		return 0;
-	if (strcmp(truth->versions[i].version, version)) {
-		memmove(&truth->versions[i + 1], &truth->versions[i],
-			(TRUTH_VERSION_CNT - 1 - i) * sizeof(truth->versions[0]));
-		truth->versions[i].processes = 0;
-		memcpy(truth->versions[i].version, version, sizeof(version));
-	}
-	truth->versions[i].processes++;
+	truth_add_python(truth, version);
 	return 0;
 }
 
@@ -459,7 +436,7 @@ static void on_gone(void *ctx, struct process *process)
 {
 	struct profiler *p = ctx;
 
-	process_count(&p->gone, process);
+	process_count(&p->truth, process);
 	registrar_forget(p->registrar, process);
 	symbolizer_forget(p->symbolizer, process);
 }
@@ -481,7 +458,7 @@ int profiler_start(struct profiler *p)
 		err = capture_start(p->capture);
 
 	p->start_ns = p->tick_ns = clock_monotonic_ns();
-	p->start_realtime_ns = clock_realtime_ns();
+	p->truth.start_realtime_ns = clock_realtime_ns();
 	return err;
 }
 
@@ -568,7 +545,6 @@ static void truth_losses(struct profiler *p, struct truth *truth)
 {
 	struct counters counters;
 
-	memcpy(truth->lost, p->lost_here, sizeof(truth->lost));
 	truth->lost[LOSS_BAD_RECORD] += capture_bad_records(p->capture);
 	if (capture_counters(p->capture, &counters))
 		return;
@@ -585,15 +561,8 @@ void profiler_truth(struct profiler *p, struct truth *ret)
 	struct rusage usage;
 	u64 end = p->stop_ns ? p->stop_ns : clock_monotonic_ns();
 
-	*ret = p->gone;
+	*ret = p->truth;
 	getrusage(RUSAGE_SELF, &usage);
-	ret->samples = p->samples;
-	memcpy(ret->incomplete, p->incomplete, sizeof(ret->incomplete));
-	ret->python_samples = p->python_samples;
-	ret->python_complete = p->python_complete;
-	ret->native = p->native;
-	ret->merge = p->merge;
-	ret->start_realtime_ns = p->start_realtime_ns;
 	ret->seconds = (double)(end - p->start_ns) / NS_PER_S;
 	ret->first_sample_s = p->first_sample_ns ? (double)(p->first_sample_ns - p->begin_ns) / NS_PER_S : 0;
 	ret->hz = p->options.frequency_hz;

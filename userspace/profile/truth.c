@@ -3,10 +3,30 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "profile/losses.h"
+
+void truth_add_python(struct truth *truth, const char *version)
+{
+	size_t i = 0;
+
+	truth->python_processes++;
+	while (i < TRUTH_VERSION_CNT && truth->versions[i].version[0] &&
+	       strcmp(truth->versions[i].version, version) < 0)
+		i++;
+	if (i == TRUTH_VERSION_CNT)
+		return;
+	if (strcmp(truth->versions[i].version, version)) {
+		memmove(&truth->versions[i + 1], &truth->versions[i],
+			(TRUTH_VERSION_CNT - 1 - i) * sizeof(truth->versions[0]));
+		truth->versions[i] = (struct python_version_cnt){0};
+		strncat(truth->versions[i].version, version, sizeof(truth->versions[i].version) - 1);
+	}
+	truth->versions[i].processes++;
+}
 
 u64 truth_lost(const struct truth *truth)
 {

@@ -47,6 +47,9 @@ struct truth {
 
 #define TRUTH_VERSION_CNT (sizeof(((struct truth *)0)->versions) / sizeof(struct python_version_cnt))
 
+/* One more process that runs this version. What does not fit into the table is counted as a process only. */
+void truth_add_python(struct truth *truth, const char *version);
+
 u64 truth_lost(const struct truth *truth); /* the sum of lost[] */
 /* How many samples have their whole stack, at least: one that misses two things is subtracted twice. */
 u64 truth_complete(const struct truth *truth);
