@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/remote_memory.h"
 #include "unwind/known_code.h"
+#include "unwind/extents.h"
 #include "unwind/table_store.h"
 #include "unwind/unwind_table.h"
 
@@ -15,6 +16,7 @@
 #define BUILD_CREDIT_NS (500 * NS_PER_MS) /* ... after so much, and at most so much saved up */
 #define FILE_KEEP_NS	(60 * NS_PER_S) /* for the next process that maps it */
 #define COLD_NS		(10 * NS_PER_S) /* what was used since is not dropped for another: they would take turns */
+#define NO_ROOM_NS	(60 * NS_PER_S) /* then a table that did not fit is tried again: others went meanwhile */
 
 #define WANTED_BY_SAMPLE 16 /* against 1 for a file that is only mapped where something was wanted */
 
@@ -26,14 +28,15 @@ struct supplied_file {
 	u32 refs; /* of map_views */
 	u64 idle_ns; /* since when, if there are none */
 	u32 wanted;
-	bool failed; /* no table can be made, or none that fits */
+	u64 no_room_ns; /* since when its table does not fit, with nothing to drop for it; 0: not tried, or it fitted */
 	UT_hash_handle hh;
 };
 
 /* A process's mappings as the kernel side has them. Shared by all who share the mapping_table: a forked family is one. */
 struct map_view {
 	struct mapping_table *table; /* a reference: so whoever changes it makes a copy, and another pointer */
-	u32 first, cnt, id;
+	u32 first, cnt, id; /* all 0: nothing is supplied */
+	u64 left_out_ns; /* when they did not fit; 0: they did */
 	u32 refs;
 	struct supplied_file **files;
 	u32 file_cnt;
@@ -43,6 +46,7 @@ struct map_view {
 struct supplied_process {
 	u32 key;
 	struct map_view *view;
+	u32 told_id; /* the view's when the row was filled */
 	/* What is told of a process as of its last replaced mapping; older ids are wrong after that instant. */
 	u32 replaced_cnt, trusted_id;
 	u64 replaced_ns;
@@ -58,6 +62,7 @@ struct supplier {
 	u32 wanted_cnt; /* files that are wanted */
 	s64 credit_ns;
 	u64 credited_ns;
+	u64 waits_ns; /* until then room for a table rests, and none is made; 0: no */
 };
 
 int supplier_new(const struct unwind_memory *memory, struct process_table *processes, struct supplier **ret)
@@ -118,7 +123,7 @@ static void file_drop(struct supplier *s, struct supplied_file *file, u64 now_ns
 
 static void file_want(struct supplier *s, struct supplied_file *file, u32 weight)
 {
-	if (file->failed || table_store_is_published(s->store, file->number))
+	if (file->no_room_ns || table_store_is_published(s->store, file->number))
 		return;
 	if (!file->wanted)
 		s->wanted_cnt++;
@@ -128,21 +133,27 @@ static void file_want(struct supplier *s, struct supplied_file *file, u32 weight
 
 /* ---- mappings */
 
+static void view_leave_files(struct map_view *view, u64 now_ns)
+{
+	for (u32 i = 0; i < view->file_cnt; i++) {
+		if (!--view->files[i]->refs)
+			view->files[i]->idle_ns = now_ns;
+	}
+	view->file_cnt = 0;
+	free(take(view->files));
+}
+
 static void view_unref(struct supplier *s, struct map_view *view)
 {
 	u64 now = clock_monotonic_ns();
 
 	if (!view || --view->refs)
 		return;
-	for (u32 i = 0; i < view->file_cnt; i++) {
-		if (!--view->files[i]->refs)
-			view->files[i]->idle_ns = now;
-	}
+	view_leave_files(view, now);
 	if (view->cnt)
 		table_store_drop_mappings(s->store, view->first, view->cnt, now);
 	HASH_DEL(s->views, view);
 	mapping_table_unref(view->table);
-	free(view->files);
 	free(view);
 }
 
@@ -215,17 +226,36 @@ static int view_fill(struct supplier *s, struct process *process, struct map_vie
 		if (err)
 			return err;
 	}
-	if (!cnt || table_store_add_mappings(s->store, mappings, cnt, &view->first, &view->id))
+	view->left_out_ns = 0;
+	if (!cnt)
 		return 0;
+	if (table_store_add_mappings(s->store, mappings, cnt, &view->first, &view->id)) {
+		view->left_out_ns = clock_monotonic_ns();
+		view_leave_files(view, view->left_out_ns);
+		return 0;
+	}
 	view->cnt = cnt;
 	return 0;
 }
 
-static int view_get(struct supplier *s, struct process *process, struct map_view **ret)
+/* What did not fit is tried again: others went meanwhile. */
+static bool view_is_due(const struct map_view *view)
+{
+	return view->left_out_ns && clock_monotonic_ns() - view->left_out_ns > REST_NS;
+}
+
+static struct map_view *view_find(struct supplier *s, struct mapping_table *table)
 {
 	struct map_view *view;
 
-	HASH_FIND(hh, s->views, &process->mappings, sizeof(process->mappings), view);
+	HASH_FIND(hh, s->views, &table, sizeof(table), view);
+	return view;
+}
+
+static int view_get(struct supplier *s, struct process *process, struct map_view **ret)
+{
+	struct map_view *view = view_find(s, process->mappings);
+
 	if (!view) {
 		view = calloc(1, sizeof(*view));
 		if (!view)
@@ -253,6 +283,23 @@ static struct supplied_process *process_find(struct supplier *s, const struct pr
 	return supplied;
 }
 
+static void process_tell(struct supplied_process *supplied, const struct process *process, struct process_row *row)
+{
+	const struct map_view *view = supplied->view;
+
+	row->mapping = view->first;
+	row->mapping_cnt = view->cnt;
+	row->mappings_id = view->id;
+	if (supplied->told_id == view->id)
+		return;
+	supplied->told_id = view->id;
+	if (!view->id || supplied->replaced_cnt == process->replaced_cnt)
+		return;
+	supplied->replaced_cnt = process->replaced_cnt;
+	supplied->replaced_ns = process->replaced_ns;
+	supplied->trusted_id = view->id;
+}
+
 int supplier_map(struct supplier *s, struct process *process, struct process_row *row)
 {
 	struct supplied_process *supplied = process_find(s, process);
@@ -271,15 +318,14 @@ int supplier_map(struct supplier *s, struct process *process, struct process_row
 			return err;
 		view_unref(s, supplied->view);
 		supplied->view = view;
-		if (supplied->replaced_cnt != process->replaced_cnt) {
-			supplied->replaced_cnt = process->replaced_cnt;
-			supplied->replaced_ns = process->replaced_ns;
-			supplied->trusted_id = view->id;
+	} else if (view_is_due(supplied->view)) {
+		int err = view_fill(s, process, supplied->view);
+		if (err) {
+			view_leave_files(supplied->view, clock_monotonic_ns());
+			return err;
 		}
 	}
-	row->mapping = supplied->view->first;
-	row->mapping_cnt = supplied->view->cnt;
-	row->mappings_id = supplied->view->id;
+	process_tell(supplied, process, row);
 	return 0;
 }
 
@@ -330,7 +376,8 @@ bool supplier_want(struct supplier *s, struct process *process, u64 address)
 	struct supplied_process *supplied = process_find(s, process);
 	struct mapping *mapping = process_mapping_file(s->processes, process, address);
 
-	if (!supplied || !supplied->view || supplied->view->table != process->mappings)
+	if (!supplied || !supplied->view || supplied->view->table != process->mappings ||
+	    supplied->told_id != supplied->view->id || view_is_due(supplied->view))
 		return true;
 	struct supplied_file *file = mapping && mapping->file ? file_find(s, mapping->file) : NULL;
 	if (!file)
@@ -348,19 +395,27 @@ bool supplier_was_behind(struct supplier *s, const struct process *process, cons
 		return false;
 
 	const struct supplied_process *supplied = process_find(s, process);
-	if (!supplied)
-		return true;
+	if (!supplied) {
+		/* Forked just now: it walks by what its parent was told last. */
+		const struct map_view *view = view_find(s, process->mappings);
+
+		return !view || view->id != sample->mappings_id;
+	}
 	if (supplied->replaced_cnt != process->replaced_cnt && sample->record.time_ns > process->replaced_ns)
 		return true;
-	return sample->mappings_id < supplied->trusted_id && sample->record.time_ns > supplied->replaced_ns;
+	/* Ids wrap. */
+	return (s32)(sample->mappings_id - supplied->trusted_id) < 0 && sample->record.time_ns > supplied->replaced_ns;
 }
 
-/* Drops tables that nobody used lately until so many rows will fit. False: they never will. */
+/*
+ * Drops tables that nobody used lately until so many rows will fit. False: nothing is left that may be dropped. When
+ * nothing rests, and yet the table did not fit, then the holes are too small, whatever they add up to.
+ */
 static bool room_make(struct supplier *s, const struct unwind_table *table, u64 now_ns)
 {
 	u32 coldest;
 
-	while (!table_store_will_fit(s->store, table)) {
+	while (!table_store_will_fit(s->store, table) || !table_store_is_resting(s->store)) {
 		if (!table_store_coldest(s->store, now_ns - COLD_NS, &coldest))
 			return false;
 		table_store_withdraw(s->store, coldest, now_ns);
@@ -375,15 +430,19 @@ static int file_build(struct supplier *s, struct supplied_file *file)
 	u64 now = clock_monotonic_ns();
 
 	int err = unwind_table_build(file->file->elf, &table);
-	if (err == -ENOMEM)
-		return err;
 	if (!err)
 		err = table_store_publish(s->store, file->number, table, now);
-	else
+	if (err == -ENOMEM)
+		return err;
+	if (err == -ENOSPC && table && !table_store_is_too_small(table)) {
+		if (room_make(s, table, now)) {
+			s->waits_ns = now + REST_NS; /* the file stays wanted */
+			return 0;
+		}
+		file->no_room_ns = now;
+	} else if (err) {
 		err = table_store_publish(s->store, file->number, &empty, now);
-	if (err == -ENOSPC && table && room_make(s, table, now))
-		return 0; /* what was dropped rests first; the file stays wanted */
-	file->failed = err;
+	}
 	file->wanted = 0;
 	s->wanted_cnt--;
 	return err == -ENOSPC ? 0 : err;
@@ -411,7 +470,7 @@ static void credit(struct supplier *s)
 
 bool supplier_is_busy(struct supplier *s)
 {
-	if (!s->wanted_cnt)
+	if (!s->wanted_cnt || s->waits_ns)
 		return false;
 	credit(s);
 	return s->credit_ns > 0;
@@ -424,16 +483,14 @@ int supplier_turn(struct supplier *s, u64 budget_ns)
 	while (supplier_is_busy(s)) {
 		u64 cpu = clock_own_cpu_ns();
 		struct supplied_file *file = most_wanted(s);
-		bool waits = false;
 
 		if (file) {
 			int err = file_build(s, file);
 			if (err)
 				return err;
-			waits = file->wanted;
 		}
 		s->credit_ns -= clock_own_cpu_ns() - cpu;
-		if (waits || clock_monotonic_ns() - begin > budget_ns)
+		if (clock_monotonic_ns() - begin > budget_ns)
 			break;
 	}
 	return 0;
@@ -447,6 +504,10 @@ void supplier_tick(struct supplier *s, u64 now_ns)
 	{
 		if (!file->refs && now_ns - file->idle_ns > FILE_KEEP_NS)
 			file_drop(s, file, now_ns);
+		else if (file->no_room_ns && now_ns - file->no_room_ns > NO_ROOM_NS)
+			file->no_room_ns = 0;
 	}
 	table_store_tick(s->store, now_ns);
+	if (now_ns >= s->waits_ns)
+		s->waits_ns = 0;
 }

@@ -234,6 +234,8 @@ static void process_share_memory(struct process *child, struct process *parent)
 	child->mappings = mapping_table_ref(parent->mappings);
 	child->mappings_read = parent->mappings_read;
 	child->mappings_ns = parent->mappings_ns;
+	child->replaced_ns = parent->replaced_ns;
+	child->replaced_cnt = parent->replaced_cnt;
 
 	child->python_checked = parent->python_checked;
 	child->python_file = parent->python_file ? mapped_file_ref(parent->python_file) : NULL;
