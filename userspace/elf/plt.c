@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cursor.h"
 #include "base/strbuf.h"
 #include "elf/elf_image.h"
@@ -28,7 +29,7 @@ struct slot {
 
 struct slots {
 	struct slot *at; /* sorted by address */
-	size_t cnt;
+	size_t cnt, capacity;
 };
 
 /* The stubs as a symbol section that no linker wrote. */
@@ -76,13 +77,10 @@ static int slots_add(struct slots *slots, Elf *elf, const char *section_name)
 
 		if (type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT && type != R_X86_64_IRELATIVE)
 			continue;
-		if (!(slots->cnt & (slots->cnt - 1))) { /* a power of two is full */
-			size_t capacity = slots->cnt ? 2 * slots->cnt : 1;
-			struct slot *more = realloc(slots->at, capacity * sizeof(*more));
-			if (!more)
-				return -ENOMEM;
-			slots->at = more;
-		}
+		struct slot *at = array_reserve(slots->at, &slots->capacity, slots->cnt + 1, sizeof(*at));
+		if (!at)
+			return -ENOMEM;
+		slots->at = at;
 		slots->at[slots->cnt++] = (struct slot){
 			.address = next->r_offset,
 			.addend = next->r_addend,
@@ -134,14 +132,10 @@ static int stubs_add(struct stubs *stubs, u64 address, u64 size, const char *nam
 {
 	if (stubs->names.size > MAX_NAMES_SIZE)
 		return -E2BIG;
-	if (stubs->cnt == stubs->capacity) {
-		size_t capacity = stubs->capacity ? 2 * stubs->capacity : 64;
-		Elf64_Sym *more = realloc(stubs->at, capacity * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		stubs->at = more;
-		stubs->capacity = capacity;
-	}
+	Elf64_Sym *at = array_reserve(stubs->at, &stubs->capacity, stubs->cnt + 1, sizeof(*at));
+	if (!at)
+		return -ENOMEM;
+	stubs->at = at;
 	stubs->at[stubs->cnt++] = (Elf64_Sym){
 		.st_name = stubs->names.size,
 		.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),

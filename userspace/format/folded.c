@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/strbuf.h"
 #include "format/format.h"
 #include "format/output.h"
 #include "profile/call_tree.h"
-#include "profile/id_index.h"
 
 /*
  * What is still to be written: the line that ends at a node, or all lines that

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/strbuf.h"
 #include "profile/id_index.h"
 

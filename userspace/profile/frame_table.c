@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/array.h"
 #include "profile/id_index.h"
 
 /* More than any host's code: a program that makes code without end stops here. */

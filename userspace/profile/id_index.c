@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define ID_INDEX_FIRST_CAPACITY 64
-#define ARRAY_FIRST_CAPACITY	32
 
 static void id_index_put(struct id_index *index, struct id_slot slot)
 {
@@ -61,16 +60,4 @@ void id_index_deinit(struct id_index *index)
 size_t id_index_bytes(const struct id_index *index)
 {
 	return index->capacity * sizeof(*index->slots);
-}
-
-void *array_room(void *array, u32 *capacity, u32 cnt, size_t item_size)
-{
-	if (cnt < *capacity)
-		return array;
-
-	u32 more = *capacity ? *capacity * 2 : ARRAY_FIRST_CAPACITY;
-	void *grown = reallocarray(array, more, item_size);
-	if (grown)
-		*capacity = more;
-	return grown;
 }

@@ -67,10 +67,4 @@ void id_index_clear(struct id_index *index);
 void id_index_deinit(struct id_index *index);
 size_t id_index_bytes(const struct id_index *index);
 
-/*
- * Room for one more item in a growing array of cnt items: where the array is now,
- * or NULL when memory is short (then it still is where it was).
- */
-void *array_room(void *array, u32 *capacity, u32 cnt, size_t item_size);
-
 #endif

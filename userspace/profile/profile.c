@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/array.h"
 #include "profile/id_index.h"
 
 /* Distinct (process, thread) pairs and distinct (origin, stack) pairs of one profile. */

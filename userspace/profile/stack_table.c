@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/array.h"
 #include "profile/id_index.h"
 
 /* 8 bytes each and 16 of index; a host that shows more distinct stacks than this is not being counted but recorded. */

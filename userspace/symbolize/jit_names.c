@@ -10,6 +10,7 @@
 
 #include <uthash.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "process/process_root.h"
@@ -265,14 +266,11 @@ int jit_names_wait(struct jit_names *names, const struct process *of, u64 addres
 
 	if (!process || process->waiting_cnt == MAX_WAITING)
 		return 0;
-	if (process->waiting_cnt == process->waiting_capacity) {
-		size_t capacity = process->waiting_capacity ? 2 * process->waiting_capacity : 64;
-		struct waiting *more = realloc(process->waiting, capacity * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		process->waiting = more;
-		process->waiting_capacity = capacity;
-	}
+	struct waiting *waiting = array_reserve(process->waiting, &process->waiting_capacity, process->waiting_cnt + 1,
+						sizeof(*waiting));
+	if (!waiting)
+		return -ENOMEM;
+	process->waiting = waiting;
 	process->waiting[process->waiting_cnt++] = (struct waiting){.address = address, .frame = frame};
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "elf/symbol_table.h"
 
 /* More than any kernel has (200,000 with all its modules); bounds made-up text. */
@@ -29,22 +30,6 @@ struct kallsyms {
 	size_t names_size, names_capacity;
 	size_t named_cnt;
 };
-
-static int grow(void **at, size_t *capacity, size_t needed, size_t item_size)
-{
-	size_t more = *capacity ? *capacity : 1024;
-
-	if (needed <= *capacity)
-		return 0;
-	while (more < needed)
-		more += more / 2;
-	void *grown = realloc(*at, more * item_size);
-	if (!grown)
-		return -ENOMEM;
-	*at = grown;
-	*capacity = more;
-	return 0;
-}
 
 /* ADDRESS TYPE NAME, ended by a tab, a blank or the line. */
 struct kallsyms_line {
@@ -88,9 +73,10 @@ static int kallsyms_add_name(struct kallsyms *k, const struct kallsyms_line *lin
 
 	if (size > MAX_NAMES_SIZE)
 		return -E2BIG;
-	int err = grow((void **)&k->names, &k->names_capacity, size, 1);
-	if (err)
-		return err;
+	char *names = array_reserve(k->names, &k->names_capacity, size, 1);
+	if (!names)
+		return -ENOMEM;
+	k->names = names;
 	symbol->name = k->names_size;
 	symbol->rank = symbol_name_rank(line->name, line->name_length, line->type == 't' || line->type == 'w');
 	memcpy(k->names + k->names_size, line->name, line->name_length);
@@ -116,9 +102,10 @@ static int kallsyms_add_line(struct kallsyms *k, const char *text, size_t size)
 		if (err)
 			return err;
 	}
-	int err = grow((void **)&k->symbols, &k->capacity, k->cnt + 1, sizeof(*k->symbols));
-	if (err)
-		return err;
+	struct kernel_symbol *symbols = array_reserve(k->symbols, &k->capacity, k->cnt + 1, sizeof(*symbols));
+	if (!symbols)
+		return -ENOMEM;
+	k->symbols = symbols;
 	k->symbols[k->cnt++] = symbol;
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define MAX_ROWS	(1u << 20)
 #define MAX_NAMES_SIZE	(64u << 20)
 #define MAX_NAME_LENGTH 1023
@@ -49,22 +51,6 @@ void perf_map_free(struct perf_map *map)
 size_t perf_map_bytes(const struct perf_map *map)
 {
 	return map->capacity * sizeof(*map->rows) + map->names_capacity;
-}
-
-static int grow(void **at, size_t *capacity, size_t needed, size_t item_size)
-{
-	size_t more = *capacity ? *capacity : 256;
-
-	if (needed <= *capacity)
-		return 0;
-	while (more < needed)
-		more += more / 2;
-	void *grown = realloc(*at, more * item_size);
-	if (!grown)
-		return -ENOMEM;
-	*at = grown;
-	*capacity = more;
-	return 0;
 }
 
 /*
@@ -114,11 +100,14 @@ static int add_line(struct perf_map *map, const char *at, const char *end)
 	size_t length = strnlen(at, end - at < MAX_NAME_LENGTH ? end - at : MAX_NAME_LENGTH);
 	if (map->cnt >= MAX_ROWS || map->line_cnt == UINT32_MAX || map->names_size + length + 1 > MAX_NAMES_SIZE)
 		return -E2BIG;
-	int err = grow((void **)&map->rows, &map->capacity, map->cnt + 1, sizeof(*map->rows));
-	if (!err)
-		err = grow((void **)&map->names, &map->names_capacity, map->names_size + length + 1, 1);
-	if (err)
-		return err;
+	struct row *rows = array_reserve(map->rows, &map->capacity, map->cnt + 1, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	map->rows = rows;
+	char *names = array_reserve(map->names, &map->names_capacity, map->names_size + length + 1, 1);
+	if (!names)
+		return -ENOMEM;
+	map->names = names;
 
 	memcpy(map->names + map->names_size, at, length);
 	map->names[map->names_size + length] = 0;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/remote_memory.h"
 #include "base/strbuf.h"
@@ -90,14 +91,10 @@ static int intern_unnamed(struct symbolizer *s, const struct frame *key, u32 *re
 
 	if (err || !is_new)
 		return err;
-	if (s->pending_cnt == s->pending_capacity) {
-		size_t capacity = s->pending_capacity ? 2 * s->pending_capacity : 1024;
-		u32 *pending = realloc(s->pending, capacity * sizeof(*pending));
-		if (!pending)
-			return -ENOMEM;
-		s->pending = pending;
-		s->pending_capacity = capacity;
-	}
+	u32 *pending = array_reserve(s->pending, &s->pending_capacity, s->pending_cnt + 1, sizeof(*pending));
+	if (!pending)
+		return -ENOMEM;
+	s->pending = pending;
 	s->pending[s->pending_cnt++] = *ret;
 	return 0;
 }
