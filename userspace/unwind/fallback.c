@@ -10,6 +10,7 @@
 #include "unwind/cfi_index.h"
 #include "unwind/fde.h"
 #include "unwind/frame_step.h"
+#include "unwind/known_code.h"
 #include "unwind/placement.h"
 
 /* Powers of two. What is asked for comes from the same few places of the same few files. */
@@ -236,15 +237,14 @@ static int step_by_guess(struct walk *walk, const struct place *place, struct fr
 	return step_by_frame_pointer(walk, place->file ? LOSS_NO_UNWIND_INFO : LOSS_NO_TABLE, caller);
 }
 
-/* What a libc without CFI (musl) has signal handlers return to: mov $15, %rax; syscall. */
+/* A libc without CFI (musl) has signal handlers return to such code. */
 static bool is_signal_return(struct walk *walk)
 {
-	static const u8 code[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 	struct place place = place_find(walk, walk->registers.at[REG_RIP]);
-	u8 bytes[sizeof(code)];
+	u8 bytes[SIGNAL_RETURN_SIZE];
 
 	return place.file && !elf_file_read(place.file->elf, place.vaddr, bytes, sizeof(bytes)) &&
-	       !memcmp(bytes, code, sizeof(code));
+	       known_code_is_signal_return(bytes, sizeof(bytes));
 }
 
 /* rsp points to the ucontext_t that the kernel pushed. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const u8 sigreturn[] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
+static const u8 sigreturn[SIGNAL_RETURN_SIZE] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
 
 /*
  * sub $16, %rsp; mov %r10, (%rsp); mov DATA(%rip), %r10; mov %r10, 8(%rsp);
@@ -82,6 +82,11 @@ static bool closure_next(const u8 *bytes, size_t size, size_t from, struct known
 		start -= sizeof(endbr64);
 	*ret = (struct known_piece){start > from ? start : from, sub, rsp_plus(8)};
 	return true;
+}
+
+bool known_code_is_signal_return(const u8 *bytes, size_t size)
+{
+	return size >= sizeof(sigreturn) && !memcmp(bytes, sigreturn, sizeof(sigreturn));
 }
 
 bool known_code_is_perf_trampolines(const u8 *bytes, size_t size)

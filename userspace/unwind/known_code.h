@@ -32,6 +32,11 @@ struct known_piece {
 /* The first at or behind `from` that is whole in these bytes; ascending, disjoint. False: no more. */
 bool known_code_next(enum known_code code, const u8 *bytes, size_t size, size_t from, struct known_piece *ret);
 
+#define SIGNAL_RETURN_SIZE 9
+
+/* Do they begin with the return from a signal handler? */
+bool known_code_is_signal_return(const u8 *bytes, size_t size);
+
 /* True for memory that begins with the trampolines of `python -X perf` without frame pointers (CPython's Python/asm_trampoline.S to 3.13). */
 bool known_code_is_perf_trampolines(const u8 *bytes, size_t size);
 
