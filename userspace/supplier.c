@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/remote_memory.h"
+#include "process/mapping_origin.h"
 #include "unwind/known_code.h"
 #include "unwind/extents.h"
 #include "unwind/table_store.h"
@@ -157,12 +158,6 @@ static void view_unref(struct supplier *s, struct map_view *view)
 	free(view);
 }
 
-/* A file of memory that is no ELF file: a JIT that maps its code twice, to write and to execute. */
-static bool is_memory(const struct mapping *mapping)
-{
-	return !strncmp(mapping->path, "/memfd:", 7);
-}
-
 /* How code that lies in no file is unwound. Only a CPython is worth a look at the bytes: JITs map by the thousand. */
 static u32 anonymous_file(const struct process *process, const struct mapping *mapping)
 {
@@ -186,8 +181,8 @@ static int mapping_supply(struct supplier *s, struct map_view *view, const struc
 		.start = mapping->start,
 		.end = mapping->end,
 		.bias = mapping->start,
-		.file = mapping->file && !is_memory(mapping) ? UNWIND_FILE_UNREADABLE
-							     : anonymous_file(process, mapping),
+		.file = mapping->file && !mapping_is_memory_file(mapping) ? UNWIND_FILE_UNREADABLE
+									  : anonymous_file(process, mapping),
 	};
 	if (!mapping->file || !mapping->file->elf ||
 	    elf_file_address_of_offset(mapping->file->elf, mapping->file_offset, &address))

@@ -192,7 +192,7 @@ static struct finding view_find(struct view *view, struct mapping *mapping)
 	if (file && file->elf) {
 		find_way_through_file(view, &finding);
 		finding.symbols = find_symbols(view, file->elf);
-	} else if (file && strncmp(mapping->path, "/memfd:", 7)) {
+	} else if (file && !mapping_is_memory_file(mapping)) {
 		finding.how = HOW_CANNOT;
 		finding.reason = explain_no_file(view->pid, mapping);
 	} else {

@@ -38,6 +38,11 @@ bool mapping_is_nameless(const struct mapping *mapping)
 	       (size > deleted_size && !strcmp(mapping->path + size - deleted_size, deleted));
 }
 
+bool mapping_is_memory_file(const struct mapping *mapping)
+{
+	return !strncmp(mapping->path, "/memfd:", strlen("/memfd:"));
+}
+
 bool mapping_is_copy(const struct mapping *mapping)
 {
 	return mapping->origin && mapping->origin->is_copy;

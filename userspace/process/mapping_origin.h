@@ -34,6 +34,8 @@ void mapping_origin_free(struct mapping_origin *origin); /* NULL is fine */
 
 /* No path leads there: it is memory, with a name or without, or a file that was deleted. Only such has an origin. */
 bool mapping_is_nameless(const struct mapping *mapping);
+/* A file of memory. Where it is no ELF file: a JIT that maps its code twice, to write and to execute. */
+bool mapping_is_memory_file(const struct mapping *mapping);
 bool mapping_is_copy(const struct mapping *mapping);
 /* Whether they say the same of what lies there, offsets apart. */
 bool mapping_is_of_same_file(const struct mapping *a, const struct mapping *b);
