@@ -300,7 +300,8 @@ Test(elf_file, offsets_become_addresses_and_code_comes_first)
 
 	cr_assert_eq(elf_file_address_of_offset(file, text_offset + 8, &address), 0);
 	cr_assert_eq(address, TEXT + 8);
-	cr_assert_eq(elf_file_address_of_offset(file, 0x2001f, &address), 0, "as do linkers that begin code in mid-page");
+	cr_assert_eq(elf_file_address_of_offset(file, 0x2001f, &address), 0,
+		     "as do linkers that begin code in mid-page");
 	cr_assert_eq(address, 0x6001f, "the whole page is mapped as code");
 	cr_assert_eq(elf_file_address_of_offset(file, 0x20020, &address), 0);
 	cr_assert_eq(address, 0x60020);
