@@ -163,7 +163,7 @@ static enum loss python_doubt(struct profiler *p, struct process *process, const
 		return LOSS_NONE;
 	}
 	if (!(sample->flags & SAMPLE_KNOWN)) {
-		registrar_learn(p->registrar, process);
+		registrar_remind(p->registrar, process, sample->record.time_ns);
 		if (process->python_file && process->python_file->python.supported)
 			return LOSS_NEW_PROCESS;
 	}
@@ -248,17 +248,31 @@ static const struct unwound *sample_unwind(struct profiler *p, struct process *p
 	return &p->unwound;
 }
 
-static int on_sample(struct profiler *p, const struct sample *sample)
+/* One that is first heard of by a sample has a row all the same, if its RECORD_FORK was lost: its parent's. */
+static int sample_process(struct profiler *p, const struct sample *sample, struct process **ret)
 {
 	struct process *process = process_table_find(p->processes, &sample->process);
-	struct assembled assembled;
-	u32 origin;
 	int err = 0;
+
+	if (!process) {
+		err = process_table_get(p->processes, &sample->process, sample->comm, &process);
+		if (!err && !(sample->flags & SAMPLE_KERNEL_THREAD))
+			err = registrar_note(p->registrar, process);
+	}
+	if (!err)
+		*ret = process;
+	return err;
+}
+
+static int on_sample(struct profiler *p, const struct sample *sample)
+{
+	struct assembled assembled;
+	struct process *process;
+	u32 origin;
 
 	if (!p->first_sample_ns)
 		p->first_sample_ns = clock_monotonic_ns();
-	if (!process)
-		err = process_table_get(p->processes, &sample->process, sample->comm, &process);
+	int err = sample_process(p, sample, &process);
 	if (err)
 		return sample_lost(p, err);
 

@@ -2,6 +2,7 @@
 #include "registrar.h"
 
 #include <errno.h>
+#include <string.h>
 #include <uthash.h>
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 struct registered {
 	u32 process;
 	struct process_row row;
+	u64 told_ns; /* when the kernel side was told of the row */
 	u64 list_read_ns;
 	u64 *threads; /* thread pointers that we put in the map: to be taken out */
 	u32 thread_cnt, thread_capacity;
@@ -187,11 +189,22 @@ int registrar_learn(struct registrar *r, struct process *process)
 	bool is_new_python = row.runtime && row.runtime != known->row.runtime;
 
 	known->row = row;
+	known->told_ns = clock_monotonic_ns();
 	if (is_new_python)
 		threads_read(r, known, process, 0);
 	if (!r->options.all)
 		supplier_expect(r->supplier, process);
 	return 0;
+}
+
+int registrar_remind(struct registrar *r, struct process *process, u64 time_ns)
+{
+	struct registered *known;
+
+	HASH_FIND(hh, r->registered, &process->key, sizeof(process->key), known);
+	if (known && time_ns > known->told_ns)
+		memset(&known->row, 0, sizeof(known->row));
+	return registrar_learn(r, process);
 }
 
 int registrar_note(struct registrar *r, const struct process *process)
@@ -266,9 +279,10 @@ void registrar_forget(struct registrar *r, const struct process *process)
 	struct registered *known;
 
 	HASH_FIND(hh, r->registered, &process->key, sizeof(process->key), known);
-	if (!known)
-		return;
-	threads_forget(r, known, process->id.pid);
+	if (known) {
+		capture_forget_process(r->capture, &process->id);
+		threads_forget(r, known, process->id.pid);
+		registered_free(r, known);
+	}
 	supplier_forget(r->supplier, process);
-	registered_free(r, known);
 }

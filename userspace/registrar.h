@@ -35,6 +35,11 @@ DEFINE_CLEANUP(registrar, struct registrar *, registrar_free)
  */
 int registrar_learn(struct registrar *registrar, struct process *process);
 /*
+ * Likewise, for a sample of that time says that the kernel side does not know the process. If it was told before that,
+ * it is told again: the end of an exec may have wiped the row of a program that was registered while it was loaded.
+ */
+int registrar_remind(struct registrar *registrar, struct process *process, u64 time_ns);
+/*
  * Something changed: learn it at the end of the turn, once, for changes come in
  * bursts. -ENOMEM.
  */

@@ -433,6 +433,15 @@ int capture_set_process(struct capture *c, u32 pid, const struct process_row *ro
 	return bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.processes), &pid, row, BPF_ANY) ? -errno : 0;
 }
 
+void capture_forget_process(struct capture *c, const struct process_id *id)
+{
+	int fd = bpf_map__fd(c->skeleton->maps.processes);
+	struct process_row row;
+
+	if (!bpf_map_lookup_elem(fd, &id->pid, &row) && row.start_ns == id->start_ns && row.exec_id == id->exec_id)
+		bpf_map_delete_elem(fd, &id->pid);
+}
+
 int capture_add_layout(struct capture *c, const struct python_layout *layout, u32 *ret)
 {
 	for (u32 i = 0; i < c->layout_cnt; i++) {

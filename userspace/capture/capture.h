@@ -58,6 +58,8 @@ int capture_check_cpus(struct capture *capture);
 
 /* The kernel side's tables. row->start_ns and exec_id must be the process's. */
 int capture_set_process(struct capture *capture, u32 pid, const struct process_row *row);
+/* Of a process that is over: its row may have been set after its exit. A later one's under that pid stays. */
+void capture_forget_process(struct capture *capture, const struct process_id *id);
 /* -ENOSPC when MAX_LAYOUTS differing ones were added. Equal ones share an index. */
 int capture_add_layout(struct capture *capture, const struct python_layout *layout, u32 *ret);
 int capture_set_thread(struct capture *capture, u32 pid, u64 thread_pointer, u64 state);
