@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -100,8 +101,11 @@ static void explain_no_mappings(u32 pid)
 static const char *explain_no_file(u32 pid, const struct mapping *mapping)
 {
 	char path[96];
+	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid, mapping->start, mapping->end);
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) /* opening a device may do things */
+		return "no 64-bit ELF file";
 	_cleanup_(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0)
 		return "no 64-bit ELF file";
