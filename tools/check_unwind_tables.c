@@ -591,7 +591,7 @@ static int walk_visit(const char *path, const struct stat *status, int type, str
 
 static bool is_favourite(const char *path)
 {
-	const char *name = strrchr(path, '/') + 1;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
 	for (size_t i = 0; i < sizeof(favourites) / sizeof(favourites[0]); i++) {
 		if (!strncmp(name, favourites[i], strlen(favourites[i])))
