@@ -153,6 +153,31 @@ Test(table_store, when_full_it_says_so_and_the_coldest_makes_room)
 	free(rows);
 }
 
+/* It would find no row for an address that has one, and remember that. */
+Test(table_store, a_walk_that_saw_the_table_before_it_was_withdrawn_still_finds_its_rows)
+{
+	u32 file = file_with(small, 3);
+	const struct unwind_file seen = memory.files[file];
+
+	table_store_withdraw(store, file, 0);
+	cr_assert_eq(memory.files[file].flags, 0);
+	cr_assert_eq(memory.files[file].first, seen.first);
+	cr_assert_eq(memory.files[file].page, seen.page);
+	cr_assert_eq(memory.files[file].page_cnt, seen.page_cnt);
+	cr_assert_neq(memory.pages[seen.page].cnt, 0);
+}
+
+Test(table_store, only_rows_and_pages_that_were_left_rest)
+{
+	u32 file = file_with(small, 3);
+
+	cr_assert_not(table_store_is_resting(store));
+	table_store_withdraw(store, file, 1000);
+	cr_assert(table_store_is_resting(store));
+	table_store_tick(store, 1000 + REST_NS);
+	cr_assert_not(table_store_is_resting(store));
+}
+
 Test(table_store, rules_beyond_the_bound_are_unsupported)
 {
 	struct built_row *rows = calloc(MAX_UNWIND_RULES + 10, sizeof(*rows));

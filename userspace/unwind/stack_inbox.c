@@ -10,8 +10,12 @@ struct stack_inbox {
 
 int stack_inbox_new(struct stack_inbox **ret)
 {
-	*ret = calloc(1, sizeof(**ret));
-	return *ret ? 0 : -ENOMEM;
+	struct stack_inbox *inbox = calloc(1, sizeof(*inbox));
+
+	if (!inbox)
+		return -ENOMEM;
+	*ret = inbox;
+	return 0;
 }
 
 void stack_inbox_free(struct stack_inbox *inbox)
