@@ -28,7 +28,7 @@ DEFINE_CLEANUP(supplier, struct supplier *, supplier_free)
 
 /*
  * Fills the mapping members of the process's row, supplying its mappings when they
- * have changed. Opens their files. What does not fit is left out, and seen as no-table.
+ * have changed. Opens their files. What does not fit is left out, and seen as no-table; it is tried again a second later.
  */
 int supplier_map(struct supplier *supplier, struct process *process, struct process_row *row);
 /* The process is over. */
@@ -36,7 +36,7 @@ void supplier_forget(struct supplier *supplier, const struct process *process);
 
 /* Tables for all files of the process, before anybody asks. */
 void supplier_expect(struct supplier *supplier, struct process *process);
-/* A walk ended at address for want of a table. True: the process's mappings have changed, its row must be filled anew. */
+/* A walk ended at address for want of a table. True: the process's row must be filled anew, for other mappings or a new try. */
 bool supplier_want(struct supplier *supplier, struct process *process, u64 address);
 
 /* True when the sample's walk may have gone by mappings in whose place there was something else already. */
