@@ -597,7 +597,9 @@ ProcessTest(libraries_that_come_and_go_are_told_apart, .timeout = 60)
 		dlclose(system_wide);
 		unlink(path);
 	}
+#ifndef __SANITIZE_ADDRESS__ /* which unmaps no library */
 	cr_expect_gt(reused, 0, "no address was used for two libraries: the test shows nothing");
+#endif
 }
 
 #define MOVED_SIZE (256 << 10)

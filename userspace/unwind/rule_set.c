@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* The table is a quarter full at most: honest rules are found within a few. */
+#define MAX_PROBES 64
+
 void rule_set_init(struct rule_set *set)
 {
 	memset(set, 0, sizeof(*set));
@@ -23,11 +26,14 @@ u16 rule_set_get(struct rule_set *set, struct unwind_rule rule)
 	u64 bits = rule_bits(rule);
 	u32 slot = (u32)(bits * 0x9e3779b97f4a7c15ull >> 40) % RULE_SLOT_CNT;
 
-	for (; set->slots[slot]; slot = (slot + 1) % RULE_SLOT_CNT) {
+	/* A file that was made so that its rules collide must not cost more than others. */
+	for (u32 probes = 0; set->slots[slot]; slot = (slot + 1) % RULE_SLOT_CNT) {
 		u16 number = set->slots[slot] - 1;
 
 		if (rule_bits(set->rules[number]) == bits)
 			return number;
+		if (++probes == MAX_PROBES)
+			return RULE_UNSUPPORTED;
 	}
 	if (set->cnt == MAX_RULES_IN_SET)
 		return RULE_UNSUPPORTED;
