@@ -89,7 +89,10 @@ static __always_inline int table_find(struct native_walk *w, u32 slot, u64 pc, s
 		return loss;
 
 	struct unwind_file *file = unwind_file_get(w->under_way.file);
-	if (!file || !(file->flags & UNWIND_FILE_BUILT))
+	if (!file)
+		return LOSS_NO_TABLE;
+	u32 flags = *(volatile u32 *)&file->flags; /* once: they are gone at any instant when the table is withdrawn */
+	if (!(flags & UNWIND_FILE_BUILT))
 		return LOSS_NO_TABLE;
 	if (!file->used)
 		file->used = 1;
@@ -112,9 +115,9 @@ static __always_inline int table_find(struct native_walk *w, u32 slot, u64 pc, s
 	if (!rule)
 		return LOSS_NO_TABLE;
 	*ret = *rule;
-	if (UNWIND_KIND(ret) == UNWIND_NONE && file->flags & UNWIND_FILE_FRAME_POINTERS)
+	if (UNWIND_KIND(ret) == UNWIND_NONE && flags & UNWIND_FILE_FRAME_POINTERS)
 		ret->cfa = UNWIND_FRAME_POINTER;
-	if (UNWIND_KIND(ret) == UNWIND_NONE && file->flags & UNWIND_FILE_TRAMPOLINES)
+	if (UNWIND_KIND(ret) == UNWIND_NONE && flags & UNWIND_FILE_TRAMPOLINES)
 		ret->cfa = UNWIND_TRAMPOLINE;
 	return 0;
 }

@@ -67,7 +67,8 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	record_fill(&record, RECORD_EXEC, task);
 	u32 pid = record.process.pid;
 	struct process_row *row = bpf_map_lookup_elem(&processes, &pid);
-	if (row) {
+	/* One of an earlier process under this pid says nothing about this one. */
+	if (row && row->start_ns == record.process.start_ns) {
 		struct process_row copy = {
 			.start_ns = record.process.start_ns,
 			.exec_id = record.process.exec_id,

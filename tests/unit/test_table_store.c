@@ -178,8 +178,10 @@ Test(table_store, only_rows_and_pages_that_were_left_rest)
 	cr_assert_not(table_store_is_resting(store));
 }
 
-Test(table_store, rules_beyond_the_bound_are_unsupported)
+Test(table_store, one_file_cannot_use_up_the_rules_of_all)
 {
+	const struct built_row other[] = {{0x5000, {.cfa = UNWIND_CFA(UNWIND_REGISTER, 6), .cfa_offset = 7}}};
+
 	struct built_row *rows = calloc(MAX_UNWIND_RULES + 10, sizeof(*rows));
 
 	for (u32 i = 0; i < MAX_UNWIND_RULES + 10; i++)
@@ -187,6 +189,7 @@ Test(table_store, rules_beyond_the_bound_are_unsupported)
 	u32 file = file_with(rows, MAX_UNWIND_RULES + 10);
 	cr_assert_eq(rule_at(file, rows[100].address)->cfa_offset, 800);
 	cr_assert_eq(rule_at(file, rows[MAX_UNWIND_RULES + 5].address)->cfa, UNWIND_UNSUPPORTED);
+	cr_assert_eq(rule_at(file_with(other, 1), 0x5000)->cfa_offset, 7);
 	free(rows);
 }
 

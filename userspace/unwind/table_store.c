@@ -10,6 +10,9 @@
 /* So many rows of neighbouring pages are kept together, if they can be: few extents, yet little that does not fit. */
 #define ROWS_TOGETHER 16384
 
+/* Of one table: most have 300 to 600 rules, nearly all of which are known. One made-up file must not use up all numbers. */
+#define NEW_RULES_MAX 1024
+
 /* One table, for all files that have an equal one. */
 struct stored_table {
 	u64 key[2];
@@ -49,7 +52,8 @@ struct table_store {
 	struct stored_file files[MAX_UNWIND_FILES];
 };
 
-static int rule_add(struct table_store *s, const struct unwind_rule *rule, u32 *ret)
+/* No rule gets a number of max or more. */
+static int rule_add(struct table_store *s, const struct unwind_rule *rule, u32 max, u32 *ret)
 {
 	struct stored_rule *known;
 
@@ -58,7 +62,7 @@ static int rule_add(struct table_store *s, const struct unwind_rule *rule, u32 *
 		*ret = known->index;
 		return 0;
 	}
-	if (s->rule_cnt == MAX_UNWIND_RULES) {
+	if (s->rule_cnt >= max || s->rule_cnt == MAX_UNWIND_RULES) {
 		*ret = s->unsupported;
 		return 0;
 	}
@@ -93,9 +97,9 @@ int table_store_new(const struct unwind_memory *memory, struct table_store **ret
 	if (!err)
 		err = extents_new(MAX_UNWIND_ROWS, ROWS_PER_BLOCK, &s->rows);
 	if (!err)
-		err = rule_add(s, &none, &index);
+		err = rule_add(s, &none, MAX_UNWIND_RULES, &index);
 	if (!err)
-		err = rule_add(s, &unsupported, &s->unsupported);
+		err = rule_add(s, &unsupported, MAX_UNWIND_RULES, &s->unsupported);
 	if (err)
 		return err;
 	*ret = take(s);
@@ -231,8 +235,9 @@ static int table_add(struct table_store *s, const struct unwind_table *table, u6
 
 	if (!stored || !rows || !rules)
 		return -ENOMEM;
+	u32 max = s->rule_cnt + NEW_RULES_MAX;
 	for (u32 i = 0; i < table->rule_cnt; i++) {
-		int err = rule_add(s, &table->rules[i], &rules[i]);
+		int err = rule_add(s, &table->rules[i], max, &rules[i]);
 		if (err)
 			return err;
 	}
