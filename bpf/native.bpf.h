@@ -403,8 +403,12 @@ static __always_inline void native_begin(struct scratch *s, const struct process
 		w->mapping_cnt = row->mapping_cnt;
 		w->mappings_id = row->mappings_id;
 	}
-	/* All its bits differ: a seed and an address do not add up to another pair's key. */
-	w->rule_seed = (w->mappings_id + 1) * HASH_MULTIPLIER;
+	/*
+	 * All its bits differ: a seed and an address do not add up to another pair's
+	 * key. Every eight seconds it is another one: so the tables of hot files are
+	 * looked up now and then, and seen to be in use.
+	 */
+	w->rule_seed = (w->mappings_id + 1 + (s->sample.record.time_ns >> 33 << 32)) * HASH_MULTIPLIER;
 	w->under_way.start = w->under_way.end = 0;
 	w->window.size = 0;
 }

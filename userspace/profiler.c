@@ -361,6 +361,11 @@ static int on_mapping(struct profiler *p, const struct mapping_record *record)
 	return registrar_note(p->registrar, process);
 }
 
+static int process_note(void *ctx, struct process *process)
+{
+	return process->exited ? 0 : registrar_note(ctx, process);
+}
+
 static int on_code(struct profiler *p, const struct code_record *record)
 {
 	struct process *process = process_table_find(p->processes, &record->process);
@@ -398,6 +403,7 @@ static int on_record(void *ctx, const struct record *record)
 		break;
 	case RECORD_MAPPINGS_LOST:
 		process_table_forget_mappings(p->processes);
+		err = process_table_for_each(p->processes, process_note, p->registrar);
 		break;
 	}
 	/* What could not be registered costs names, never the run. */

@@ -16,7 +16,7 @@
 #define BUILD_SHARE	10 /* a tenth of one CPU ... */
 #define BUILD_CREDIT_NS (500 * NS_PER_MS) /* ... after so much, and at most so much saved up */
 #define FILE_KEEP_NS	(60 * NS_PER_S) /* for the next process that maps it */
-#define COLD_NS		(10 * NS_PER_S) /* what was used since is not dropped for another: they would take turns */
+#define COLD_NS		(20 * NS_PER_S) /* what was used since is not dropped for another: they would take turns */
 #define NO_ROOM_NS	(60 * NS_PER_S) /* then a table that did not fit is tried again: others went meanwhile */
 
 #define WANTED_BY_SAMPLE 16 /* against 1 for a file that is only mapped where something was wanted */
