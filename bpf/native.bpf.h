@@ -115,10 +115,14 @@ static __always_inline int table_find(struct native_walk *w, u32 slot, u64 pc, s
 	if (!rule)
 		return LOSS_NO_TABLE;
 	*ret = *rule;
-	if (UNWIND_KIND(ret) == UNWIND_NONE && flags & UNWIND_FILE_FRAME_POINTERS)
-		ret->cfa = UNWIND_FRAME_POINTER;
 	if (UNWIND_KIND(ret) == UNWIND_NONE && flags & UNWIND_FILE_TRAMPOLINES)
 		ret->cfa = UNWIND_TRAMPOLINE;
+	if (UNWIND_KIND(ret) == UNWIND_NONE && flags & UNWIND_FILE_FRAME_POINTERS)
+		ret->cfa = UNWIND_FRAME_POINTER;
+	if (UNWIND_KIND(ret) == UNWIND_FRAME_POINTER) {
+		ret->rbp = UNWIND_RBP_CFA;
+		ret->rbp_offset = -16;
+	}
 	return 0;
 }
 
@@ -258,90 +262,128 @@ static __always_inline int is_just_called(struct scratch *s, u32 slot)
 	       w->under_way.file != UNWIND_FILE_ANONYMOUS;
 }
 
-/*
- * By rule: where the frame under way ends, and its caller's ip and rbp. All that
- * depends on the architecture, with signal_step(). WALK_ON, WALK_END or an enum
- * loss; *ret_run says whether a run of Python frames belongs to the frame.
- */
-static __always_inline int unwind_step(struct scratch *s, u32 slot, const struct unwind_rule *rule, u64 *ret_run)
+/* The CFA of code that nobody described: by what is on top of the stack, or by frame pointer. 0, WALK_END or a loss. */
+static __always_inline int made_up_cfa(struct scratch *s, u32 slot, struct unwind_rule *rule, u64 *ret)
+{
+	struct native_walk *w = &s->native;
+	u64 sp = w->registers[REG_RSP], bp = w->registers[REG_RBP];
+
+	if (!w->cnt && is_just_called(s, slot)) {
+		rule->rbp = UNWIND_RBP_SAME;
+		*ret = sp + 8;
+		return 0;
+	}
+	if (UNWIND_KIND(rule) == UNWIND_TRAMPOLINE) {
+		*ret = sp + 16;
+		return 0;
+	}
+	if (!bp && w->cnt)
+		return WALK_END;
+	if (bp < sp || bp - sp > MAX_FRAME_SIZE || bp & 7)
+		return LOSS_FRAME_POINTER;
+	*ret = bp + 16;
+	return 0;
+}
+
+/* Where the frame under way ends, and whether that is a guess: *ret_bits. 0, WALK_END or a loss. */
+static __always_inline int cfa_find(struct scratch *s, u32 slot, struct unwind_rule *rule, u64 *ret, u64 *ret_bits)
 {
 	struct native_walk *w = &s->native;
 	u32 kind = UNWIND_KIND(rule), reg = UNWIND_REG(rule);
-	u64 sp = w->registers[REG_RSP], bp = w->registers[REG_RBP], bits = 0;
-	u32 known = w->known;
-	int is_caller = w->cnt && !(w->bits & NATIVE_EXACT);
-	u64 cfa, ip;
+	u64 sp = w->registers[REG_RSP], base = w->registers[BOUND(reg, 15)];
+	int is_caller = w->cnt && !(w->bits & NATIVE_EXACT), is_known = w->known >> reg & 1;
 
-	if (kind == UNWIND_REGISTER) {
-		if (!(known >> reg & 1))
+	if (kind == UNWIND_REGISTER || kind == UNWIND_DEREF) {
+		if (!is_known)
 			return LOSS_UNWIND_RULE;
-		cfa = w->registers[BOUND(reg, 15)] + (s64)rule->cfa_offset;
 		if (is_caller && REGISTERS_SCRATCH >> reg & 1)
-			bits = NATIVE_GUESS;
-	} else if (kind == UNWIND_DEREF) {
-		if (!(known >> reg & 1))
-			return LOSS_UNWIND_RULE;
-		if (stack_read(w, w->registers[BOUND(reg, 15)] + (s64)(s16)rule->cfa_offset, &cfa))
+			*ret_bits = NATIVE_GUESS;
+		*ret = base + (s64)rule->cfa_offset;
+		if (kind == UNWIND_REGISTER)
+			return 0;
+		if (stack_read(w, base + (s64)(s16)rule->cfa_offset, ret))
 			return LOSS_NATIVE_FAULT;
-		cfa += (u32)rule->cfa_offset >> 16;
-	} else if (kind == UNWIND_LINK) {
-		if (is_caller || !(known >> reg & 1))
-			return LOSS_UNWIND_RULE;
-		cfa = sp + (s64)rule->cfa_offset;
-	} else if (kind == UNWIND_PLT) {
-		cfa = sp + 8 + (((w->ip - w->lookup) & 15) >= (u32)rule->cfa_offset ? 8 : 0);
-	} else if (kind == UNWIND_FRAME_POINTER) {
-		bits = NATIVE_GUESS;
-		if (!w->cnt && is_just_called(s, slot)) {
-			cfa = sp + 8;
-			kind = UNWIND_NONE;
-		} else {
-			if (!bp && w->cnt)
-				return WALK_END;
-			if (bp < sp || bp - sp > MAX_FRAME_SIZE || bp & 7)
-				return LOSS_FRAME_POINTER;
-			cfa = bp + 16;
-		}
-	} else if (kind == UNWIND_TRAMPOLINE) {
-		cfa = sp + 16;
-		if (!w->cnt) {
-			bits = NATIVE_GUESS;
-			if (is_just_called(s, slot))
-				cfa = sp + 8;
-		}
-	} else if (kind == UNWIND_END) {
+		*ret += (u32)rule->cfa_offset >> 16;
+		return 0;
+	}
+	switch (kind) {
+	case UNWIND_LINK:
+		*ret = sp + (s64)rule->cfa_offset;
+		return is_caller || !is_known ? LOSS_UNWIND_RULE : 0;
+	case UNWIND_PLT:
+		*ret = sp + 8 + (((w->ip - w->lookup) & 15) >= (u32)rule->cfa_offset ? 8 : 0);
+		return 0;
+	case UNWIND_TRAMPOLINE:
+	case UNWIND_FRAME_POINTER:
+		if (kind == UNWIND_FRAME_POINTER || !w->cnt)
+			*ret_bits = NATIVE_GUESS;
+		return made_up_cfa(s, slot, rule, ret);
+	case UNWIND_END:
 		return WALK_END;
-	} else if (kind == UNWIND_NONE) {
+	case UNWIND_NONE:
 		/* Assembly that nobody described: a leaf hardly ever touches the stack; the outermost frame has no rbp. */
 		if (w->cnt)
-			return bp ? LOSS_NO_UNWIND_INFO : WALK_END;
-		cfa = sp + 8;
-		bits = NATIVE_GUESS;
-	} else {
+			return w->registers[REG_RBP] ? LOSS_NO_UNWIND_INFO : WALK_END;
+		*ret = sp + 8;
+		*ret_bits = NATIVE_GUESS;
+		return 0;
+	default:
 		return LOSS_UNWIND_RULE;
 	}
-	if (cfa < sp || (cfa == sp && kind != UNWIND_LINK))
-		return LOSS_STACK_ORDER;
+}
 
-	if (kind == UNWIND_LINK)
-		ip = w->registers[BOUND(reg, 15)];
+/* The caller's rbp, and whether it is known. 0 or a loss. */
+static __always_inline int rbp_find(struct native_walk *w, const struct unwind_rule *rule, u64 cfa, u64 *ret,
+				    u32 *ret_known)
+{
+	u64 at;
+
+	*ret = w->registers[REG_RBP];
+	*ret_known = w->known & (REGISTERS_FOLLOW | REGISTERS_SCRATCH);
+	switch (rule->rbp) {
+	case UNWIND_RBP_CFA:
+		at = cfa + (s64)rule->rbp_offset;
+		break;
+	case UNWIND_RBP_BP:
+		if (!(w->known >> REG_RBP & 1))
+			return LOSS_UNWIND_RULE;
+		at = *ret + (s64)rule->rbp_offset;
+		break;
+	case UNWIND_RBP_UNDEFINED:
+		*ret_known &= ~(1u << REG_RBP);
+		return 0;
+	default:
+		return 0;
+	}
+	*ret_known |= 1u << REG_RBP;
+	return stack_read(w, at, ret) ? LOSS_NATIVE_FAULT : 0;
+}
+
+/*
+ * By rule: from the frame under way to its caller. With the two above and
+ * signal_step() all that depends on the architecture. WALK_ON, WALK_END or an enum
+ * loss; *ret_run says whether a run of Python frames belongs to the frame.
+ */
+static __always_inline int unwind_step(struct scratch *s, u32 slot, struct unwind_rule *rule, u64 *ret_run)
+{
+	struct native_walk *w = &s->native;
+	u64 sp = w->registers[REG_RSP], cfa = 0, ip, bp, bits = 0;
+	int is_link = UNWIND_KIND(rule) == UNWIND_LINK;
+	u32 known;
+
+	int end = cfa_find(s, slot, rule, &cfa, &bits);
+	if (end)
+		return end;
+	if (cfa < sp || (cfa == sp && !is_link))
+		return LOSS_STACK_ORDER;
+	if (is_link)
+		ip = w->registers[BOUND(UNWIND_REG(rule), 15)];
 	else if (stack_read(w, cfa - 8, &ip))
 		return LOSS_NATIVE_FAULT;
-	known &= REGISTERS_FOLLOW | REGISTERS_SCRATCH;
-	if (kind == UNWIND_FRAME_POINTER || (kind != UNWIND_NONE && rule->rbp == UNWIND_RBP_CFA)) {
-		s64 offset = kind == UNWIND_FRAME_POINTER ? -16 : rule->rbp_offset;
+	end = rbp_find(w, rule, cfa, &bp, &known);
+	if (end)
+		return end;
 
-		if (stack_read(w, cfa + offset, &bp))
-			return LOSS_NATIVE_FAULT;
-		known |= 1u << REG_RBP;
-	} else if (kind != UNWIND_NONE && rule->rbp == UNWIND_RBP_BP) {
-		if (!(known >> REG_RBP & 1))
-			return LOSS_UNWIND_RULE;
-		if (stack_read(w, bp + (s64)rule->rbp_offset, &bp))
-			return LOSS_NATIVE_FAULT;
-	} else if (rule->rbp == UNWIND_RBP_UNDEFINED) {
-		known &= ~(1u << REG_RBP);
-	}
 	*ret_run = run_place(s, sp, cfa);
 	if (!ip)
 		return WALK_END;

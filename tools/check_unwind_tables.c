@@ -319,6 +319,9 @@ static struct theirs compare(struct subject *s, u64 address)
 	switch (UNWIND_KIND(ours)) {
 	case UNWIND_UNSUPPORTED:
 		break;
+	case UNWIND_FRAME_POINTER: /* a guess, where nobody says anything */
+		*(theirs.known ? &s->counts.wrong : &s->counts.own) += 1;
+		break;
 	case UNWIND_NONE:
 		s->counts.missed += theirs.known;
 		if (theirs.known && !s->options->quiet && s->counts.missed <= MAX_SHOWN)

@@ -150,7 +150,13 @@ static enum part_form form_choose(const struct assembler *a, const struct assemb
 		*ret = MERGE_VERIFIED;
 	if (*ret && (s->unmerged || runs < places || (runs > places && native->complete)))
 		*ret = MERGE_UNMERGED;
-	if (s->unmerged || (*ret == MERGE_UNMERGED && runs > places))
+	/*
+	 * A run beside a whole native stack that has no place: either something is wrong,
+	 * or the Python stack was cut, and what is left of its outermost run has no anchor.
+	 * That run is outward of all that is shown, where the thread's start is not.
+	 */
+	bool is_cut = s->sample->python_end != LOSS_NONE && a->options.native == NATIVE_EXTENSIONS;
+	if (s->unmerged || (*ret == MERGE_UNMERGED && runs > places && !is_cut))
 		return FORM_APART;
 	return runs > places ? FORM_WHOLE : FORM_INNER;
 }

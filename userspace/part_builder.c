@@ -16,6 +16,7 @@ struct part_builder {
 
 	u32 items[ITEM_MAX]; /* a part under construction, outermost first */
 	u32 item_cnt;
+	u32 start_item; /* of a whole native stack: the first inside of the thread's start, which the interpreter was called from */
 };
 
 int part_builder_new(enum native_frames native, const struct profile_tables *tables, struct symbolizer *symbolizer,
@@ -207,7 +208,7 @@ static void items_set_apart(struct part_builder *b)
 
 static int native_forms_intern(struct part_builder *b, u32 greenlet_item, struct known_part *ret)
 {
-	int err = items_intern(b, 0, &ret->forms[FORM_WHOLE]);
+	int err = items_intern(b, ret->complete ? b->start_item : 0, &ret->forms[FORM_WHOLE]);
 	if (err)
 		return err;
 
@@ -242,15 +243,21 @@ static int native_push_word(struct part_builder *b, const struct assembly *s, u6
 static int native_part_build(struct part_builder *b, const struct assembly *s, struct known_part *ret)
 {
 	u32 cnt = words_believed(b, s), greenlet = words_greenlet(b, s, cnt), greenlet_item = 0;
+	bool in_interpreter = false;
 	enum loss end = cnt < s->word_cnt ? LOSS_FRAME_POINTER : s->end;
 	int err = 0;
 
 	ret->complete = end == LOSS_NONE;
 	if (end != LOSS_NONE && !(s->python && b->native == NATIVE_NONE))
 		err = item_push_loss(b, end);
+	b->start_item = 0;
 	for (u32 i = cnt; i-- > 1 && !err;) {
 		if (i == greenlet)
 			greenlet_item = b->item_cnt;
+		if (!in_interpreter && !pc_is_shown(b, s, word_pc(s->words[i]))) {
+			in_interpreter = true;
+			b->start_item = b->item_cnt;
+		}
 		err = native_push_word(b, s, s->words[i]);
 	}
 	item_push(b, ITEM_LEAF);

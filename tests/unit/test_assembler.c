@@ -458,6 +458,15 @@ Test(assembler, a_truncated_python_stack_says_so_inside_of_its_outermost_run)
 
 /* ---- walks that ended early */
 
+/* Its outermost run was not followed to its anchor: it is outward of all but the thread's start, which is left out. */
+Test(assembler, a_python_stack_cut_within_a_run_keeps_that_run_outermost)
+{
+	CHECK_MODES("main (python3);eval (python3);sum (ext.so);[unmerged];[truncated: python-depth];b (b.py);a (a.py)",
+		    "[truncated: python-depth];b (b.py);a (a.py);sum (ext.so)",
+		    "[truncated: python-depth];b (b.py);a (a.py)", .native = "sum eval main", .python = "a b",
+		    .python_end = LOSS_PYTHON_DEPTH);
+}
+
 Test(assembler, runs_outward_of_a_truncated_walk_come_before_the_truncated_frame)
 {
 	CHECK_MODES("a (a.py);b (b.py);c (c.py);[truncated: no-unwind-info];sort (ext.so);eval (python3);d (d.py);"
