@@ -119,6 +119,8 @@ static struct chain_verdict verdict_of(const char *what, const struct folded *fo
 	       (unsigned long long)verdict.samples,
 	       100.0 * (double)verdict.right / (double)(verdict.samples ? verdict.samples : 1),
 	       (unsigned long long)verdict.incomplete, (unsigned long long)verdict.wrong);
+	if (verdict.wrong)
+		printf("%s: one that is wrong: %s\n", what, verdict.first_wrong);
 	cr_assert_gt(verdict.samples, FEW, "%s: only %llu samples", what, (unsigned long long)verdict.samples);
 	return verdict;
 }
