@@ -63,7 +63,11 @@ ParameterizedTest(struct python *python, truth, stacks_and_lines_are_what_python
 	u64 python_samples = stats_number(profile.stats, "python", "samples");
 	u64 complete = stats_number(profile.stats, "python", "complete");
 	cr_expect_eq(python_samples, verdict.samples, "%s: every thread has a PyThreadState", python->name);
-	cr_expect_eq(complete, verdict.complete, "%s: complete in the stats and in the profile", python->name);
+	/* A native stack that was cut inside of the Python frames shows in the profile as well. */
+	u64 cut = stats_number(profile.stats, "native", "samples") - stats_number(profile.stats, "native", "complete");
+	cr_expect(complete >= verdict.complete && complete - verdict.complete <= cut,
+		  "%s: %llu complete in the stats, %llu in the profile", python->name, (unsigned long long)complete,
+		  (unsigned long long)verdict.complete);
 }
 
 ParameterizedTestParameters(truth, a_stack_is_never_torn)
