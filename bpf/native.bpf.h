@@ -233,17 +233,10 @@ static __always_inline int signal_step(struct scratch *s)
 		w->fault_address = w->registers[REG_RSP] + UCONTEXT_REGISTERS;
 		return LOSS_NATIVE_FAULT;
 	}
-	for (u32 i = 0; i < 8; i++)
-		w->registers[8 + i] = saved[i];
-	w->registers[5] = saved[8]; /* rdi */
-	w->registers[4] = saved[9]; /* rsi */
-	w->registers[REG_RBP] = saved[10];
-	w->registers[3] = saved[11]; /* rbx */
-	w->registers[1] = saved[12]; /* rdx */
-	w->registers[REG_RAX] = saved[13];
-	w->registers[2] = saved[14]; /* rcx */
-	w->registers[REG_RSP] = saved[15];
-	w->ip = saved[16];
+#define X(slot, number) w->registers[number] = saved[slot];
+	FOR_EACH_UCONTEXT_REGISTER(X)
+#undef X
+	w->ip = saved[UCONTEXT_RIP];
 	w->known = REGISTERS_ALL;
 	w->lookup = 0;
 	w->bits = NATIVE_EXACT;

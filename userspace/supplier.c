@@ -324,15 +324,19 @@ int supplier_map(struct supplier *s, struct process *process, struct process_row
 	return 0;
 }
 
+static void process_drop(struct supplier *s, struct supplied_process *supplied)
+{
+	view_unref(s, supplied->view);
+	HASH_DEL(s->supplied, supplied);
+	free(supplied);
+}
+
 void supplier_forget(struct supplier *s, const struct process *process)
 {
 	struct supplied_process *supplied = process_find(s, process);
 
-	if (!supplied)
-		return;
-	view_unref(s, supplied->view);
-	HASH_DEL(s->supplied, supplied);
-	free(supplied);
+	if (supplied)
+		process_drop(s, supplied);
 }
 
 void supplier_free(struct supplier *s)
@@ -343,11 +347,7 @@ void supplier_free(struct supplier *s)
 	if (!s)
 		return;
 	HASH_ITER(hh, s->supplied, supplied, next)
-	{
-		view_unref(s, supplied->view);
-		HASH_DEL(s->supplied, supplied);
-		free(supplied);
-	}
+	process_drop(s, supplied);
 	HASH_ITER(hh, s->files, file, next_file)
 	file_drop(s, file, 0);
 	table_store_free(s->store);

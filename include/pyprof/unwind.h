@@ -79,8 +79,30 @@ struct unwind_rule {
 #define REG_RIP 16
 #define REG_CNT 17
 
-/* The part of the kernel's struct ucontext that UNWIND_SIGNAL reads: r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip. */
+/*
+ * The part of the kernel's struct ucontext that UNWIND_SIGNAL reads, from rsp +
+ * UCONTEXT_REGISTERS on, 8 bytes each: X(slot, register), and rip behind them
+ * (arch/x86/include/uapi/asm/sigcontext.h).
+ */
+#define FOR_EACH_UCONTEXT_REGISTER(X) \
+	X(0, 8)                       \
+	X(1, 9)                       \
+	X(2, 10)                      \
+	X(3, 11)                      \
+	X(4, 12)                      \
+	X(5, 13)                      \
+	X(6, 14)                      \
+	X(7, 15)                      \
+	X(8, 5)                       \
+	X(9, 4)                       \
+	X(10, 6)                      \
+	X(11, 3)                      \
+	X(12, 1)                      \
+	X(13, 0)                      \
+	X(14, 2)                      \
+	X(15, 7)
 #define UCONTEXT_REGISTERS    40
+#define UCONTEXT_RIP	      16 /* slot */
 #define UCONTEXT_REGISTER_CNT 17
 
 struct unwind_page {

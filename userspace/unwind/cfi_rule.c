@@ -15,10 +15,12 @@
 #define DW_OP_LIT0	  0x30
 #define DW_OP_BREG0	  0x70
 
-/* Where the kernel's ucontext_t has them from rsp on, by DWARF number (arch/x86/include/uapi/asm/sigcontext.h). */
+/* Where the kernel's ucontext_t has them from rsp on, by DWARF number. */
 static const u8 ucontext_offsets[REG_CNT] = {
-	[0] = 144, [1] = 136, [2] = 152, [3] = 128, [4] = 112, [5] = 104, [6] = 120, [7] = 160,	      [8] = 40,
-	[9] = 48,  [10] = 56, [11] = 64, [12] = 72, [13] = 80, [14] = 88, [15] = 96, [REG_RIP] = 168,
+#define X(slot, number) [number] = UCONTEXT_REGISTERS + 8 * (slot),
+	FOR_EACH_UCONTEXT_REGISTER(X)
+#undef X
+		[REG_RIP] = UCONTEXT_REGISTERS + 8 * UCONTEXT_RIP,
 };
 
 static const struct unwind_rule unsupported = {.cfa = UNWIND_UNSUPPORTED};

@@ -250,8 +250,12 @@ static bool is_signal_return(struct walk *walk)
 /* rsp points to the ucontext_t that the kernel pushed. */
 static int step_by_ucontext(struct walk *walk, struct frame_registers *caller)
 {
-	static const u8 order[UCONTEXT_REGISTER_CNT] = {8, 9,	    10, 11, 12, 13, 14,	     15,     5,
-							4, REG_RBP, 3,	1,  0,	2,  REG_RSP, REG_RIP};
+	static const u8 order[UCONTEXT_REGISTER_CNT] = {
+#define X(slot, number) [slot] = number,
+		FOR_EACH_UCONTEXT_REGISTER(X)
+#undef X
+			[UCONTEXT_RIP] = REG_RIP,
+	};
 	u64 at = walk->registers.at[REG_RSP] + UCONTEXT_REGISTERS;
 
 	for (u32 i = 0; i < UCONTEXT_REGISTER_CNT; i++) {
