@@ -15,16 +15,32 @@
 
 #define ABSENT 0xffff
 
-/* How many bytes of each object the walker reads in one go: all offsets below must lie inside. */
+/* At most so many bytes of each object are read in one go; a layout says how many (thread_window and so on). */
 #define THREAD_STATE_WINDOW 256
-#define FRAME_WINDOW	    88
+#define FRAME_WINDOW	    128
 #define CODE_WINDOW	    216
+
+/* Parts of one function's code: compilers move what is seldom executed elsewhere. */
+#define EVAL_RANGES 4
+
+/* How co_lnotab or co_linetable says which instruction is of which line (python/line_table.h). */
+enum line_table_kind {
+	LINE_TABLE_UNSIGNED, /* 2.7: co_lnotab, line deltas 0 to 255 */
+	LINE_TABLE_SIGNED, /* to 3.9: co_lnotab, line deltas -128 to 127 */
+	LINE_TABLE_RANGES, /* 3.10: co_linetable of (length, line delta) */
+	LINE_TABLE_LOCATIONS, /* 3.11 and later: co_linetable with columns */
+};
 
 struct python_layout {
 	u32 version; /* PY_VERSION_HEX: 0x030d12f0 is 3.13.18 */
 	u16 free_threaded; /* 1: built with --disable-gil */
 
-	/* _PyRuntimeState, PyInterpreterState */
+	/* How many bytes of a PyThreadState, a frame and a PyCodeObject are read: no more than there surely are. */
+	u16 thread_window;
+	u16 frame_window;
+	u16 code_window;
+
+	/* _PyRuntimeState, or to 3.6 the variable `interp_head` itself; PyInterpreterState */
 	u16 runtime_interpreters; /* address of the first interpreter */
 	u16 interpreter_next;
 	u16 interpreter_threads; /* address of the first thread state: the newest thread */
@@ -32,40 +48,44 @@ struct python_layout {
 	u32 generation_size; /* its size, 4 or 8 */
 
 	/* PyThreadState */
-	u16 thread_previous;
+	u16 thread_previous; /* ABSENT in 2.7 */
 	u16 thread_next;
 	u16 thread_interpreter;
-	u16 thread_frame; /* the innermost frame; or, to 3.12, the _PyCFrame that knows it */
+	u16 thread_frame; /* the innermost frame; or, in 3.11 and 3.12, the _PyCFrame that knows it */
+	u16 thread_cframe; /* 3.10: the innermost CFrame; else ABSENT */
 	u16 thread_id; /* pthread_self() */
 	u16 thread_size; /* a frame inside [state, state + size) is the base frame of 3.15: no frame */
 
-	/* _PyCFrame, which lives on the C stack; ABSENT from 3.13 on */
-	u16 cframe_frame;
+	/* CFrame, _PyCFrame, which lives on the C stack; ABSENT to 3.9 and from 3.13 on */
+	u16 cframe_frame; /* ABSENT in 3.10, whose frames have a CFrame each */
 	u16 cframe_previous;
 
-	/* _PyInterpreterFrame */
+	/* _PyInterpreterFrame; to 3.10 PyFrameObject */
 	u16 frame_code;
 	u16 frame_previous;
-	u16 frame_instr; /* pointer to the current or last instruction */
-	u16 frame_owner; /* u8; ABSENT in 3.11, which has frame_is_entry */
-	u16 frame_is_entry; /* u8, 3.11: the outermost frame of a run; else ABSENT */
+	u16 frame_instr; /* pointer to the current or last instruction; with an instr_unit an int: its index */
+	u16 frame_instr_unit; /* of that index, in bytes; 0: it is a pointer */
+	u16 frame_thread; /* 2.7: the PyThreadState that runs it; else ABSENT */
+	u16 frame_owner; /* u8; ABSENT to 3.11 */
+	u16 frame_is_entry; /* u8, 3.11: the outermost frame of a run; else ABSENT. Without both, each frame is a run */
 	u16 frame_owner_shim; /* owners from this value on are no Python frames: each ends a run and is its anchor */
 	u64 frame_code_mask; /* bits of the code pointer that are address; 3.14 and later tag the low two */
 
 	/* PyCodeObject */
 	u16 code_version; /* u32 co_version, 3.12 and later; else ABSENT: see signature below */
-	u16 code_bytecode; /* co_code_adaptive: what instr is relative to */
+	u16 code_bytecode; /* co_code_adaptive: what instr is relative to; ABSENT to 3.10 */
 	u16 code_first_line;
-	u16 code_first_traceable; /* int, in code units: a frame before it is none yet, as CPython itself sees it */
+	u16 code_first_traceable; /* int, in code units: a frame before it is none yet, as CPython itself sees it; or ABSENT */
 	u16 code_filename;
 	u16 code_name;
-	u16 code_qualname;
+	u16 code_qualname; /* ABSENT to 3.10 */
 	u16 code_line_table;
+	u16 line_table_kind; /* enum line_table_kind */
 
-	/* PyUnicodeObject, PyBytesObject, PyTypeObject, PyObject */
+	/* PyUnicodeObject, or in 2.7 PyStringObject; PyBytesObject, PyTypeObject, PyObject */
 	u16 string_length;
 	u16 string_hash;
-	u16 string_state; /* u32 bit field: interned, kind, compact, ascii (see python/string.c) */
+	u16 string_state; /* u32 bit field: interned, kind, compact, ascii (see python/string.c); ABSENT in 2.7: plain bytes */
 	u16 string_kind_bit; /* the first bit of kind in it: 2, but 8 in free-threaded builds of 3.14 and later */
 	u16 string_ascii_size; /* where a compact ASCII string's bytes begin */
 	u16 string_compact_size; /* where any other compact string's units begin */
@@ -73,8 +93,22 @@ struct python_layout {
 	u16 bytes_data;
 	u16 type_name;
 	u16 object_type;
-	u16 reserved[1];
+
+	/*
+	 * To 3.9 nothing on the C stack belongs to a frame: an activation of the eval loop
+	 * is recognised by its code. Relative to the runtime's address; a size of 0 ends the list.
+	 */
+	struct {
+		s32 start;
+		u32 size;
+	} eval[EVAL_RANGES];
 };
+
+/* No anchors: the nth frame, from the inside, belongs to the nth activation of the eval loop. */
+static inline int python_layout_is_counted(const struct python_layout *layout)
+{
+	return layout->frame_owner == ABSENT && layout->cframe_previous == ABSENT;
+}
 
 /* PyASCIIObject's state, from string_kind_bit on. */
 #define STRING_KIND    7 /* bytes in a character: 1, 2, 4 */

@@ -23,6 +23,7 @@ enum record_type {
 	RECORD_CODE, /* struct code_record: a code object that this CPU saw for the first time */
 	RECORD_STACK, /* struct stack_record: right before the sample that could not be walked to its end */
 	RECORD_MAPPING, /* struct mapping_record; made by user space from the perf side-band */
+	RECORD_THREAD, /* struct thread_record (thread_record.h): asked for, not sampled */
 	RECORD_MAPPINGS_LOST, /* struct record alone; side-band overflowed: known mappings may be stale */
 };
 

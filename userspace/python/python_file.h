@@ -15,7 +15,8 @@
 struct python_file {
 	u32 version; /* PY_VERSION_HEX; 0: no CPython here */
 	bool supported; /* the layout below is meant */
-	u64 runtime; /* vaddr of _PyRuntime */
+	u64 runtime; /* vaddr of _PyRuntime; to 3.6 of the variable `interp_head` */
+	u64 current; /* to 3.11, vaddr of the variable that holds the PyThreadState that has the GIL; 0: each interpreter knows */
 	struct python_layout layout;
 };
 
