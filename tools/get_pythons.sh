@@ -18,6 +18,7 @@ roots=${PYPROF_ROOTS:-/var/cache/pyprof-bpf/roots}
 
 # SUITE PACKAGE[,PACKAGE...], which are also the interpreters' names in /usr/bin.
 wanted() {
+	echo bullseye python2.7,python3.9
 	echo bookworm python3.11
 	echo trixie python3.13
 	echo sid python3.13,python3.14,python3.15
@@ -77,7 +78,7 @@ list() {
 			fi
 		done
 	done
-	for version in 3.11 3.12 3.13; do
+	for version in 2.7 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13; do
 		for python in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python$version; do
 			if [ -x "$python" ]; then
 				printf 'pyenv-%s\t%s\t/\n' "$version" "$python"
