@@ -23,14 +23,14 @@ static int live_read(const struct remote_memory *memory, u64 address, void *ret,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const u32 versions[] = {0x030b07f0, 0x030c01f0};
+	static const u32 versions[] = {0x030b07f0, 0x030c01f0, 0x020712f0, 0x030900f0};
 	struct remote_memory live = {.read = live_read};
 	struct code_snapshot snapshot;
 	struct code_record record;
 	struct python_layout layout;
 	struct code_object *code;
 
-	if (size < 1 + sizeof(record) || python_layout_of_version(versions[data[0] & 1], &layout))
+	if (size < 1 + sizeof(record) || python_layout_of_version(versions[data[0] & 3], &layout))
 		return 0;
 	memcpy(&record, data + 1, sizeof(record));
 	if (record_check(&record, sizeof(record)))

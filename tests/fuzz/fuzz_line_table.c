@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A co_linetable; the first 4 bytes are the first line. */
+/* A co_lnotab or co_linetable, read as each kind; the first 4 bytes are the first line. */
 #include <string.h>
 
 #include "python/line_table.h"
@@ -13,8 +13,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (size < sizeof(first_line))
 		return 0;
 	memcpy(&first_line, data, sizeof(first_line));
-	for (u32 instr = 0; instr < 64; instr += 7)
-		line_table_find(data + sizeof(first_line), size - sizeof(first_line), first_line, instr);
-	line_table_find(data + sizeof(first_line), size - sizeof(first_line), first_line, ~0u);
+	for (u16 kind = LINE_TABLE_UNSIGNED; kind <= LINE_TABLE_LOCATIONS + 1; kind++) {
+		for (u32 instr = 0; instr < 64; instr += 7)
+			line_table_find(kind, data + sizeof(first_line), size - sizeof(first_line), first_line, instr);
+		line_table_find(kind, data + sizeof(first_line), size - sizeof(first_line), first_line, ~0u);
+	}
 	return 0;
 }

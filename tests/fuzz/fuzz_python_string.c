@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	static const u32 versions[] = {0x030b00f0, 0x030c00f0};
+	static const u32 versions[] = {0x030b00f0, 0x030c00f0, 0x020712f0, 0x030900f0, 0x030a00f0};
 	struct remote_memory memory = remote_memory_of_bytes(data, size, BASE);
 
 	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {

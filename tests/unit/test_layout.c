@@ -38,7 +38,8 @@ Test(layout, of_a_version_that_does_not_describe_itself_comes_from_the_table)
 
 Test(layout, of_other_versions_is_not_known)
 {
-	static const u32 versions[] = {0, 0x02071200, 0x030a0df0, 0x030b00b5, 0x030d00f0, 0x030f00f0, 0x031000f0};
+	static const u32 versions[] = {0,	   0x02061200, 0x03000000, 0x030500f0, 0x03090000,
+				       0x030b00b5, 0x030d00f0, 0x030f00f0, 0x031000f0};
 	struct python_layout layout;
 
 	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++)

@@ -15,7 +15,8 @@
 /* What is read of a code object itself. */
 struct code_window {
 	u64 type;
-	u64 filename, name, qualname, line_table;
+	u64 filename, name, line_table;
+	u64 qualname; /* 0: has none */
 	u32 version; /* 0: has none */
 	u32 first_line;
 	u32 first_traceable;
@@ -56,7 +57,7 @@ static int code_window_read(const struct remote_memory *memory, const struct pyt
 			    struct code_window *ret)
 {
 	u8 window[CODE_WINDOW];
-	int err = remote_read(memory, address, window, sizeof(window));
+	int err = remote_read(memory, address, window, layout->code_window);
 	if (err)
 		return err;
 
@@ -64,11 +65,13 @@ static int code_window_read(const struct remote_memory *memory, const struct pyt
 		.type = window_u64(window, layout->object_type),
 		.filename = window_u64(window, layout->code_filename),
 		.name = window_u64(window, layout->code_name),
-		.qualname = window_u64(window, layout->code_qualname),
+		.qualname = layout->code_qualname == ABSENT ? 0 : window_u64(window, layout->code_qualname),
 		.line_table = window_u64(window, layout->code_line_table),
 		.version = layout->code_version == ABSENT ? 0 : window_u32(window, layout->code_version),
 		.first_line = window_u32(window, layout->code_first_line),
-		.first_traceable = window_u32(window, layout->code_first_traceable),
+		.first_traceable = layout->code_first_traceable == ABSENT
+					   ? 0
+					   : window_u32(window, layout->code_first_traceable),
 		.alive = window_is_alive(window, layout),
 	};
 	return 0;
@@ -84,7 +87,9 @@ static int filename_hash_read(const struct remote_memory *memory, const struct p
 	if (err)
 		return err;
 
-	u32 state = window_u32(header, layout->string_state) >> layout->string_kind_bit;
+	u32 state = STRING_COMPACT | STRING_ASCII | 1; /* plain bytes */
+	if (layout->string_state != ABSENT)
+		state = window_u32(header, layout->string_state) >> layout->string_kind_bit;
 	u64 length = window_u64(header, layout->string_length);
 	u64 size = state & STRING_COMPACT ? length * (state & STRING_KIND) : 0;
 	if (size > FILENAME_HASHED)
@@ -169,7 +174,9 @@ static int line_table_read(const struct remote_memory *memory, const struct pyth
 	int err = remote_read(memory, address, header, layout->bytes_data);
 	if (err)
 		return err;
-	err = type_check(memory, layout, window_u64(header, layout->object_type), "bytes");
+	/* Where strings are plain bytes, there is one type for both. */
+	err = type_check(memory, layout, window_u64(header, layout->object_type),
+			 layout->string_state == ABSENT ? "str" : "bytes");
 	if (err)
 		return err;
 	u64 size = window_u64(header, layout->bytes_size);
@@ -190,14 +197,16 @@ static int line_table_read(const struct remote_memory *memory, const struct pyth
 static int contents_read(const struct remote_memory *memory, const struct python_layout *layout,
 			 const struct code_window *window, struct code_object *code)
 {
-	int err = text_read(memory, layout, window->qualname, &code->function);
+	int err = window->qualname ? text_read(memory, layout, window->qualname, &code->function) : -EINVAL;
 	if (err == -EINVAL || err == -EFAULT)
 		err = text_read(memory, layout, window->name, &code->function);
 	if (!err)
 		err = text_read(memory, layout, window->filename, &code->file);
 	if (!err)
 		err = line_table_read(memory, layout, window->line_table, code);
+	code->line_table_kind = layout->line_table_kind;
 	code->first_line = window->first_line;
+	code->always_visible = layout->code_first_traceable == ABSENT;
 	code->first_traceable = window->first_traceable < FIRST_TRACEABLE_MAX ? 2 * window->first_traceable : 0;
 	return err;
 }
@@ -260,7 +269,7 @@ void code_object_free(struct code_object *code)
 
 bool code_object_is_visible(const struct code_object *code, u32 instr)
 {
-	if (instr == PYTHON_INSTR_UNKNOWN)
+	if (code->always_visible || instr == PYTHON_INSTR_UNKNOWN)
 		return true;
 	if (instr == PYTHON_INSTR_BEFORE || instr < code->first_traceable)
 		return false;
@@ -270,5 +279,9 @@ bool code_object_is_visible(const struct code_object *code, u32 instr)
 
 u32 code_object_line(const struct code_object *code, u32 instr)
 {
-	return line_table_find(code->line_table, code->line_table_size, code->first_line, instr);
+	if (instr == PYTHON_INSTR_UNKNOWN)
+		return 0;
+	if (instr == PYTHON_INSTR_BEFORE)
+		return code->always_visible ? code->first_line : 0;
+	return line_table_find(code->line_table_kind, code->line_table, code->line_table_size, code->first_line, instr);
 }

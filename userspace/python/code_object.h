@@ -13,10 +13,12 @@
 #include "pyprof/python_abi.h"
 
 struct code_object {
-	char *function; /* co_qualname, else co_name; UTF-8 */
+	char *function; /* co_qualname, else co_name, which is all there is to 3.10; UTF-8 */
 	char *file; /* co_filename as it is */
 	u32 first_line;
-	u32 first_traceable; /* byte offset of the first instruction that a frame can be seen at */
+	bool always_visible; /* to 3.10, a frame is one as soon as it is pushed, on its first line */
+	u32 first_traceable; /* else, the byte offset of the first instruction that a frame can be seen at */
+	u16 line_table_kind; /* enum line_table_kind */
 	u8 *line_table;
 	size_t line_table_size;
 };

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/cursor.h"
+#include "python/interp_head.h"
 #include "python/layout.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -206,12 +207,42 @@ static int layout_of_file(struct elf_file *elf, u64 runtime, struct python_layou
 	return err ? err : python_layout_of_debug_offsets(data, sizeof(data), ret);
 }
 
-/* --with-trace-refs, a build for debugging CPython itself, gives each object two more words. */
+/* --with-trace-refs, a build for debugging CPython itself, gives each object two more words. 3 and 2 say so. */
+static const char *const trace_refs_objects[] = {"PyModule_Create2TraceRefs", "Py_InitModule4TraceRefs_64"};
+
 static int layout_of_plain_version(struct elf_file *elf, u32 version, struct python_layout *ret)
 {
-	if (has_object(elf, "PyModule_Create2TraceRefs"))
-		return -ENOTSUP;
+	for (size_t i = 0; i < ARRAY_SIZE(trace_refs_objects); i++)
+		if (has_object(elf, trace_refs_objects[i]))
+			return -ENOTSUP;
 	return python_layout_of_version(version, ret);
+}
+
+static void inspect_runtime(struct elf_file *elf, struct python_file *file)
+{
+	int err = layout_of_file(elf, file->runtime, &file->layout);
+
+	file->version = err ? version_of_object(elf) : file->layout.version;
+	if (!file->version)
+		file->version = version_of_symbols_and_strings(elf);
+	if (err && MINOR_OF(file->version) <= LAST_PLAIN_VERSION)
+		err = layout_of_plain_version(elf, file->version, &file->layout);
+	u16 current = python_runtime_current(file->version);
+	file->current = current ? file->runtime + current : 0;
+	file->supported = !err && !python_layout_check(&file->layout);
+}
+
+/* Up to 3.6 there are globals instead. -ENOENT: not here either. */
+static int inspect_globals(struct elf_file *elf, struct python_file *file)
+{
+	u64 size;
+
+	if (elf_file_object(elf, "_PyThreadState_Current", &file->current, &size) || !has_object(elf, "PyUnicode_Type"))
+		return -ENOENT;
+	file->version = version_of_symbols_and_strings(elf);
+	file->supported = !layout_of_plain_version(elf, file->version, &file->layout) &&
+			  !interp_head_find(elf, &file->runtime) && !python_layout_check(&file->layout);
+	return 0;
 }
 
 int python_file_inspect(struct elf_file *elf, struct python_file *ret)
@@ -219,24 +250,13 @@ int python_file_inspect(struct elf_file *elf, struct python_file *ret)
 	struct python_file file = {0};
 	int err = runtime_find(elf, &file.runtime);
 
-	/* Up to 3.6 there was a global instead. */
-	if (err == -ENOENT && has_object(elf, "_PyThreadState_Current") && has_object(elf, "PyUnicode_Type")) {
-		file.version = version_of_symbols_and_strings(elf);
+	if (!err)
+		inspect_runtime(elf, &file);
+	else if (err == -ENOENT)
+		err = inspect_globals(elf, &file);
+	if (!err)
 		*ret = file;
-		return 0;
-	}
-	if (err)
-		return err;
-
-	err = layout_of_file(elf, file.runtime, &file.layout);
-	file.version = err ? version_of_object(elf) : file.layout.version;
-	if (!file.version)
-		file.version = version_of_symbols_and_strings(elf);
-	if (err && MINOR_OF(file.version) <= LAST_PLAIN_VERSION)
-		err = layout_of_plain_version(elf, file.version, &file.layout);
-	file.supported = !err && !python_layout_check(&file.layout);
-	*ret = file;
-	return 0;
+	return err;
 }
 
 void python_version_format(u32 version, bool free_threaded, char ret[PYTHON_VERSION_SIZE])

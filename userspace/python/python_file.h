@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * python_file.h - is there a CPython in this ELF file, which, and how is it laid
- * out? Recognised by content (section .PyRuntime, object _PyRuntime), never by
- * name; the version is the file's own Py_Version or debug offsets.
+ * out? Recognised by content (section .PyRuntime, object _PyRuntime, to 3.6 object
+ * _PyThreadState_Current), never by name; the version is what its debug offsets,
+ * Py_Version or strings say.
  */
 #ifndef PYPROF_PYTHON_FILE_H
 #define PYPROF_PYTHON_FILE_H

@@ -7,7 +7,8 @@
 #include "base/cursor.h"
 
 /*
- * A str (CPython's Include/cpython/unicodeobject.h) is one of three:
+ * A str of 2.7 is plain bytes in no known encoding: UTF-8 where it is valid. Since then
+ * a str (CPython's Include/cpython/unicodeobject.h) is one of three:
  *
  *	PyASCIIObject, then the bytes			compact and ascii
  *	PyCompactUnicodeObject, then the units		compact
@@ -22,7 +23,7 @@
 struct string_header {
 	u64 length; /* units */
 	u64 data; /* where they are */
-	unsigned int unit_size;
+	unsigned int unit_size; /* 0: bytes, maybe UTF-8 */
 };
 
 /* Reads no more than every string has: a short one may be the last thing before unmapped memory. */
@@ -34,9 +35,15 @@ static int string_header_read(const struct remote_memory *memory, const struct p
 	if (err)
 		return err;
 
-	struct string_header header;
+	struct string_header header = {.data = address + layout->string_ascii_size};
 	u32 state;
 	memcpy(&header.length, bytes + layout->string_length, sizeof(header.length));
+	if (layout->string_state == ABSENT) {
+		if (header.length > LENGTH_MAX)
+			return -EINVAL;
+		*ret = header;
+		return 0;
+	}
 	memcpy(&state, bytes + layout->string_state, sizeof(state));
 	state >>= layout->string_kind_bit;
 	header.unit_size = state & 7;
@@ -48,7 +55,8 @@ static int string_header_read(const struct remote_memory *memory, const struct p
 	if ((ascii && header.unit_size != 1) || header.length > LENGTH_MAX)
 		return -EINVAL;
 
-	header.data = address + (ascii ? layout->string_ascii_size : layout->string_compact_size);
+	if (!ascii)
+		header.data = address + layout->string_compact_size;
 	if (!compact)
 		err = remote_read(memory, address + layout->string_compact_size, &header.data, sizeof(header.data));
 	if (!err)
@@ -79,9 +87,34 @@ static void put_utf8(struct strbuf *b, u32 c)
 	}
 }
 
+#define NO_CHARACTER 0xffffffff
+
+/* One character (The Unicode Standard, table 3-7), or one byte that begins none. */
+static u32 read_utf8(struct cursor *bytes)
+{
+	static const u32 smallest[] = {0, 0x80, 0x800, 0x10000}; /* what is written longer than need be is none */
+	u8 first = cursor_u8(bytes);
+	unsigned int more = first < 0x80 ? 0 : first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+	u32 c = more ? first & (0x3f >> more) : first;
+
+	if ((first >= 0x80 && first < 0xc0) || first >= 0xf8 || cursor_left(bytes) < more)
+		return NO_CHARACTER;
+	for (unsigned int i = 0; i < more; i++) {
+		if ((bytes->at[i] & 0xc0) != 0x80)
+			return NO_CHARACTER;
+		c = c << 6 | (bytes->at[i] & 0x3f);
+	}
+	if (c < smallest[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return NO_CHARACTER;
+	cursor_take(bytes, more);
+	return c;
+}
+
 static void put_units(struct strbuf *b, struct cursor *units, unsigned int unit_size)
 {
-	while (cursor_left(units) >= unit_size) {
+	while (!unit_size && cursor_left(units))
+		put_utf8(b, read_utf8(units));
+	while (unit_size && cursor_left(units) >= unit_size) {
 		if (unit_size == 1)
 			put_utf8(b, cursor_u8(units));
 		else if (unit_size == 2)
@@ -100,12 +133,13 @@ int python_string_read(const struct remote_memory *memory, const struct python_l
 		return err;
 
 	u64 cnt = header.length < PYTHON_STRING_MAX ? header.length : PYTHON_STRING_MAX;
+	size_t size = header.unit_size ? cnt * header.unit_size : cnt;
 	u8 data[PYTHON_STRING_MAX * sizeof(u32)];
-	err = remote_read(memory, header.data, data, cnt * header.unit_size);
+	err = remote_read(memory, header.data, data, size);
 	if (err)
 		return err;
 
-	struct cursor units = cursor_of(data, cnt * header.unit_size);
+	struct cursor units = cursor_of(data, size);
 	put_units(b, &units, header.unit_size);
 	if (cnt < header.length)
 		put_utf8(b, 0x2026);

@@ -47,7 +47,8 @@ static int read_u64(const struct remote_memory *memory, u64 address, u64 *ret)
 
 /* What is read of one PyThreadState. */
 struct thread_window {
-	u64 previous, next, interpreter;
+	u64 previous; /* 0: the head, or a version without this link */
+	u64 next, interpreter;
 	struct python_thread thread;
 };
 
@@ -63,28 +64,73 @@ static int thread_window_read(const struct remote_memory *memory, const struct p
 			      struct thread_window *ret)
 {
 	u8 window[THREAD_STATE_WINDOW];
-	int err = remote_read(memory, state, window, sizeof(window));
+	int err = remote_read(memory, state, window, layout->thread_window);
 	if (err)
 		return err;
 
 	*ret = (struct thread_window){
-		.previous = window_u64(window, layout->thread_previous),
+		.previous = layout->thread_previous == ABSENT ? 0 : window_u64(window, layout->thread_previous),
 		.next = window_u64(window, layout->thread_next),
 		.interpreter = window_u64(window, layout->thread_interpreter),
 		.thread = {.state = state,
 			   .thread_pointer = window_u64(window, layout->thread_id),
+			   .interpreter = window_u64(window, layout->thread_interpreter),
 			   .frame = window_u64(window, layout->thread_frame)},
 	};
 	return 0;
 }
 
 /*
- * One pass. Torn: something changed under way. A circle ends at its first state
- * met twice: each link back names one predecessor, so that can only be the head.
+ * Does the state's link lead back to where we came from? The head may have got a newer
+ * neighbour since: then this pass is torn, yet goes on; all others must lead back. 2.7
+ * has no such link: there, the interpreter that each state names must do.
  */
+static bool link_leads_back(const struct python_layout *layout, const struct thread_window *window, u64 previous,
+			    bool *torn)
+{
+	if (layout->thread_previous == ABSENT || window->previous == previous)
+		return true;
+	*torn = true;
+	return !previous;
+}
+
+/*
+ * A circle is found as Brent's algorithm does: one state is remembered, for twice as
+ * long each time, until it is met again. (Where links lead back, only the head can be.)
+ */
+struct circle {
+	u64 state;
+	size_t at, limit; /* its place in the list; for how many states it is remembered */
+};
+
+static bool circle_closes(struct circle *circle, u64 state, size_t at)
+{
+	if (state == circle->state)
+		return true;
+	if (at - circle->at == circle->limit) {
+		circle->state = state;
+		circle->at = at;
+		circle->limit = circle->limit ? 2 * circle->limit : 1;
+	}
+	return false;
+}
+
+/* Takes what was collected more than once; the circle is as long as it took to come round. */
+static void circle_cut(const struct circle *circle, struct collection *collection, size_t begin)
+{
+	size_t length = collection->cnt - begin - circle->at;
+
+	for (size_t i = begin; i + length < collection->cnt; i++)
+		if (collection->threads[i].state == collection->threads[i + length].state)
+			collection->cnt = i + length;
+}
+
+/* One pass. Torn: something changed under way. */
 static int interpreter_pass(const struct remote_memory *memory, const struct python_layout *layout, u64 interpreter,
 			    struct collection *collection, bool *torn)
 {
+	struct circle circle = {0};
+	size_t begin = collection->cnt;
 	u64 head, state, previous = 0;
 	int err = read_u64(memory, interpreter + layout->interpreter_threads, &head);
 
@@ -95,15 +141,15 @@ static int interpreter_pass(const struct remote_memory *memory, const struct pyt
 		err = thread_window_read(memory, layout, state, &window);
 		if (err && err != -EFAULT)
 			return err;
-		if (err || window.interpreter != interpreter || (previous && state == head)) {
+		if (err || window.interpreter != interpreter || (previous && state == head) ||
+		    !link_leads_back(layout, &window, previous, torn)) {
 			*torn = true;
 			return 0;
 		}
-		/* The head may have got a newer neighbour since; all others must lead back. */
-		if (window.previous != previous) {
+		if (circle_closes(&circle, state, collection->cnt - begin)) {
+			circle_cut(&circle, collection, begin);
 			*torn = true;
-			if (previous)
-				return 0;
+			return 0;
 		}
 		err = collection_add(collection, &window.thread);
 		previous = state;

@@ -9,6 +9,7 @@
 struct python_thread {
 	u64 state; /* address of the PyThreadState */
 	u64 thread_pointer; /* its thread_id */
+	u64 interpreter; /* address of its PyInterpreterState */
 	u64 frame; /* thread_frame as read; 0 or a frame-less value in a thread that has not started */
 };
 
