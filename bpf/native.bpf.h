@@ -190,24 +190,57 @@ static __always_inline int stack_read(struct native_walk *w, u64 address, u64 *r
 
 /* ---- the walk */
 
+/* An activation of 3.10 that is about to end has no CFrame any more; it is what is being executed. */
+static __always_inline u64 run_anchor(struct scratch *s, u32 run)
+{
+	s32 shift = s->python.anchor_shift;
+
+	return !run && shift < 0 ? s->native.interrupted[REG_RSP] : run_at(s, run + shift)->anchor;
+}
+
+/* Is this the code of the eval loop? Then it is an activation; whose, is known when all are counted. */
+static __always_inline u64 run_count(struct native_walk *w)
+{
+	u64 pc = w->ip - w->lookup, inside = 0;
+
+	for (u32 i = 0; i < EVAL_RANGES; i++)
+		inside |= pc - w->eval[i].start < w->eval[i].size;
+	if (!inside)
+		return 0;
+	if (!w->run++)
+		w->first_place = w->cnt;
+	return NATIVE_RUN;
+}
+
 /* Looks at the anchor of the next run: does it lie in the frame [sp, cfa)? */
 static __always_inline u64 run_place(struct scratch *s, u64 sp, u64 cfa)
 {
 	u32 run = s->native.run;
 
+	if (s->native.counted)
+		return run_count(&s->native);
 	if (run >= s->python.run_cnt)
 		return 0;
 	/* An activation that has just begun, or is about to end, executes no frame. */
-	if (s->runs[BOUND(run + 1, MAX_PYTHON_RUNS - 1)].first == s->runs[BOUND(run, MAX_PYTHON_RUNS - 1)].first)
+	if (run_at(s, run + 1)->first == run_at(s, run)->first)
 		s->native.run = ++run;
-	if (run >= s->python.run_cnt)
-		return 0;
-	u64 anchor = s->runs[BOUND(run, MAX_PYTHON_RUNS - 1)].anchor;
-
-	if (anchor - sp >= cfa - sp)
+	if (run >= s->python.run_cnt || run_anchor(s, run) - sp >= cfa - sp)
 		return 0;
 	s->native.run = run + 1;
 	return NATIVE_RUN;
+}
+
+/* Without anchors: each frame has an activation; one more, the innermost, may be about to begin or to end. */
+static __always_inline int counted_runs_match(struct scratch *s, u32 first_word)
+{
+	struct native_walk *w = &s->native;
+
+	if (w->run == s->python.run_cnt + 1) {
+		s->words[BOUND(first_word + w->first_place, SAMPLE_WORDS - 1)] &= ~NATIVE_RUN;
+		w->id = hash_mix(w->id, w->first_place);
+		w->run--;
+	}
+	return w->run <= s->python.run_cnt;
 }
 
 static __always_inline void native_push(struct scratch *s, u64 run)
@@ -422,9 +455,21 @@ __weak int native_step(u32 slot)
 	return end;
 }
 
+static __always_inline void eval_ranges_set(struct scratch *s, const struct python_layout *l)
+{
+	struct native_walk *w = &s->native;
+
+	w->counted = 1;
+	for (u32 i = 0; i < EVAL_RANGES; i++) {
+		w->eval[i].start = s->python.runtime + (s64)l->eval[i].start;
+		w->eval[i].size = l->eval[i].size;
+	}
+}
+
 static __always_inline void native_begin(struct scratch *s, const struct process_row *row, u32 in_kernel)
 {
 	struct native_walk *w = &s->native;
+	const struct python_layout *l = s->python.run_cnt ? layout_get(s->python.layout) : NULL;
 
 	__builtin_memcpy(w->interrupted, w->registers, sizeof(w->registers));
 	w->interrupted[REG_RIP] = w->ip;
@@ -432,6 +477,9 @@ static __always_inline void native_begin(struct scratch *s, const struct process
 	w->bits = w->id = w->fault_address = 0;
 	w->lookup = w->cnt = w->run = 0;
 	w->in_kernel = in_kernel;
+	w->counted = 0;
+	if (l && python_layout_is_counted(l))
+		eval_ranges_set(s, l);
 	w->mapping = w->mapping_cnt = w->mappings_id = 0;
 	if (row) {
 		w->mapping = row->mapping;

@@ -25,10 +25,12 @@
 /* A member of an object that was read to the start of a buffer of at least 256 + 8 bytes. */
 #define MEMBER(bytes, offset, type) (*(type *)((bytes) + BOUND(offset, 255)))
 
-/* Reads one PyThreadState into s->object. */
-static __always_inline int thread_state_read(struct scratch *s, u64 state)
+/* Reads one object into s->object: as much of it as there surely is. */
+static __always_inline int object_read(struct scratch *s, u64 size, u64 address)
 {
-	return read_user(s->object, THREAD_STATE_WINDOW, state);
+	if (size > THREAD_STATE_WINDOW) /* cannot be; the verifier needs to read it */
+		return -1;
+	return read_user(s->object, size, address);
 }
 
 /*
@@ -42,6 +44,10 @@ static __always_inline int thread_state_is_linked(struct scratch *s, const struc
 	u64 interpreter = MEMBER(s->object, l->thread_interpreter, u64);
 	u64 back = 0;
 	u64 link = previous ? previous + l->thread_next : interpreter + l->interpreter_threads;
+
+	/* 2.7 has no link back. A state loses its frame when it dies, and a frame knows the state that runs it. */
+	if (l->thread_previous == ABSENT)
+		link = MEMBER(s->object, l->thread_frame, u64) + l->frame_thread;
 
 	return !read_user(&back, sizeof(back), link) && back == state;
 }
@@ -66,7 +72,7 @@ __weak int python_thread_search(u32 slot)
 		read_user(&next, sizeof(next), interpreter + l->interpreter_next);
 		s->python.next_interpreter = next;
 	}
-	if (thread_state_read(s, state))
+	if (object_read(s, l->thread_window, state))
 		return WALK_END;
 	/* Up to 3.11 a new state carries its creator's thread pointer until its thread starts; it has no frame then. */
 	if (MEMBER(s->object, l->thread_id, u64) == s->python.thread_pointer &&
@@ -87,7 +93,7 @@ static __always_inline u32 python_thread(struct scratch *s, u32 slot, const stru
 	struct python_walk *w = &s->python;
 	u64 state = thread_state_find(s->sample.process.pid, w->thread_pointer);
 
-	if (state > THREAD_STATE_NONE && !thread_state_read(s, state) &&
+	if (state > THREAD_STATE_NONE && !object_read(s, l->thread_window, state) &&
 	    MEMBER(s->object, l->thread_id, u64) == w->thread_pointer && thread_state_is_linked(s, l, state)) {
 		w->state = state;
 		return 0;
@@ -124,12 +130,14 @@ static __always_inline int python_begin(struct scratch *s, const struct python_l
 	w->generation = hash_mix(generation, w->process_tag);
 
 	w->frame = MEMBER(s->object, l->thread_frame, u64);
-	w->cframe_unproven = 0;
+	w->cframe_unproven = w->cframes_short = 0;
+	w->anchor_shift = 0;
+	w->cframe = l->thread_cframe == ABSENT ? 0 : MEMBER(s->object, l->thread_cframe, u64);
 	if (l->cframe_frame == ABSENT)
 		return 0;
 
 	/*
-	 * To 3.12 the thread state points to a _PyCFrame on the C stack, and does so a
+	 * In 3.11 and 3.12 the thread state points to a _PyCFrame on the C stack, and does so a
 	 * few instructions before that is filled in. What proves it is that its run
 	 * was called from where the cframe before it stands: checked in python_step().
 	 */
@@ -163,10 +171,10 @@ static __always_inline void python_restart(struct scratch *s, const struct pytho
 	s->runs[0].first = 0;
 }
 
-/* Makes the window hold the FRAME_WINDOW bytes at frame, and as many neighbours below it as one read gives. */
-static __always_inline int frame_window_fill(struct window *window, u64 frame)
+/* Makes the window hold the frame_size bytes at frame, and as many neighbours below it as one read gives. */
+static __always_inline int frame_window_fill(struct window *window, u64 frame, u64 frame_size)
 {
-	u64 end = frame + FRAME_WINDOW;
+	u64 end = frame + frame_size;
 	u64 start = end - WINDOW_SIZE;
 	u64 page = frame & ~(u64)(PAGE_SIZE - 1);
 
@@ -183,8 +191,8 @@ static __always_inline int frame_window_fill(struct window *window, u64 frame)
 
 	/* A neighbour may have faulted. */
 	window->start = frame;
-	window->size = FRAME_WINDOW;
-	if (!read_user(window->bytes, FRAME_WINDOW, frame))
+	window->size = frame_size;
+	if (frame_size <= FRAME_WINDOW && !read_user(window->bytes, frame_size, frame))
 		return 0;
 	window->size = 0;
 	return -1;
@@ -202,13 +210,14 @@ static __always_inline int fresh_note(struct scratch *s, u64 code, u32 signature
 	return 0;
 }
 
-#define CODE_PIECE_READ(record, i, member, where)                                                        \
+#define CODE_PIECE_READ(record, i, member, where, length)                                                \
 	({                                                                                               \
-		u64 where_ = (where);                                                                    \
+		u64 where_ = (where), length_ = (length);                                                \
 		(record)->pieces[i].address = where_;                                                    \
-		(record)->pieces[i].size = read_user((record)->member, sizeof((record)->member), where_) \
-						   ? 0                                                   \
-						   : sizeof((record)->member);                           \
+		(record)->pieces[i].size = length_ <= sizeof((record)->member) &&                        \
+							   !read_user((record)->member, length_, where_) \
+						   ? length_                                             \
+						   : 0;                                                  \
 	})
 
 /* Makes the record of one of the code objects that were noted. */
@@ -224,14 +233,19 @@ static __always_inline void code_record_fill(struct scratch *s, const struct pyt
 	record->code = code;
 	record->signature = s->fresh[BOUND(i, MAX_FRESH_CODES - 1)].signature;
 	record->reserved = 0;
-	CODE_PIECE_READ(record, CODE_PIECE_OBJECT, object, code);
+	CODE_PIECE_READ(record, CODE_PIECE_OBJECT, object, code, l->code_window);
 	if (!record->pieces[CODE_PIECE_OBJECT].size)
 		return;
 	__builtin_memcpy(s->object, record->object, sizeof(record->object));
-	CODE_PIECE_READ(record, CODE_PIECE_NAME, name, MEMBER(s->object, l->code_name, u64));
-	CODE_PIECE_READ(record, CODE_PIECE_QUALNAME, qualname, MEMBER(s->object, l->code_qualname, u64));
-	CODE_PIECE_READ(record, CODE_PIECE_FILENAME, filename, MEMBER(s->object, l->code_filename, u64));
-	CODE_PIECE_READ(record, CODE_PIECE_LINES, lines, MEMBER(s->object, l->code_line_table, u64));
+	u64 name = MEMBER(s->object, l->code_name, u64);
+	u64 qualname = l->code_qualname == ABSENT ? name : MEMBER(s->object, l->code_qualname, u64);
+
+	CODE_PIECE_READ(record, CODE_PIECE_NAME, name, name, sizeof(record->name));
+	CODE_PIECE_READ(record, CODE_PIECE_QUALNAME, qualname, qualname, sizeof(record->qualname));
+	CODE_PIECE_READ(record, CODE_PIECE_FILENAME, filename, MEMBER(s->object, l->code_filename, u64),
+			sizeof(record->filename));
+	CODE_PIECE_READ(record, CODE_PIECE_LINES, lines, MEMBER(s->object, l->code_line_table, u64),
+			sizeof(record->lines));
 }
 
 /* Of a PyUnicodeObject's text; see python_signature(). */
@@ -246,7 +260,9 @@ static __always_inline u64 filename_hash(struct scratch *s, const struct python_
 	/* To the end of the page when the next one is not there: then the text is not there either. */
 	if (read_user(s->object, 256, filename) && (room >= 256 || read_user(s->object, BOUND(room, 255), filename)))
 		return 0;
-	u32 state = MEMBER(s->object, l->string_state, u32) >> (l->string_kind_bit & 31);
+	u32 state = STRING_COMPACT | STRING_ASCII | 1; /* plain bytes have no such member */
+	if (l->string_state != ABSENT)
+		state = MEMBER(s->object, l->string_state, u32) >> (l->string_kind_bit & 31);
 	u64 length = MEMBER(s->object, l->string_length, u64);
 	u64 size = state & STRING_COMPACT ? length * (state & STRING_KIND) : 0;
 	u64 at = state & STRING_ASCII ? l->string_ascii_size : l->string_compact_size;
@@ -270,7 +286,7 @@ static __always_inline u32 content_signature(struct scratch *s, const struct pyt
 {
 	u64 name_hash = 0;
 
-	if (read_user(s->object, CODE_WINDOW, code) ||
+	if (object_read(s, l->code_window, code) ||
 	    read_user(&name_hash, sizeof(name_hash), MEMBER(s->object, l->code_name, u64) + l->string_hash)) {
 		*fault = 1;
 		return 0;
@@ -338,13 +354,53 @@ static __always_inline int run_end(struct scratch *s, u64 anchor, u64 called_fro
 			return WALK_RESTART;
 		w->cframe_unproven = 0;
 	}
-	if (run >= MAX_PYTHON_RUNS - 1)
+	if (run >= MAX_PYTHON_RUNS)
 		return LOSS_PYTHON_RUNS;
-	s->runs[BOUND(run, MAX_PYTHON_RUNS - 1)].anchor = anchor;
-	s->runs[BOUND(run + 1, MAX_PYTHON_RUNS - 1)].first = w->cnt;
-	s->runs[BOUND(run + 1, MAX_PYTHON_RUNS - 1)].anchor = 0;
+	run_at(s, run)->anchor = anchor;
+	run_at(s, run + 1)->first = w->cnt;
+	run_at(s, run + 1)->anchor = 0;
 	w->run_cnt = run + 1;
 	return WALK_ON;
+}
+
+/* 3.10's outermost CFrame lies inside the thread state: no frame has it. */
+static __always_inline int cframe_is_outermost(const struct python_walk *w, const struct python_layout *l)
+{
+	return w->cframe - w->state < l->thread_size;
+}
+
+/* 3.10: every frame has a CFrame, which comes before it and goes before it. */
+static __always_inline u64 cframe_next(struct python_walk *w, const struct python_layout *l)
+{
+	u64 anchor = w->cframe;
+
+	if (cframe_is_outermost(w, l)) {
+		w->cframes_short++;
+		return 0;
+	}
+	read_user(&w->cframe, sizeof(u64), anchor + l->cframe_previous);
+	return anchor;
+}
+
+/* So at its beginning and its end an activation has one of the two alone; all those outward of it have both. */
+static __always_inline void cframes_align(struct scratch *s, const struct python_layout *l)
+{
+	struct python_walk *w = &s->python;
+
+	if (w->cframes_short == 1)
+		w->anchor_shift = -1;
+	if (w->cframes_short || cframe_is_outermost(w, l))
+		return;
+	run_at(s, w->run_cnt)->anchor = w->cframe;
+	w->anchor_shift = 1;
+}
+
+/* To 3.10 a frame has an index, -1 before its first instruction; later ones a pointer. */
+static __always_inline u64 instr_offset(const struct python_layout *l, u64 code, u64 instr)
+{
+	if (!l->frame_instr_unit)
+		return instr - code - l->code_bytecode;
+	return (s32)instr < 0 ? (u64)-2 : (u64)(u32)instr * l->frame_instr_unit;
 }
 
 static __always_inline u32 instr_of(u64 offset)
@@ -366,15 +422,18 @@ __weak int python_step(u32 slot)
 		return WALK_END;
 
 	u64 frame = w->frame;
-	if (!frame)
+	if (!frame) {
+		if (l->thread_cframe != ABSENT)
+			cframes_align(s, l);
 		return w->cframe_unproven ? WALK_RESTART : WALK_END;
+	}
 	/* 3.15's outermost base frame lies inside the thread state. */
 	if (frame - w->state < l->thread_size)
 		return WALK_END;
 
 	u64 offset = frame - w->window.start;
-	if (offset > WINDOW_SIZE || offset + FRAME_WINDOW > w->window.size) {
-		if (frame_window_fill(&w->window, frame)) {
+	if (offset > WINDOW_SIZE || offset + l->frame_window > w->window.size) {
+		if (frame_window_fill(&w->window, frame, l->frame_window)) {
 			w->fault_address = frame;
 			return w->cframe_unproven ? WALK_RESTART : LOSS_PYTHON_FAULT;
 		}
@@ -404,11 +463,10 @@ __weak int python_step(u32 slot)
 		return w->cframe_unproven ? WALK_RESTART : LOSS_PYTHON_FAULT;
 	}
 
-	u64 at = instr - code - l->code_bytecode;
-	u64 what = (u64)signature << 32 | instr_of(at);
+	u64 what = (u64)signature << 32 | instr_of(instr_offset(l, code, instr));
 	u32 word = s->word_cnt;
 
-	if (cnt == s->runs[BOUND(w->run_cnt, MAX_PYTHON_RUNS - 1)].first)
+	if (cnt == run_at(s, w->run_cnt)->first)
 		code |= PYTHON_RUN_BEGIN;
 	s->words[BOUND(word, SAMPLE_WORDS - 1)] = code;
 	s->words[BOUND(word + 1, SAMPLE_WORDS - 1)] = what << 32 | what >> 32;
@@ -417,7 +475,11 @@ __weak int python_step(u32 slot)
 	w->id = hash_mix(hash_mix(w->id, code), what);
 	w->frame = previous;
 
-	if (l->frame_is_entry != ABSENT && *(bytes + BOUND(l->frame_is_entry, 127))) {
+	if (l->frame_owner != ABSENT)
+		return WALK_ON;
+	if (l->frame_is_entry == ABSENT)
+		return run_end(s, l->thread_cframe == ABSENT ? 0 : cframe_next(w, l), previous);
+	if (*(bytes + BOUND(l->frame_is_entry, 127))) {
 		u64 anchor = w->cframe;
 
 		read_user(&w->cframe, sizeof(u64), anchor + l->cframe_previous);

@@ -293,12 +293,14 @@ __weak int stack_send(u32 slot)
 	record->cpu = s->sample.cpu;
 	record->stack_size = size;
 	record->run_cnt = s->python.run_cnt;
-	for (u32 i = 0; i < MAX_PYTHON_RUNS - 1; i++) {
+	for (u32 i = 0; i < MAX_PYTHON_RUNS; i++) {
 		/* Without a branch: one path for the verifier. */
 		u64 has_frames = s->runs[i].first != s->runs[i + 1].first;
 
-		record->anchors[i] = s->runs[i].anchor & -has_frames;
+		record->anchors[i] = run_at(s, i + s->python.anchor_shift)->anchor & -has_frames;
 	}
+	if (s->python.anchor_shift < 0)
+		record->anchors[0] = run_anchor(s, 0);
 	if (!ring_send(record, sizeof(*record) + size, 0))
 		s->sample.flags |= SAMPLE_STACK;
 	return 0;
@@ -319,14 +321,17 @@ static __always_inline int native_walk(struct scratch *s, u32 slot)
 }
 
 /* Runs that found no frame lie outward of where the walk was cut short; otherwise their place is not known. */
-static __always_inline void placement_check(struct scratch *s, const struct current *current)
+static __always_inline void placement_check(struct scratch *s, u32 first_word, const struct current *current)
 {
+	if (s->native.counted && !counted_runs_match(s, first_word))
+		s->sample.flags |= SAMPLE_UNMERGED;
+
 	u32 run = s->native.run;
 
 	if (run >= s->python.run_cnt)
 		return;
 	if (s->sample.native_end == LOSS_NONE ||
-	    !is_on_stack(s->runs[BOUND(run, MAX_PYTHON_RUNS - 1)].anchor, s->native.registers[REG_RSP], current))
+	    (!s->native.counted && !is_on_stack(run_anchor(s, run), s->native.registers[REG_RSP], current)))
 		s->sample.flags |= SAMPLE_UNMERGED;
 }
 
@@ -341,7 +346,7 @@ static __always_inline void native_part(struct scratch *s, u32 slot, const struc
 	s->sample.native_end = native_walk(s, slot);
 	if (w->fault_address)
 		s->sample.fault_address = w->fault_address;
-	placement_check(s, current);
+	placement_check(s, first_word, current);
 	if (s->sample.native_end == LOSS_UNWIND_RULE && config.stack_copy_size)
 		stack_send(slot);
 
@@ -398,6 +403,7 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 	bpf_get_current_comm(sample->thread_comm, sizeof(sample->thread_comm));
 	s->word_cnt = 0;
 	s->python.fresh = s->python.run_cnt = 0;
+	s->python.anchor_shift = 0;
 
 	if (registers_read(ctx, s)) {
 		sample->flags |= SAMPLE_IN_KERNEL;

@@ -7,6 +7,7 @@
 #ifndef PYPROF_SCRATCH_BPF_H
 #define PYPROF_SCRATCH_BPF_H
 
+#include "bound.bpf.h"
 #include "pyprof/limits.h"
 #include "pyprof/python_abi.h"
 #include "pyprof/record.h"
@@ -51,11 +52,12 @@ struct python_walk {
 	u64 next_state; /* of a search: what to look at next */
 	u64 next_interpreter;
 	u64 frame; /* to visit next */
-	u64 cframe; /* to 3.12: the _PyCFrame of the run under way */
-	u64 cframe_outer; /* to 3.12: the frame that the first run must have been called from ... */
+	u64 cframe; /* 3.10 to 3.12: the CFrame of the run under way */
+	u64 cframe_outer; /* 3.11, 3.12: the frame that the first run must have been called from ... */
 	u32 cframe_unproven; /* ... until that was seen */
+	u32 cframes_short; /* 3.10: frames that found no CFrame */
+	s32 anchor_shift; /* 3.10: the anchor of run i stands with run i + this */
 	u32 process_tag; /* tells processes apart in the signature cache */
-	u32 reserved;
 	u64 generation; /* key of the signature cache */
 	u64 id;
 	u64 fault_address;
@@ -68,9 +70,14 @@ struct native_walk {
 	u64 ip;
 	u64 bits; /* NATIVE_EXACT, NATIVE_GUESS: what the word of this frame will say */
 	u32 known; /* bit by register */
+	struct {
+		u64 start, size;
+	} eval[EVAL_RANGES]; /* counted: where that code is */
 	u32 lookup; /* bytes before ip at which the rule is looked up: 1 for return addresses */
 	u32 cnt;
-	u32 run; /* the next to be placed */
+	u32 run; /* the next to be placed; of counted ones, how many places there are */
+	u32 first_place; /* counted: index of the innermost place's word */
+	u32 counted; /* the runs have no anchors: an activation of the eval loop is known by its code */
 	u32 in_kernel; /* the sample was taken there */
 	u32 mapping, mapping_cnt, mappings_id; /* of the process's row */
 	u64 rule_seed; /* of keys in the rule cache */
@@ -106,13 +113,19 @@ struct scratch {
 		u64 generation; /* else it is of another sample */
 		u64 hash;
 	} filenames[FILENAMES_KEPT];
-	struct python_run runs[MAX_PYTHON_RUNS];
+	struct python_run
+		runs[2 * MAX_PYTHON_RUNS]; /* the second half is for what begins behind the last, and for masks */
 	u64 copies_second; /* stack copies are counted by the second */
 	u64 copies;
 	u8 object[256 + 8]; /* one object of the target, as read; 8 more for a member at the last masked offset */
 	struct sample sample;
 	u64 words[SAMPLE_WORDS]; /* the parts, right behind the sample: the record is sent from here */
 };
+
+static inline __attribute__((always_inline)) struct python_run *run_at(struct scratch *s, u32 run)
+{
+	return &s->runs[BOUND(run, 2 * MAX_PYTHON_RUNS - 1)];
+}
 
 /*
  * What this CPU knows of code objects: a signature holds as long as the process's

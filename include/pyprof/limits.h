@@ -9,9 +9,9 @@
 #define MAX_PYTHON_FRAMES 512 /* a power of two: indices are masked */
 #define MAX_NATIVE_FRAMES 1024 /* likewise */
 #define MAX_KERNEL_FRAMES 127 /* the kernel's own limit for bpf_get_stack */
-#define MAX_PYTHON_RUNS	  64 /* eval loop activations on one thread's stack */
+#define MAX_PYTHON_RUNS	  512 /* eval loop activations on one thread's stack; to 3.10 each frame is one. A power of two */
 #define MAX_FRESH_CODES	  8 /* code objects sent with one sample; a power of two. Others are read from the process */
-#define MAX_LAYOUTS	  64 /* distinct CPython layouts alive at once */
+#define MAX_LAYOUTS	  256 /* distinct CPython layouts alive at once; to 3.9 each build has its own */
 #define MAX_PROCESSES	  32768 /* rows in the kernel's process map */
 #define MAX_THREADS	  65536 /* known (process, thread pointer) pairs */
 #define MAX_CPUS	  1024
