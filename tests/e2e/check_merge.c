@@ -14,7 +14,7 @@
 struct node {
 	const char *name; /* `QUALNAME (FILE)`; "-": no Python frame, only C code */
 	struct how {
-		char kind; /* = c g ? ^ */
+		char kind; /* = i c g ? ^ */
 		const char *files[MAX_FILES];
 		size_t file_cnt;
 	} how;
@@ -48,7 +48,7 @@ static bool starts_with(const char *text, const char *start)
 static const char *how_parse(char *text, struct how *ret)
 {
 	*ret = (struct how){.kind = text[0]};
-	if (!text[0] || !strchr("=cg?^", text[0]) || (text[1] && text[1] != ':'))
+	if (!text[0] || !strchr("=icg?^", text[0]) || (text[1] && text[1] != ':'))
 		return wrong("truth: '%s' is no way to call", text);
 	for (char *at = text[1] ? text + 2 : NULL; at;) {
 		const char *file = strsep(&at, ",");
@@ -160,7 +160,9 @@ static bool is_interpreter(const char *frame, enum native_shown shown)
 {
 	const char *file = file_of(frame);
 
-	return starts_with(file, "python3") || starts_with(file, "libpython3") ||
+	if (starts_with(file, "lib"))
+		file += 3;
+	return starts_with(file, "python3") || starts_with(file, "python2") ||
 	       (shown == SHOWN_ALL_LOOSELY && starts_with(file, "[anon]"));
 }
 
@@ -265,6 +267,7 @@ static bool gap_is(const struct gap *gap, const struct how *how, enum native_sho
 	case '=':
 		return !gap->cnt || (shown == SHOWN_ALL_LOOSELY && gap_is_call(gap, how, shown));
 	case 'c':
+	case 'i':
 		return gap_is_call(gap, how, shown);
 	case 'g':
 		return !gap->cnt || gap_is_call(gap, how, shown);

@@ -4,7 +4,7 @@
  * each other? Pure: text in, verdict out. tests/unit/test_check_merge.c shows that
  * each check can fail.
  *
- * The interpreter's own frames are those of files named python3* and libpython3*.
+ * The interpreter's own frames are those of files named python2*, python3*, libpython2* and libpython3*.
  */
 #ifndef PYPROF_TESTS_CHECK_MERGE_H
 #define PYPROF_TESTS_CHECK_MERGE_H

@@ -62,11 +62,6 @@ bool long_run(void)
 	return value && !strcmp(value, "1");
 }
 
-double sampling_seconds(double asked)
-{
-	return long_run() ? asked : 10;
-}
-
 /* --- text --------------------------------------------------------------- */
 
 const char *text_of(const char *format, ...)
@@ -180,8 +175,9 @@ size_t pythons_list(struct python *ret, size_t max)
 		struct python *python = &ret[cnt];
 		if (sscanf(line, "%31[^\t]\t%199[^\t]\t%199[^\n]", python->name, python->path, python->root) != 3)
 			continue;
-		const char *minor = strstr(python->name, "-3.");
-		python->minor = minor ? atoi(minor + 3) : 0;
+		const char *version = strrchr(python->name, '-');
+		if (!version || sscanf(version, "-%d.%d", &python->major, &python->minor) != 2)
+			continue;
 		cnt++;
 	}
 	if (list)
@@ -206,9 +202,24 @@ struct python python_any(void)
 
 	cr_assert(cnt, "no interpreter: run tools/get_pythons.sh");
 	for (size_t i = 1; i < cnt; i++)
-		if (found[i].minor > found[best].minor)
+		if (python_is_since(&found[i], found[best].major, found[best].minor + 1))
 			best = i;
 	return found[best];
+}
+
+bool python_is_since(const struct python *python, int major, int minor)
+{
+	return python->major > major || (python->major == major && python->minor >= minor);
+}
+
+bool python_has_anchors(const struct python *python)
+{
+	return python_is_since(python, 3, 10);
+}
+
+double sampling_seconds(const struct python *python, double asked)
+{
+	return long_run() ? asked : python_is_since(python, 3, 11) ? 10 : 3;
 }
 
 /* --- places ------------------------------------------------------------- */

@@ -26,8 +26,6 @@ void harness_end(void);
 #define E2E_SUITE(name, seconds) TestSuite(name, .init = harness_begin, .fini = harness_end, .timeout = (seconds))
 
 bool long_run(void);
-/* Asked: the length of a long run; else 10 s. */
-double sampling_seconds(double asked);
 
 /* --- interpreters ------------------------------------------------------- */
 
@@ -35,12 +33,21 @@ struct python {
 	char name[32]; /* sid-3.15 */
 	char path[200]; /* as seen inside root */
 	char root[200]; /* "/": no chroot */
-	int minor;
+	int major, minor;
 };
+
+bool python_is_since(const struct python *python, int major, int minor);
+/*
+ * Does something on the C stack tell where each run of Python frames belongs? To 3.9
+ * nothing does, so there the merge is counted, and not verified.
+ */
+bool python_has_anchors(const struct python *python);
+/* Asked: the length of a long run; else 10 s, and 3 s to 3.10: they are many, and change no more. */
+double sampling_seconds(const struct python *python, double asked);
 
 /* Those of tools/get_pythons.sh --list. */
 size_t pythons_list(struct python *ret, size_t max);
-#define MAX_PYTHONS 16
+#define MAX_PYTHONS 32
 /* One test per interpreter: ParameterizedTest(struct python *python, suite, name). */
 struct criterion_test_params pythons_as_parameters(void);
 /* The newest of them, for tests that need just one. */

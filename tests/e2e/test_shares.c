@@ -40,7 +40,7 @@ ParameterizedTestParameters(shares, each_function_has_its_share)
 
 ParameterizedTest(struct python *python, shares, each_function_has_its_share)
 {
-	double seconds = sampling_seconds(30);
+	double seconds = sampling_seconds(python, 30);
 	struct place place = place_in(python->root);
 	struct child *workload = python_start(python, &place, "shares.py", text_of("%s/totals", place.inside), NULL);
 	child_ready(workload, 30);

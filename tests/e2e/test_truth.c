@@ -38,7 +38,7 @@ ParameterizedTestParameters(truth, stacks_and_lines_are_what_python_says)
 
 ParameterizedTest(struct python *python, truth, stacks_and_lines_are_what_python_says)
 {
-	double seconds = sampling_seconds(30);
+	double seconds = sampling_seconds(python, 30);
 	struct place place = place_in(python->root);
 	struct child *workload = python_start(python, &place, "stacks.py", text_of("%s/truth", place.inside), NULL);
 	child_ready(workload, 60);
@@ -82,7 +82,7 @@ ParameterizedTest(struct python *python, truth, a_stack_is_never_torn)
 	child_ready(workload, 60);
 	struct pairs pairs = truth_of(&place);
 
-	struct profile profile = profile_pid(&place, workload->pid, HZ, sampling_seconds(60), false);
+	struct profile profile = profile_pid(&place, workload->pid, HZ, sampling_seconds(python, 60), false);
 
 	struct verdict verdict = check_stacks(&profile.folded, &pairs);
 	expect_true(text_of("torn, %s", python->name), &verdict);
@@ -103,7 +103,7 @@ ParameterizedTest(struct python *python, truth, a_code_object_never_has_the_name
 	struct child *workload = python_start(python, &place, "reuse.py", NULL);
 	child_ready(workload, 30);
 
-	struct profile profile = profile_pid(&place, workload->pid, HZ, sampling_seconds(30), false);
+	struct profile profile = profile_pid(&place, workload->pid, HZ, sampling_seconds(python, 30), false);
 
 	struct verdict verdict = check_reuse(&profile.folded);
 	printf("reuse, %s: %llu samples, %.1f %% named, %llu wrong\n", python->name,

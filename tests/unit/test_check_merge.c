@@ -11,6 +11,7 @@
 	"^ <module> (/a.py)\t= by_sort (/a.py)" INNER                                                               \
 	"^ <module> (/a.py)\t= by_qsort (/a.py)\tc:_ctypes,libffi,libc,libffi,_ctypes cb (/a.py)\t= spin (/a.py)\n" \
 	"^ <module> (/a.py)\t= zip (/a.py)\tc:zlib,libz -\n"                                                        \
+	"^ <module> (/a.py)\ti old (/a.py)\n"                                                                       \
 	"^ <module> (/a.py)\t= gen (/a.py)\tg made (/a.py)\n"                                                       \
 	"^ <module> (/a.py)\t? load (/b.py)\tc <module> (/c.py)\n"
 
@@ -97,6 +98,11 @@ Test(check_merge, a_true_order_is_in_order)
 		{"an eval loop each", START EVAL ";" MODULE ";py::zip ([anon]);" EVAL ";zip (/a.py:3)",
 		 SHOWN_ALL_LOOSELY},
 		{"no native frame", MODULE ";by_qsort (/a.py:3);cb (/a.py:4);sys_read_[k]", SHOWN_NONE},
+		{"a call through the interpreter",
+		 START EVAL ";" MODULE
+			    ";function_call (libpython2.7.so.1.0);PyEval_EvalFrameEx (python2.7);old (/a.py:3)",
+		 SHOWN_ALL},
+		{"a call through the interpreter, which is left out", MODULE ";old (/a.py:3)", SHOWN_EXTENSIONS},
 	};
 	for (size_t i = 0; i < CNT(rows); i++) {
 		struct merge_verdict verdict = verdict_of(rows[i].stack, rows[i].shown);
@@ -118,6 +124,8 @@ Test(check_merge, any_other_order_is_impossible)
 		{"an interpreter's frame at the inner end", MODULE ";by_sort (/a.py:3);sort (python3.13)",
 		 SHOWN_EXTENSIONS},
 		{"the thread's start", "_start (python3.13);" MODULE, SHOWN_EXTENSIONS},
+		{"a call through nothing", START EVAL ";" MODULE ";old (/a.py:3)", SHOWN_ALL},
+		{"a call through an extension", MODULE ";" TYPES ";old (/a.py:3)", SHOWN_EXTENSIONS},
 		{"libc's part of the thread's start", "start_thread (libc.so.6);" MODULE, SHOWN_EXTENSIONS},
 		{"C under a plain call", MODULE ";malloc (libc.so.6);by_sort (/a.py:3)", SHOWN_EXTENSIONS},
 		{"a callback without its C", MODULE ";by_qsort (/a.py:3);cb (/a.py:4)", SHOWN_EXTENSIONS},

@@ -5,13 +5,15 @@ Must show: the innermost 512 frames, all `deep`, under `[truncated: python-depth
 """
 import sys
 
+import truth
+
 sys.setrecursionlimit(3000)
 
 
 def deep(depth):
     if depth:
         return deep(depth - 1)
-    print("ready", flush=True)
+    truth.ready()
     while True:
         pass
 

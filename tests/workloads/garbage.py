@@ -9,7 +9,9 @@ import sys
 
 
 def address_of_frame(frame):
-    return ctypes.c_uint64.from_address(id(frame) + 24).value  # PyFrameObject.f_frame, 3.11 and later
+    """PyFrameObject.f_frame; to 3.10, which have no qualified names either, the object is the frame."""
+    apart = hasattr(frame.f_code, "co_qualname")
+    return ctypes.c_uint64.from_address(id(frame) + 24).value if apart else id(frame)
 
 
 def inner(library, seconds):
@@ -18,7 +20,8 @@ def inner(library, seconds):
         areas.append(address_of_frame(sys._getframe(depth)))
         areas.append(id(sys._getframe(depth).f_code))
     addresses = (ctypes.c_uint64 * len(areas))(*areas)
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     library.write_garbage(addresses, len(areas), 256, ctypes.c_uint64(int(seconds * 1e9)))
 
 

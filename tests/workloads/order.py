@@ -4,8 +4,6 @@
 Must show: each sample's Python frames are one of the stacks in TRUTH, and between
 two of them stands the C code that TRUTH says (orders.py), in that order.
 """
-import asyncio
-import builtins
 import ctypes
 import functools
 import hashlib
@@ -19,6 +17,16 @@ import zlib
 import orders
 import truth
 
+try:
+    import builtins
+except ImportError:
+    import __builtin__ as builtins
+try:
+    import order_3  # what 2.7 cannot parse
+except SyntaxError:
+    order_3 = None
+
+DIGEST = hashlib.sha256.__module__
 HOW = {  # what is called by anything but =
     "<module>": "c",
     "Dying.__del__": "c",
@@ -27,7 +35,7 @@ HOW = {  # what is called by anything but =
     "Slots.__getattr__": "c",
     "Slots.__init__": "?",
     "Slots.size": "c",
-    "by_ctypes.<locals>.in_ctypes": "c:_ctypes,libffi,libc,libffi,_ctypes",
+    "by_ctypes.<locals>.in_ctypes": orders.files("_ctypes", "libffi", "libc", "libffi", "_ctypes"),
     "by_filter.<locals>.in_filter": "c",
     "by_json.<locals>.in_json": orders.files("_json"),
     "by_map.<locals>.in_map": "c",
@@ -35,13 +43,13 @@ HOW = {  # what is called by anything but =
     "by_reduce.<locals>.in_reduce": "c",
     "by_sort.<locals>.in_sort": "c",
     "by_sqlite.<locals>.in_sqlite": "c:_sqlite3,libsqlite3,_sqlite3",
-    "in_async": orders.files("_asyncio").replace("c", "g", 1),
-    "in_async_below": "g",
     "in_generator": "g",
     "in_generator_below": "g",
 }
+if order_3:
+    HOW.update(order_3.HOW)
 LEAVES = {  # C code that calls no Python
-    "by_hashlib": orders.files("_hashlib", "libcrypto"),
+    "by_hashlib": orders.files(*(("_hashlib", "libcrypto") if DIGEST == "_hashlib" else (DIGEST,))),
     "by_sqlite": "c:_sqlite3,libsqlite3,_sqlite3,libsqlite3",
     "by_zlib": orders.files("zlib", "libz", "zlib"),
 }
@@ -129,7 +137,7 @@ def by_ctypes(ways):
     qsort(two, 2, 4, compare(in_ctypes))
 
 
-class Slots:
+class Slots(object):
     def __init__(self, ways):
         self.ways = ways
 
@@ -145,7 +153,7 @@ class Slots:
         go(self.ways)
 
 
-class Dying:
+class Dying(object):
     def __init__(self, ways):
         self.ways = ways
 
@@ -167,7 +175,7 @@ def by_getattr(ways):
 
 def by_del(ways):
     box = [Dying(ways)]
-    box.clear()
+    del box[:]
 
 
 def by_generator(ways):
@@ -178,26 +186,13 @@ def in_generator(ways):
     go(ways)
     yield 1
     go(ways)
-    yield from in_generator_below(ways)
+    for below in in_generator_below(ways):
+        yield below
 
 
 def in_generator_below(ways):
     go(ways)
     yield 2
-
-
-def by_async(ways):
-    loop.run_until_complete(in_async(ways))
-
-
-async def in_async(ways):
-    go(ways)
-    await asyncio.sleep(0)
-    await in_async_below(ways)
-
-
-async def in_async_below(ways):
-    go(ways)
 
 
 def by_exec(ways):
@@ -223,7 +218,7 @@ def by_import(ways):
 def make_imported():
     """In a directory that nobody else changes: the finder looks at its time."""
     os.mkdir(os.path.dirname(IMPORTED))
-    with open(IMPORTED, "w", encoding="ascii") as out:
+    with open(IMPORTED, "w") as out:
         out.write("in_import()\n")
     sys.path.insert(0, os.path.dirname(IMPORTED))
 
@@ -239,12 +234,14 @@ def by_hashlib(_ways):
     hashlib.sha256(BLOCK)
 
 
-BLOCK = bytes(range(256)) * 40
+by_async = order_3.by_async if order_3 else by_reduce
+by_yield_from = order_3.by_yield_from if order_3 else by_generator
+BLOCK = bytes(bytearray(range(256))) * 40
 CHAINS = [
     (by_sort, by_reduce, by_re, by_map, by_filter, by_zlib),
     (by_ctypes, by_json, by_sqlite, by_re, by_sort),
     (by_property, by_eq, by_del, by_getattr, by_reduce),
-    (by_generator, by_ctypes, by_generator, by_map, by_sqlite, by_zlib),
+    (by_generator, by_ctypes, by_yield_from, by_map, by_sqlite, by_zlib),
     (by_async, by_sort, by_json, by_generator, by_del, by_ctypes),
     (by_exec, by_sqlite, by_import, by_filter, by_ctypes, by_hashlib),
     (by_ctypes, by_ctypes, by_ctypes, by_ctypes, by_ctypes, by_zlib),
@@ -260,10 +257,11 @@ def body():
 
 def finish():
     orders.stop()
-    for stack in list(orders.stacks):
-        if stack[-1] is in_async.__code__:  # its frame shows under its maker for an instant
-            orders.stacks.add(stack[: stack.index(by_async.__code__) + 1] + stack[-1:])
-    orders.write(sys.argv[1], {__file__, EXECUTED.co_filename, IMPORTED}, HOW, LEAVES)
+    ours = {__file__, EXECUTED.co_filename, IMPORTED}
+    if order_3:
+        order_3.add_instants(orders.stacks)
+        ours.add(order_3.__file__)
+    orders.write(sys.argv[1], ours, HOW, LEAVES)
     truth.ready()
 
 
@@ -280,5 +278,6 @@ def forever():
 
 
 make_imported()
-loop = asyncio.new_event_loop()
+if order_3:
+    order_3.go = go
 forever()

@@ -5,10 +5,13 @@ Must show: `made_N_L (/made/N/L.py:LINE)` with LINE from L + 1 to L + 4, called 
 `<module> (/made/N/L.py:L+6)`: a name, file or line of another code object does
 not add up within its own text.
 """
+import itertools
 import time
 
+import truth
+
 TEMPLATE = """{newlines}def made_{n}_{line}():
-    end = clock() + 2_000_000
+    end = clock() + 0.002
     while clock() < end:
         for i in range(20):
             i + i
@@ -17,21 +20,22 @@ made_{n}_{line}()
 """
 
 addresses = {}
+clock = getattr(time, "perf_counter", time.time)
 
 
 def live_and_die(n):
     line = 1 + n * 7 % 90
     text = TEMPLATE.format(newlines="\n" * (line - 1), n=n, line=line)
-    code = compile(text, f"/made/{n}/{line}.py", "exec")
-    names = {"clock": time.perf_counter_ns}
+    code = compile(text, "/made/%d/%d.py" % (n, line), "exec")
+    names = {"clock": clock}
     exec(code, names)
-    address = id(names[f"made_{n}_{line}"].__code__)
+    address = id(names["made_%d_%d" % (n, line)].__code__)
     addresses[address] = addresses.get(address, 0) + 1
     names.clear()  # the function goes, and its code with it
 
 
-for n in range(1_000_000_000):
+for n in itertools.count():
     if n == 200:
         assert len(addresses) < 50, "the allocator does not use addresses again: this tests nothing"
-        print("ready", flush=True)
+        truth.ready()
     live_and_die(n)

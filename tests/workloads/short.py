@@ -4,15 +4,22 @@
 Must show: `<module>;burn`. Prints the nanoseconds of CPU it measured inside burn.
 """
 import sys
-from time import thread_time_ns
+
+try:
+    from time import thread_time as cpu_time
+except ImportError:  # to 3.6; the process has but one thread
+    try:
+        from time import process_time as cpu_time
+    except ImportError:
+        from time import clock as cpu_time
 
 
-def burn(ns):
-    start = thread_time_ns()
-    while thread_time_ns() - start < ns:
+def burn(seconds):
+    start = cpu_time()
+    while cpu_time() - start < seconds:
         for i in range(100):
             i * i
-    return thread_time_ns() - start
+    return cpu_time() - start
 
 
-print(burn(int(float(sys.argv[1] if len(sys.argv) > 1 else 0.1) * 1e9)), flush=True)
+sys.stdout.write("%d\n" % (burn(float(sys.argv[1] if len(sys.argv) > 1 else 0.1)) * 1e9))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# -*- coding: utf-8 -*-
 """stacks.py TRUTH - a bit of everything that puts frames on a Python stack.
 
 Must show: for each thread only neighbours that TRUTH has as a pair (truth.py),
 from `<module>;main;run` or a thread's first function to the innermost one.
 """
-import _thread
 import functools
 import hashlib
-import importlib.util
+import io
 import os
 import sys
 import threading
@@ -15,6 +15,15 @@ import zipfile
 import zlib
 
 import truth
+
+try:
+    from _thread import start_new_thread
+except ImportError:
+    from thread import start_new_thread
+try:
+    import stacks_3  # what 2.7 cannot parse
+except SyntaxError:
+    stacks_3 = None
 
 here = os.path.dirname(os.path.abspath(sys.argv[1]))
 
@@ -71,7 +80,8 @@ def numbers(n):
         spin(2)
 
         yield i
-    yield from more_numbers(n)
+    for more in more_numbers(n):
+        yield more
 
 
 def more_numbers(n):
@@ -88,51 +98,6 @@ def generators():
 
     total += sum(spin(2) for _ in range(4))
     return total + sum(numbers(4))
-
-
-class Pause:
-    def __await__(self):
-        spin(3)
-        yield
-        spin(4)
-
-        return 5
-
-
-async def coroutine(n):
-    if n:
-        return await coroutine(n - 1)
-
-    value = await Pause()
-    async for x in async_numbers(3):
-        value += x
-    async with AsyncBlock() as block:
-        value += block
-    return value
-
-
-async def async_numbers(n):
-    for i in range(n):
-        spin(2)
-        await Pause()
-        yield i
-
-
-class AsyncBlock:
-    async def __aenter__(self):
-        return spin(3)
-
-    async def __aexit__(self, *exc):
-        spin(2)
-
-
-def coroutines():
-    (c := coroutine(6)).send(None)
-    try:
-        while True:
-            c.send(None)
-    except StopIteration as stop:
-        return stop.value
 
 
 def comprehensions():
@@ -174,12 +139,15 @@ def decorated(n=3):
     return spin(n)
 
 
-@functools.lru_cache(maxsize=1)
 def cached(n):
     return spin(n)
 
 
-class Base:
+if hasattr(functools, "lru_cache"):
+    cached = functools.lru_cache(maxsize=1)(cached)
+
+
+class Base(object):
     def __init__(self, n):
         self.n = n
         spin(2)
@@ -212,7 +180,7 @@ class Base:
 
 class Derived(Base):
     def method(self):
-        return super().method() + 1
+        return super(Derived, self).method() + 1
 
     def __enter__(self):
         spin(2)
@@ -331,7 +299,7 @@ def executed():
     return eval(EVALUATED, {"spin": spin})
 
 
-FOREIGN = '''
+FOREIGN = u'''
 class Größe:
     """Latin-1."""
 
@@ -349,25 +317,44 @@ def 漢字(n, spin):
         return работа(n, spin)
 
     return 𠀀(n)
+
+
+entry = 漢字
 '''
+PLAIN = u"""
+def entry(n, spin):
+
+    return spin(n)
+"""
 
 
-def load(path, name):
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def native(text):
+    """What this version calls str, of which 2.7 makes bytes."""
+    return text if isinstance(text, str) else text.encode("utf-8")
+
+
+def load(path):
+    """As an import does, but for the file's name, which not all versions can find in any script."""
+    with io.open(path, encoding="utf-8") as file:
+        names = {"__name__": "loaded"}
+        exec(compile(native(file.read()), native(path), "exec"), names)
+        return names["entry"]
 
 
 def load_foreign():
     """Names and paths in Latin-1, UCS-2 and UCS-4, which CPython stores in three ways."""
-    modules = []
-    for name in ("grün", "путь", "𠀀😀"):
-        path = os.path.join(here, name + ".py")
-        with open(path, "w", encoding="utf-8") as out:
-            out.write(FOREIGN)
-        modules.append(load(path, name))
-    return modules
+    try:
+        compile(native(FOREIGN), "<foreign>", "exec")
+        text = FOREIGN
+    except SyntaxError:
+        text = PLAIN
+    entries = []
+    for name in (u"grün", u"путь", u"𠀀😀"):
+        path = os.path.join(truth.decoded(here), name + u".py")
+        with io.open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+        entries.append(load(path))
+    return entries
 
 
 def load_zipped():
@@ -381,8 +368,8 @@ def load_zipped():
 
 
 def foreign():
-    for module in foreign_modules:
-        module.漢字(3, spin)
+    for entry in entries:
+        entry(3, spin)
     return zipped.from_zip(4, spin)
 
 
@@ -391,7 +378,8 @@ def main_body():
     recurse(300)
 
     generators()
-    coroutines()
+    if stacks_3:
+        stacks_3.body(spin)
     comprehensions()
 
     decorated()
@@ -423,8 +411,8 @@ def without_gil():
         digest.update(BLOCK)
 
 
-BLOCK = bytes(range(256)) * 2000
-foreign_modules = load_foreign()
+BLOCK = bytes(bytearray(range(256))) * 2000
+entries = load_foreign()
 zipped = load_zipped()
 BODIES = [thread_body, without_gil, without_gil]
 traced = threading.Semaphore(0)
@@ -443,8 +431,8 @@ def finish():
 
 def main():
     for body in BODIES:
-        threading.Thread(target=truth.run, args=(body, traced.release), daemon=True).start()
-    _thread.start_new_thread(raw_thread, ())
+        truth.start_thread(truth.run, body, traced.release)
+    start_new_thread(raw_thread, ())
     truth.run(main_body, finish)
 
 

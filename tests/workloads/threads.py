@@ -30,7 +30,7 @@ def main():
     threading.stack_size(128 * 1024)
     started = threading.Semaphore(0)
     for number in range(COUNT):
-        threading.Thread(target=truth.run, args=(turn, started.release, number < 3), daemon=True).start()
+        truth.start_thread(truth.run, turn, started.release, number < 3)
     for _ in range(3):
         started.acquire()
     time.sleep(2)  # the last ones are in their first turn

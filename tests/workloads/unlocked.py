@@ -14,13 +14,17 @@ import zlib
 import orders
 import truth
 
+digest_module = hashlib.sha256.__module__  # whose own one holds the GIL
 HOW = {
     "sort.<locals>.<lambda>": "c",
     "reduce.<locals>.<lambda>": "c",
-    "in_qsort": "c:_ctypes,libffi,libc,libffi,_ctypes",
+    "in_qsort": orders.files("_ctypes", "libffi", "libc", "libffi", "_ctypes"),
 }
-LEAVES = {"compress": orders.files("zlib", "libz", "zlib"), "digest": orders.files("_hashlib", "libcrypto")}
-BLOCK = bytes(range(256)) * 2000
+LEAVES = {
+    "compress": orders.files("zlib", "libz", "zlib"),
+    "digest": orders.files("_hashlib", "libcrypto") if digest_module == "_hashlib" else orders.files(digest_module),
+}
+BLOCK = bytes(bytearray(range(256))) * 2000
 
 
 def spin(n=100):
@@ -77,7 +81,7 @@ def forever(body):
 
 BODIES = [compress, compress, digest, digest, sort, reduce, call_back, call_back]
 for thread_body in BODIES:
-    threading.Thread(target=forever, args=(thread_body,), daemon=True).start()
+    truth.start_thread(forever, thread_body)
 for _ in BODIES:
     noted.acquire()
 orders.write(sys.argv[1], {__file__}, HOW, LEAVES)
