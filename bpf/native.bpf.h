@@ -199,9 +199,14 @@ static __always_inline u64 run_anchor(struct scratch *s, u32 run)
 }
 
 /* Is this the code of the eval loop? Then it is an activation; whose, is known when all are counted. */
-static __always_inline u64 run_count(struct native_walk *w)
+static __always_inline u64 run_count(struct scratch *s)
 {
+	struct native_walk *w = &s->native;
 	u64 pc = w->ip - w->lookup, inside = 0;
+
+	/* Of a Python stack that was cut, what is outward of that has no frames here. */
+	if (s->sample.python_end != LOSS_NONE && w->run >= s->python.run_cnt)
+		return 0;
 
 	for (u32 i = 0; i < EVAL_RANGES; i++)
 		inside |= pc - w->eval[i].start < w->eval[i].size;
@@ -218,7 +223,7 @@ static __always_inline u64 run_place(struct scratch *s, u64 sp, u64 cfa)
 	u32 run = s->native.run;
 
 	if (s->native.counted)
-		return run_count(&s->native);
+		return run_count(s);
 	if (run >= s->python.run_cnt)
 		return 0;
 	/* An activation that has just begun, or is about to end, executes no frame. */

@@ -110,6 +110,7 @@ static void assembly_init(struct assembly *s, struct process *process, const str
 		.sample = sample,
 		.python = sample->python_id,
 		.unmerged = sample->flags & SAMPLE_UNMERGED,
+		.counted = process->python_file && python_layout_is_counted(&process->python_file->python.layout),
 		.native_id = sample->native_id,
 		.words = sample_native(sample),
 		.word_cnt = sample->native_cnt,
@@ -147,7 +148,7 @@ static enum part_form form_choose(const struct assembler *a, const struct assemb
 		return s->unmerged ? FORM_APART : FORM_INNER;
 	runs = part_table_at(a->parts, python)->run_cnt;
 	if (a->options.native != NATIVE_NONE)
-		*ret = MERGE_VERIFIED;
+		*ret = s->counted ? MERGE_COUNTED : MERGE_VERIFIED;
 	if (*ret && (s->unmerged || runs < places || (runs > places && native->complete)))
 		*ret = MERGE_UNMERGED;
 	/*

@@ -46,6 +46,7 @@ DEFINE_CLEANUP(assembler, struct assembler *, assembler_free)
 enum merge {
 	MERGE_NONE, /* one of them is missing, or not wanted */
 	MERGE_VERIFIED, /* each run was placed by its anchor, or lies outward of a truncated walk */
+	MERGE_COUNTED, /* to 3.9, which has no anchors: as many runs as activations of the eval loop */
 	MERGE_UNMERGED, /* not all of them are placed */
 };
 

@@ -24,6 +24,7 @@ struct assembly {
 	const struct sample *sample;
 	bool python; /* it has Python frames, and so filters its native ones */
 	bool unmerged;
+	bool counted; /* its runs have no anchors */
 	u64 native_id; /* 0: none */
 	const u64 *words; /* innermost first; of the first one only its bits */
 	u32 word_cnt; /* 0: known under its id */

@@ -213,6 +213,7 @@ static void sample_count(struct truth *truth, const struct sample *sample, const
 	truth->native.samples += assembled->has_native;
 	truth->native.complete += assembled->native_complete;
 	truth->merge.verified += assembled->merge == MERGE_VERIFIED;
+	truth->merge.counted += assembled->merge == MERGE_COUNTED;
 	truth->merge.unmerged += assembled->merge == MERGE_UNMERGED;
 }
 

@@ -16,11 +16,11 @@ Test(placement, each_run_goes_to_the_frame_that_holds_its_anchor)
 {
 	struct placement p = begin(3);
 
-	cr_assert(!placement_frame(&p, 0x1000, 0x1010));
-	cr_assert(placement_frame(&p, 0x1010, 0x1040));
-	cr_assert(placement_frame(&p, 0x1040, 0x1100));
-	cr_assert(!placement_frame(&p, 0x1100, 0x1200));
-	cr_assert(placement_frame(&p, 0x1200, 0x1208));
+	cr_assert(!placement_frame(&p, 0, 0x1000, 0x1010));
+	cr_assert(placement_frame(&p, 0, 0x1010, 0x1040));
+	cr_assert(placement_frame(&p, 0, 0x1040, 0x1100));
+	cr_assert(!placement_frame(&p, 0, 0x1100, 0x1200));
+	cr_assert(placement_frame(&p, 0, 0x1200, 0x1208));
 	cr_assert(placement_is_merged(&p, true));
 }
 
@@ -28,8 +28,8 @@ Test(placement, two_in_one_frame_are_not_merged)
 {
 	struct placement p = begin(3);
 
-	cr_assert(placement_frame(&p, 0x1000, 0x1100));
-	cr_assert(placement_frame(&p, 0x1100, 0x1300));
+	cr_assert(placement_frame(&p, 0, 0x1000, 0x1100));
+	cr_assert(placement_frame(&p, 0, 0x1100, 0x1300));
 	cr_assert(!placement_is_merged(&p, true));
 	cr_assert(!placement_is_merged(&p, false));
 }
@@ -38,7 +38,7 @@ Test(placement, one_between_the_frames_is_not_merged)
 {
 	struct placement p = begin(2);
 
-	cr_assert(placement_frame(&p, 0x1020, 0x1100));
+	cr_assert(placement_frame(&p, 0, 0x1020, 0x1100));
 	cr_assert(!placement_is_merged(&p, true));
 }
 
@@ -46,7 +46,7 @@ Test(placement, those_left_over_lie_outward_only_when_the_walk_was_cut)
 {
 	struct placement p = begin(3);
 
-	cr_assert(placement_frame(&p, 0x1000, 0x1040));
+	cr_assert(placement_frame(&p, 0, 0x1000, 0x1040));
 	cr_assert(!placement_is_merged(&p, true));
 	cr_assert(placement_is_merged(&p, false));
 }

@@ -349,7 +349,7 @@ static int walk_frame(struct walk *walk)
 	if (!end && (!(step.caller.known & 1u << REG_RSP) || (cfa <= sp && !step.signal)))
 		end = LOSS_STACK_ORDER;
 	bool placed = (!end || end == LOSS_NONE) && !step.signal;
-	walk_push(walk, placed && placement_frame(&walk->placement, sp, cfa));
+	walk_push(walk, placed && placement_frame(&walk->placement, walk_lookup(walk, false), sp, cfa));
 	if (end)
 		return end;
 	walk->registers = step.caller;
@@ -373,6 +373,10 @@ int fallback_unwind(struct fallback *fallback, struct process *process, const st
 	};
 	int end = 0;
 
+	if (process->python_file && python_layout_is_counted(&process->python_file->python.layout)) {
+		walk.placement.counted = &process->python_file->python.layout;
+		walk.placement.runtime = process->python_runtime;
+	}
 	memcpy(walk.registers.at, record->registers, sizeof(walk.registers.at));
 	ret->cnt = 0;
 	while (!end)
@@ -380,6 +384,7 @@ int fallback_unwind(struct fallback *fallback, struct process *process, const st
 	if (end < 0)
 		return end;
 	ret->end = end;
+	placement_settle(&walk.placement, ret->words, ret->cnt);
 	ret->unmerged = !placement_is_merged(&walk.placement, end == LOSS_NONE);
 	return 0;
 }
