@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/cursor.h"
 #include "elf/dwarf_value.h"
@@ -69,7 +70,8 @@ static bool row_read(struct elf_file *file, const struct eh_index *index, u32 i,
 	return !elf_file_read(file, index->table + i * sizeof(*ret), ret, sizeof(*ret));
 }
 
-int eh_index_find(struct elf_file *file, const struct eh_index *index, u64 address, u64 *ret)
+/* The last row that begins at or below address. */
+static bool row_find(struct elf_file *file, const struct eh_index *index, u64 address, struct row *ret)
 {
 	u32 low = 0, high = index->cnt;
 	struct row row, found = {};
@@ -78,7 +80,7 @@ int eh_index_find(struct elf_file *file, const struct eh_index *index, u64 addre
 		u32 middle = low + (high - low) / 2;
 
 		if (!row_read(file, index, middle, &row))
-			return -ENOENT;
+			return false;
 		if (index->header + row.start <= address) {
 			found = row;
 			low = middle + 1;
@@ -86,8 +88,45 @@ int eh_index_find(struct elf_file *file, const struct eh_index *index, u64 addre
 			high = middle;
 		}
 	}
-	if (!low)
+	*ret = found;
+	return low;
+}
+
+int eh_index_find(struct elf_file *file, const struct eh_index *index, u64 address, u64 *ret)
+{
+	struct row row;
+
+	if (!row_find(file, index, address, &row))
 		return -ENOENT;
-	*ret = index->header + found.entry;
+	*ret = index->header + row.entry;
+	return 0;
+}
+
+/*
+ * An FDE begins with its length, the way back to its CIE, where its code begins and how
+ * long that is. How the last two are written, the CIE says; but when the first of them,
+ * read as every x86-64 compiler writes it, gives the start that the row says, it is so.
+ */
+struct fde_head {
+	u32 length;
+	u32 cie;
+	s32 start; /* from here */
+	u32 size;
+};
+
+int eh_index_range(struct elf_file *file, const struct eh_index *index, u64 address, struct code_range *ret)
+{
+	struct fde_head head;
+	struct row row;
+
+	if (!row_find(file, index, address, &row))
+		return -ENOENT;
+	u64 entry = index->header + row.entry, start = index->header + row.start;
+	if (elf_file_read(file, entry, &head, sizeof(head)) || !head.cie ||
+	    entry + offsetof(struct fde_head, start) + head.start != start)
+		return -ENOTSUP;
+	if (address - start >= head.size)
+		return -ENOENT;
+	*ret = (struct code_range){.start = start, .end = start + head.size};
 	return 0;
 }

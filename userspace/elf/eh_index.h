@@ -8,6 +8,7 @@
 #define PYPROF_EH_INDEX_H
 
 #include "elf/elf_file.h"
+#include "elf/symbol_table.h"
 #include "pyprof/types.h"
 
 struct eh_index {
@@ -21,5 +22,8 @@ int eh_index_open(struct elf_file *file, struct eh_index *ret);
 
 /* The vaddr of the last entry that begins at or below address; whether it reaches that far is not known. -ENOENT. */
 int eh_index_find(struct elf_file *file, const struct eh_index *index, u64 address, u64 *ret);
+
+/* The code that one entry is about: what the compiler made in one piece. -ENOENT: address is in none; -ENOTSUP: an entry of another form. */
+int eh_index_range(struct elf_file *file, const struct eh_index *index, u64 address, struct code_range *ret);
 
 #endif

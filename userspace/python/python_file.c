@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/cursor.h"
+#include "python/eval_range.h"
 #include "python/interp_head.h"
 #include "python/layout.h"
 
@@ -218,6 +219,24 @@ static int layout_of_plain_version(struct elf_file *elf, u32 version, struct pyt
 	return python_layout_of_version(version, ret);
 }
 
+/* Only the code that has a place relative to the runtime: beyond that, none are known. */
+static void layout_find_eval(struct elf_file *elf, u64 runtime, struct python_layout *layout)
+{
+	struct code_range ranges[EVAL_RANGES];
+	size_t cnt;
+
+	if (!python_layout_is_counted(layout) || eval_ranges_find(elf, ranges, EVAL_RANGES, &cnt))
+		return;
+	for (size_t i = 0; i < cnt; i++) {
+		s64 start = ranges[i].start - runtime;
+
+		if (start != (s32)start)
+			return;
+		layout->eval[i].start = start;
+		layout->eval[i].size = ranges[i].end - ranges[i].start;
+	}
+}
+
 static void inspect_runtime(struct elf_file *elf, struct python_file *file)
 {
 	int err = layout_of_file(elf, file->runtime, &file->layout);
@@ -229,6 +248,8 @@ static void inspect_runtime(struct elf_file *elf, struct python_file *file)
 		err = layout_of_plain_version(elf, file->version, &file->layout);
 	u16 current = python_runtime_current(file->version);
 	file->current = current ? file->runtime + current : 0;
+	if (!err)
+		layout_find_eval(elf, file->runtime, &file->layout);
 	file->supported = !err && !python_layout_check(&file->layout);
 }
 
@@ -240,8 +261,10 @@ static int inspect_globals(struct elf_file *elf, struct python_file *file)
 	if (elf_file_object(elf, "_PyThreadState_Current", &file->current, &size) || !has_object(elf, "PyUnicode_Type"))
 		return -ENOENT;
 	file->version = version_of_symbols_and_strings(elf);
-	file->supported = !layout_of_plain_version(elf, file->version, &file->layout) &&
-			  !interp_head_find(elf, &file->runtime) && !python_layout_check(&file->layout);
+	if (layout_of_plain_version(elf, file->version, &file->layout) || interp_head_find(elf, &file->runtime))
+		return 0;
+	layout_find_eval(elf, file->runtime, &file->layout);
+	file->supported = !python_layout_check(&file->layout);
 	return 0;
 }
 
