@@ -154,3 +154,16 @@ Test(cpus, idle_waiting_and_stolen_time_is_not_busy)
 	cr_assert_eq(ticks, 100 + 20 + 30 + 4 + 6);
 	cr_assert_eq(cpus_busy_parse("intr 1 2 3\n", &ticks), -EINVAL);
 }
+
+Test(record, a_code_object_may_be_shorter_than_its_piece_but_no_longer)
+{
+	struct code_record code = {.record = {.type = RECORD_CODE, .size = sizeof(code)}};
+
+	cr_assert_eq(record_check(&code, sizeof(code)), 0);
+	code.pieces[CODE_PIECE_OBJECT].size = CODE_OBJECT_SIZE;
+	cr_assert_eq(record_check(&code, sizeof(code)), 0);
+	code.pieces[CODE_PIECE_OBJECT].size = 128; /* CPython 2.7's */
+	cr_assert_eq(record_check(&code, sizeof(code)), 0);
+	code.pieces[CODE_PIECE_OBJECT].size = CODE_OBJECT_SIZE + 8;
+	cr_assert_eq(record_check(&code, sizeof(code)), -EBADMSG);
+}

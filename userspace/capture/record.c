@@ -29,7 +29,7 @@ static int sample_check(const struct sample *sample)
 
 static int code_check(const struct code_record *code)
 {
-	static const size_t sizes[] = {
+	static const size_t capacities[] = {
 		[CODE_PIECE_OBJECT] = CODE_OBJECT_SIZE,	    [CODE_PIECE_NAME] = CODE_NAME_SIZE,
 		[CODE_PIECE_QUALNAME] = CODE_QUALNAME_SIZE, [CODE_PIECE_FILENAME] = CODE_FILENAME_SIZE,
 		[CODE_PIECE_LINES] = CODE_LINES_SIZE,
@@ -38,7 +38,7 @@ static int code_check(const struct code_record *code)
 	if (code->record.size != sizeof(*code))
 		return -EBADMSG;
 	for (size_t i = 0; i < CODE_PIECE_CNT; i++)
-		if (code->pieces[i].size && code->pieces[i].size != sizes[i])
+		if (code->pieces[i].size > capacities[i])
 			return -EBADMSG;
 	return 0;
 }

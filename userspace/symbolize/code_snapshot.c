@@ -27,7 +27,7 @@ static int snapshot_read(const struct remote_memory *memory, u64 address, void *
 		if (offset >= pieces[i].capacity)
 			continue;
 		inside = true;
-		if (s->record->pieces[i].size && size <= pieces[i].capacity - offset) {
+		if (offset < s->record->pieces[i].size && size <= s->record->pieces[i].size - offset) {
 			memcpy(ret, pieces[i].bytes + offset, size);
 			return 0;
 		}
