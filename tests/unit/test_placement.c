@@ -55,7 +55,7 @@ Test(placement, without_runs_there_is_nothing_to_place)
 {
 	struct placement p = begin(0);
 
-	cr_assert(!placement_frame(&p, 0, ~0ull));
+	cr_assert(!placement_frame(&p, 0, 0, ~0ull));
 	cr_assert(placement_is_merged(&p, true));
 }
 
@@ -64,7 +64,50 @@ Test(placement, a_run_without_frames_needs_no_place)
 	const u64 anchors[] = {0, 0x1010, 0, 0};
 	struct placement placement = {.anchors = anchors, .cnt = 4};
 
-	cr_assert_not(placement_frame(&placement, 0x1000, 0x1008));
-	cr_assert(placement_frame(&placement, 0x1008, 0x1100));
+	cr_assert_not(placement_frame(&placement, 0, 0x1000, 0x1008));
+	cr_assert(placement_frame(&placement, 0, 0x1008, 0x1100));
 	cr_assert(placement_is_merged(&placement, true));
+}
+
+static const struct python_layout layout = {
+	.eval = {{.start = -0x1000, .size = 0x100}, {.start = 0x100, .size = 0x10}}};
+
+static struct placement begin_counted(u32 cnt)
+{
+	return (struct placement){.cnt = cnt, .counted = &layout, .runtime = 0x600000};
+}
+
+Test(placement, without_anchors_the_code_of_the_eval_loop_tells)
+{
+	struct placement p = begin_counted(2);
+
+	cr_assert(placement_frame(&p, 0x5ff0ff, 0, 1));
+	cr_assert_not(placement_frame(&p, 0x5ff100, 0, 1));
+	cr_assert(placement_frame(&p, 0x600100, 0, 1));
+	cr_assert(placement_is_merged(&p, true));
+}
+
+Test(placement, without_anchors_one_activation_too_many_is_the_innermost)
+{
+	struct placement p = begin_counted(1);
+	u64 words[] = {0, 1 | NATIVE_RUN, 2 | NATIVE_RUN};
+
+	cr_assert(placement_frame(&p, 0x5ff000, 0, 1));
+	cr_assert(placement_frame(&p, 0x5ff000, 0, 1));
+	placement_settle(&p, words, 3);
+	cr_assert_eq(words[1], 1);
+	cr_assert_eq(words[2], 2 | NATIVE_RUN);
+	cr_assert(placement_is_merged(&p, true));
+}
+
+Test(placement, without_anchors_activations_that_are_missing_are_so_only_in_a_whole_stack)
+{
+	struct placement p = begin_counted(2);
+	u64 words[] = {1 | NATIVE_RUN};
+
+	cr_assert(placement_frame(&p, 0x5ff000, 0, 1));
+	placement_settle(&p, words, 1);
+	cr_assert_eq(words[0], 1 | NATIVE_RUN);
+	cr_assert_not(placement_is_merged(&p, true));
+	cr_assert(placement_is_merged(&p, false));
 }
