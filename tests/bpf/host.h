@@ -7,12 +7,8 @@
 #ifndef PYPROF_HOST_H
 #define PYPROF_HOST_H
 
-#include <string.h>
-
 #include "base/remote_memory.h"
 #include "scratch.bpf.h"
-
-#define __weak static
 
 static struct host {
 	struct remote_memory memory;
@@ -25,20 +21,8 @@ static struct host {
 	u32 reads;
 } host;
 
-static inline struct scratch *scratch_get(u32 slot)
-{
-	return slot ? NULL : &host.scratch;
-}
-
-static inline struct signature_cache *signature_cache_get(u32 slot)
-{
-	return slot ? NULL : &host.signatures;
-}
-
-static inline const struct python_layout *layout_get(u32 index)
-{
-	return index ? NULL : &host.layout;
-}
+#define WALK_HOST host
+#include "python_host.h"
 
 static inline struct rule_cache *rule_cache_get(u32 slot)
 {
@@ -68,22 +52,6 @@ static inline const struct unwind_row_block *row_block_get(u32 index)
 static inline const struct unwind_rule *unwind_rule_get(u32 index)
 {
 	return index < MAX_UNWIND_RULES ? &host.unwind.rules[index] : NULL;
-}
-
-static inline u64 thread_state_find(u32 pid, u64 thread_pointer)
-{
-	return host.thread_state;
-}
-
-/* As in the kernel, what cannot be read reads as zeros. */
-static inline int read_user(void *to, u32 size, u64 address)
-{
-	int err = remote_read(&host.memory, address, to, size);
-
-	host.reads++;
-	if (err)
-		memset(to, 0, size);
-	return err;
 }
 
 #endif

@@ -10,7 +10,6 @@
 #include "base/file.h"
 
 #define FACTS_MAX   (8 << 20)
-#define SCRIPT	    "tests/unit/data/facts.py"
 #define PYTHON_MAX  32
 #define NOT_STARTED 126 /* the exit status of one that is not there, or whose root is not ours to enter */
 
@@ -29,16 +28,21 @@ static char *facts_read(FILE *out)
 	return NULL;
 }
 
-static void interpreter_exec(const struct live_python *python, const char *script)
+/* Options that 2.7 has, too: no site, no environment. What is too old for the script ends as if it were not there. */
+static void interpreter_exec(const struct live_python *python, const char *script, u32 oldest)
 {
+	char first[128];
+
+	snprintf(first, sizeof(first), "import sys\nif sys.hexversion < %#x: sys.exit(%d)\nexec(sys.argv[1])", oldest,
+		 NOT_STARTED);
 	if (strcmp(python->root, "/") && (chroot(python->root) || chdir("/")))
 		_exit(NOT_STARTED);
-	execl(python->path, python->path, "-I", "-S", "-c", script, NULL);
+	execl(python->path, python->path, "-E", "-s", "-S", "-c", first, script, NULL);
 	_exit(NOT_STARTED + 1);
 }
 
 /* False: it does not run here, or ended before it had said all. */
-static bool interpreter_start(struct live_python *python, const char *script)
+static bool interpreter_start(struct live_python *python, const char *script, u32 oldest)
 {
 	int input[2], output[2];
 
@@ -48,7 +52,7 @@ static bool interpreter_start(struct live_python *python, const char *script)
 	if (!python->pid) {
 		dup2(input[0], STDIN_FILENO);
 		dup2(output[1], STDOUT_FILENO);
-		interpreter_exec(python, script);
+		interpreter_exec(python, script, oldest);
 	}
 	close(input[0]);
 	close(output[1]);
@@ -73,15 +77,13 @@ static int interpreter_stop(struct live_python *python)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Looks into one mapped file. True: it is the CPython. */
+/* Looks into one mapped file, by its path from our own root, as /proc says it. True: it is the CPython. */
 static bool mapping_inspect(struct live_python *python, const char *path, u64 start, u64 offset)
 {
-	char full[1024];
 	u64 address;
 
-	snprintf(full, sizeof(full), "/proc/%d/root%s", python->pid, path);
 	_cleanup_(elf_file) struct elf_file *elf = NULL;
-	if (elf_file_open_fd(open(full, O_RDONLY | O_CLOEXEC), path, &elf) || python_file_inspect(elf, &python->file) ||
+	if (elf_file_open_fd(open(path, O_RDONLY | O_CLOEXEC), path, &elf) || python_file_inspect(elf, &python->file) ||
 	    elf_file_address_of_offset(elf, offset, &address))
 		return false;
 	python->runtime = python->file.runtime + start - address;
@@ -103,16 +105,17 @@ static bool runtime_find(struct live_python *python)
 	return false;
 }
 
-static bool live_python_run(struct live_python *python, const char *script, void (*test)(const struct live_python *))
+static bool live_python_run(struct live_python *python, const char *script, u32 oldest,
+			    void (*test)(const struct live_python *))
 {
-	bool ran = interpreter_start(python, script) && runtime_find(python) && python->file.supported;
+	bool ran = interpreter_start(python, script, oldest) && runtime_find(python) && python->file.supported;
 
 	if (ran) {
 		python->memory = remote_memory_of_process(python->pid);
 		test(python);
 	}
 	int status = interpreter_stop(python);
-	cr_assert(status <= 0 || status >= NOT_STARTED, "%s: %s ended with %d", python->name, SCRIPT, status);
+	cr_assert(status <= 0 || status >= NOT_STARTED, "%s: its script ended with %d", python->name, status);
 	return ran;
 }
 
@@ -134,19 +137,24 @@ static size_t live_python_list(struct live_python pythons[PYTHON_MAX])
 	return cnt;
 }
 
-void for_each_live_python(void (*test)(const struct live_python *python))
+void for_each_live_python_running(const char *path, u32 oldest, void (*test)(const struct live_python *python))
 {
 	struct live_python pythons[PYTHON_MAX];
 	size_t ran = 0, size;
 	_cleanup_(free) char *script = NULL;
 
-	if (file_read(SCRIPT, 1 << 20, &script, &size))
+	if (file_read(path, 1 << 20, &script, &size))
 		cr_skip_test("run from the top of the tree");
 	size_t cnt = live_python_list(pythons);
 	for (size_t i = 0; i < cnt; i++)
-		ran += live_python_run(&pythons[i], script, test);
+		ran += live_python_run(&pythons[i], script, oldest, test);
 	if (!ran)
-		cr_skip_test("no CPython 3.11 or later runs here");
+		cr_skip_test("no CPython that is new enough runs here");
+}
+
+void for_each_live_python(void (*test)(const struct live_python *python))
+{
+	for_each_live_python_running("tests/unit/data/facts.py", 0, test);
 }
 
 const char *live_python_fact(const struct live_python *python, const char *word, const char *from)

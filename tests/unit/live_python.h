@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * live_python.h - real interpreters that run data/facts.py, for tests that read
+ * live_python.h - real interpreters that run a script of data/, for tests that read
  * from their memory what they say of themselves.
  */
 #ifndef PYPROF_LIVE_PYTHON_H
@@ -22,10 +22,13 @@ struct live_python {
 
 /*
  * Calls test with every supported interpreter that tools/get_pythons.sh lists and
- * that runs here, beside /usr/bin/python3; skips the test when there is none.
+ * that runs here, beside /usr/bin/python3, when it is not older than `oldest`
+ * (PY_VERSION_HEX) and its script has said all; skips the test when there is none.
  */
-void for_each_live_python(void (*test)(const struct live_python *python));
+void for_each_live_python_running(const char *script, u32 oldest, void (*test)(const struct live_python *python));
 
+/* Every version, running data/facts.py, which says the most. */
+void for_each_live_python(void (*test)(const struct live_python *python));
 /* The next fact that begins with word, after `from` (NULL: the first); NULL when there is none. */
 const char *live_python_fact(const struct live_python *python, const char *word, const char *from);
 
