@@ -50,9 +50,38 @@ struct thread_struct {
 	unsigned long fsbase;
 };
 
+struct rq {
+	u64 clock;
+	u64 clock_task; /* without what interrupts and hypervisors took */
+};
+
+struct cfs_rq {
+	struct rq *rq; /* CONFIG_FAIR_GROUP_SCHED */
+};
+
+struct sched_entity {
+	u64 exec_start; /* in rq.clock_task */
+	struct cfs_rq *cfs_rq; /* CONFIG_FAIR_GROUP_SCHED; also of tasks that are not on it */
+	unsigned char sched_delayed; /* from 6.12 on: it sleeps, but was left on the run queue for now */
+};
+
+struct thread_info {
+	u32 cpu; /* from 5.16 on */
+};
+
+/* What not every kernel has says so, and is asked for first. */
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state; /* from 5.14 on */
+	volatile long state; /* to 5.13 */
 	void *stack;
 	unsigned int flags;
+	int on_cpu; /* CONFIG_SMP */
+	unsigned int cpu; /* to 5.15 */
+	int on_rq;
+	struct sched_entity se;
+	int exit_state;
+	unsigned long nvcsw, nivcsw;
 	int pid, tgid;
 	u64 start_boottime;
 	u64 self_exec_id;

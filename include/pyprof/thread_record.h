@@ -40,4 +40,9 @@ struct thread_record {
 _Static_assert(sizeof(struct thread_record) == 16 + 24 + 16 + 24 + 8 + 48 + 8 * REG_CNT + 16 + 8,
 	       "thread_record has a hole");
 
+static inline const u64 *thread_record_kernel(const struct thread_record *thread)
+{
+	return (const u64 *)(thread + 1);
+}
+
 #endif

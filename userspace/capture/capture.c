@@ -4,13 +4,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "capture/message.h"
 #include "capture/perf_event.h"
 #include "capture/record.h"
 #include "capture/sampling_clock.h"
@@ -51,20 +51,6 @@ struct capture {
 	u64 bad_records;
 };
 
-static void (*message_sink)(const char *message); /* libbpf's printer takes no context */
-
-static int print_message(enum libbpf_print_level level, const char *format, va_list args)
-{
-	char message[1024];
-
-	if (!message_sink)
-		return 0;
-	vsnprintf(message, sizeof(message), format, args);
-	message[strcspn(message, "\n")] = 0;
-	message_sink(message);
-	return 0;
-}
-
 static u32 ring_size_for(u32 frequency_hz, u32 cpu_cnt)
 {
 	u32 cpus = cpu_cnt < CPUS_PER_RING ? cpu_cnt : CPUS_PER_RING;
@@ -83,6 +69,8 @@ static void configure(struct capture *c)
 				     c->skeleton->maps.stack_records};
 	struct pyprof_bpf__rodata *rodata = c->skeleton->rodata;
 
+	bpf_program__set_autoload(c->skeleton->progs.list_threads, false); /* of thread_capture.h */
+	bpf_map__set_autocreate(c->skeleton->maps.thread_buffers, false);
 	for (size_t i = 0; i < sizeof(per_cpu) / sizeof(*per_cpu); i++)
 		bpf_map__set_max_entries(per_cpu[i], c->possible_cpu_cnt);
 	bpf_map__set_value_size(c->skeleton->maps.stack_records,
@@ -209,8 +197,7 @@ int capture_open(const struct capture_options *options, struct capture **ret, co
 	c->ring_size = ring_size_for(options->frequency_hz, c->possible_cpu_cnt);
 	for (size_t i = 0; i < c->ring_cnt; i++)
 		c->rings[i] = -1;
-	message_sink = options->on_message;
-	libbpf_set_print(print_message);
+	messages_send_to(options->on_message);
 
 	*step = "epoll";
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);

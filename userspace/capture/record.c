@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "pyprof/losses.h"
+#include "pyprof/thread_record.h"
 
 static bool end_is_sane(u8 end)
 {
@@ -52,6 +53,13 @@ static int stack_check(const struct stack_record *stack)
 	return stack->record.size == sizeof(*stack) + stack->stack_size ? 0 : -EBADMSG;
 }
 
+static int thread_check(const struct thread_record *thread)
+{
+	if (thread->record.size < sizeof(*thread) || thread->kernel_cnt > MAX_KERNEL_FRAMES)
+		return -EBADMSG;
+	return thread->record.size == sizeof(*thread) + thread->kernel_cnt * sizeof(u64) ? 0 : -EBADMSG;
+}
+
 int record_check(const void *data, size_t size)
 {
 	const struct record *record = data;
@@ -72,6 +80,8 @@ int record_check(const void *data, size_t size)
 		return code_check(data);
 	case RECORD_STACK:
 		return stack_check(data);
+	case RECORD_THREAD:
+		return thread_check(data);
 	default:
 		return -EBADMSG;
 	}
