@@ -26,6 +26,7 @@ struct snapshot_options {
 	bool locals;
 	bool tasks; /* of asyncio */
 	bool threads_only; /* no stacks: names and states alone */
+	bool stacks_only; /* neither the threads' names nor what they wait for, nor who has it */
 	bool freeze; /* stop the process for as long as it takes */
 	bool native_threads; /* also those without a PyThreadState */
 };
@@ -125,6 +126,7 @@ struct snapshot {
 	enum python_phase phase;
 	u32 version; /* PY_VERSION_HEX; 0: no CPython */
 	bool free_threaded;
+	u64 runtime; /* address of its _PyRuntime; 0: none */
 	bool has_native; /* native frames were asked for and could be read */
 
 	struct dump_thread
@@ -139,6 +141,13 @@ struct snapshot {
 	u64 frozen_ns; /* for how long the process was stopped */
 	u32 reread_cnt; /* stacks that were read again, for their thread ran meanwhile */
 };
+
+/* One without threads. */
+int snapshot_new(u32 pid, struct snapshot **ret);
+/* Room in it, zeroed; NULL: memory is short. */
+void *snapshot_room(struct snapshot *snapshot, size_t cnt, size_t size);
+/* A copy in it, each text once; made valid UTF-8 without control characters. NULL: memory is short. */
+const char *snapshot_text(struct snapshot *snapshot, const char *text);
 
 void snapshot_free(struct snapshot *snapshot);
 DEFINE_CLEANUP(snapshot, struct snapshot *, snapshot_free)

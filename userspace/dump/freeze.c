@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "dump/freeze.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/file.h"
+
+#define LOOK_NS	  20000 /* how long a look at a thread that does not stand yet is put off */
+#define FINISH_NS NS_PER_S /* what threads get that are about to stop, or to end, when all is let go */
+
+struct frozen_thread {
+	pid_t tid;
+	bool stands;
+	bool is_dead; /* to be buried: its process cannot end before */
+	bool is_free; /* no longer ours */
+};
+
+struct freeze {
+	pid_t pid;
+	struct frozen_thread *threads;
+	size_t cnt, capacity;
+	u64 begin_ns; /* when the first was told to stop */
+};
+
+static struct frozen_thread *thread_find(const struct freeze *freeze, pid_t tid)
+{
+	for (size_t i = 0; i < freeze->cnt; i++)
+		if (freeze->threads[i].tid == tid)
+			return &freeze->threads[i];
+	return NULL;
+}
+
+static bool has_tracer(pid_t tid)
+{
+	_cleanup_(free) char *status = NULL;
+	char path[32];
+	size_t size;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	if (file_read(path, 65536, &status, &size))
+		return false;
+	const char *at = strstr(status, "\nTracerPid:");
+	return at && strtoul(at + strlen("\nTracerPid:"), NULL, 10);
+}
+
+/* A thread that ended meanwhile is none. */
+static int thread_seize(struct freeze *freeze, pid_t tid)
+{
+	struct frozen_thread *threads = array_reserve(freeze->threads, &freeze->capacity, freeze->cnt + 1,
+						      sizeof(*threads));
+	if (!threads)
+		return -ENOMEM;
+	freeze->threads = threads;
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
+		if (errno == ESRCH)
+			return 0;
+		return has_tracer(tid) ? -EBUSY : -errno;
+	}
+	threads[freeze->cnt++] = (struct frozen_thread){.tid = tid};
+	if (!freeze->begin_ns)
+		freeze->begin_ns = clock_monotonic_ns();
+	/* Fails only for one that ends. */
+	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	return 0;
+}
+
+/* Those that are not known yet; *ret_new: how many. */
+static int threads_seize(struct freeze *freeze, size_t *ret_new)
+{
+	size_t before = freeze->cnt;
+	struct dirent *entry;
+	char path[32];
+	int err = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", freeze->pid);
+	_cleanup_(directory) DIR *directory = opendir(path);
+	if (!directory)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (!err && (entry = readdir(directory))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid > 0 && !thread_find(freeze, tid))
+			err = thread_seize(freeze, tid);
+	}
+	*ret_new = freeze->cnt - before;
+	return err;
+}
+
+/*
+ * A signal came before it stood: it is delivered now, and the thread stands before it
+ * runs any of its own code. We only look (WNOWAIT): a signal that its tracer has been
+ * told of dies with the tracer.
+ */
+static void thread_look(struct frozen_thread *thread)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_PID, thread->tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL)) {
+		thread->is_free = errno == ECHILD;
+		return;
+	}
+	if (!info.si_pid)
+		return;
+	if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED) {
+		thread->is_dead = true;
+		return;
+	}
+	thread->stands = info.si_status >> 8 == PTRACE_EVENT_STOP;
+	if (!thread->stands)
+		ptrace(PTRACE_CONT, thread->tid, NULL, (void *)(long)(info.si_status & 0xff));
+}
+
+static void wait_a_little(void)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_NS};
+
+	nanosleep(&pause, NULL);
+}
+
+static bool is_settled(const struct frozen_thread *thread)
+{
+	return thread->stands || thread->is_dead || thread->is_free;
+}
+
+/* Until every thread stands or is over, or time is up. */
+static void threads_settle(struct freeze *freeze, u64 until_ns)
+{
+	for (size_t i = 0; i < freeze->cnt; i++) {
+		struct frozen_thread *thread = &freeze->threads[i];
+
+		if (!is_settled(thread))
+			thread_look(thread);
+		while (!is_settled(thread)) {
+			if (clock_monotonic_ns() >= until_ns)
+				return;
+			wait_a_little();
+			thread_look(thread);
+		}
+	}
+}
+
+int freeze_begin(u32 pid, u64 timeout_ns, struct freeze **ret)
+{
+	u64 until_ns = clock_monotonic_ns() + timeout_ns;
+	size_t new_cnt = 0;
+	int err;
+
+	_cleanup_(freeze) struct freeze *freeze = calloc(1, sizeof(*freeze));
+	if (!freeze)
+		return -ENOMEM;
+	freeze->pid = pid;
+	/* Once all that are known stand, and no other is there, none can come. */
+	do {
+		err = threads_seize(freeze, &new_cnt);
+		if (!err)
+			threads_settle(freeze, until_ns);
+	} while (!err && new_cnt && clock_monotonic_ns() < until_ns);
+	if (err)
+		return err;
+	if (!freeze->cnt)
+		return -ESRCH;
+	*ret = take(freeze);
+	return 0;
+}
+
+/* One that was killed meanwhile waits for its tracer to take notice, and its process waits for that. */
+static void thread_release(struct frozen_thread *thread)
+{
+	if (!is_settled(thread))
+		thread_look(thread);
+	if (thread->stands && !thread->is_dead) {
+		thread->is_free = !ptrace(PTRACE_DETACH, thread->tid, NULL, NULL);
+		thread->is_dead = !thread->is_free;
+	}
+	if (thread->is_dead && waitpid(thread->tid, NULL, WNOHANG | __WALL) != 0)
+		thread->is_free = true;
+}
+
+/* The leader's end is told when all others are buried: so it comes last. */
+static bool threads_release(struct freeze *freeze)
+{
+	bool all_free = true;
+
+	for (size_t i = freeze->cnt; i-- > 0;) {
+		if (!freeze->threads[i].is_free)
+			thread_release(&freeze->threads[i]);
+		all_free = all_free && freeze->threads[i].is_free;
+	}
+	return all_free;
+}
+
+u64 freeze_end(struct freeze *freeze)
+{
+	u64 until_ns = clock_monotonic_ns() + FINISH_NS;
+
+	/* What does not stand now is let go when we end. */
+	while (!threads_release(freeze) && clock_monotonic_ns() < until_ns)
+		wait_a_little();
+	u64 frozen_ns = freeze->begin_ns ? clock_monotonic_ns() - freeze->begin_ns : 0;
+
+	free(freeze->threads);
+	free(freeze);
+	return frozen_ns;
+}
