@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "python/locks.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "python/block_depth.h"
+
+#define SLOTS_MAX 1024 /* of a frame that are looked at: as many as co_stacksize is in code that people write */
+
+int python_locks_init(struct python_locks *locks, const struct python_objects *objects)
+{
+	const struct lock_layout *layout = lock_layout_of_version(objects->layout->version);
+	if (!layout)
+		return -ENOTSUP;
+	*locks = (struct python_locks){.objects = objects, .layout = layout};
+	return 0;
+}
+
+/* Errors that say that something is not what it was taken for, or is gone: no reason to stop. */
+static bool is_passable(int err)
+{
+	return err == -EINVAL || err == -ENOENT || err == -EFAULT || err == -ERANGE;
+}
+
+/* ---- what an object is ---- */
+
+static bool is_plain_lock(const struct python_locks *locks, u64 address)
+{
+	return object_is_a(locks->objects, address, locks->layout->lock_type);
+}
+
+static bool is_rlock(const struct python_locks *locks, u64 address)
+{
+	return locks->layout->rlock_type && object_is_a(locks->objects, address, locks->layout->rlock_type);
+}
+
+/* The plain lock that this is, or that this Condition is made of. 0: neither. */
+static u64 plain_lock_of(const struct python_locks *locks, u64 address)
+{
+	u64 lock;
+
+	if (is_plain_lock(locks, address))
+		return address;
+	if (!object_is_a(locks->objects, address, locks->layout->condition_type) ||
+	    object_attribute(locks->objects, address, locks->layout->condition_lock, &lock))
+		return 0;
+	return is_plain_lock(locks, lock) ? lock : 0;
+}
+
+static u64 slot_address(const struct python_locks *locks, u64 word)
+{
+	return object_slot_of(locks->objects, word).address;
+}
+
+/* ---- what a lock says of itself ---- */
+
+static u64 lock_member(const struct python_locks *locks, u64 lock, u16 offset)
+{
+	return lock + locks->objects->object.object_size + offset;
+}
+
+static int rlock_owner_read(const struct python_locks *locks, u64 lock, u64 *ret)
+{
+	u64 owner, cnt = 1;
+	int err = object_word(locks->objects, lock_member(locks, lock, locks->layout->rlock_owner), &owner);
+
+	if (!err && locks->layout->rlock_cnt != ABSENT)
+		err = object_word(locks->objects, lock_member(locks, lock, locks->layout->rlock_cnt), &cnt);
+	if (!err)
+		*ret = cnt ? owner : 0;
+	return err;
+}
+
+static int lock_describe(const struct python_locks *locks, u64 lock, bool is_held, struct python_lock *ret)
+{
+	bool recursive = is_rlock(locks, lock);
+	u64 owner = 0;
+	int err = recursive ? rlock_owner_read(locks, lock, &owner) : 0;
+
+	if (err)
+		return err;
+	*ret = (struct python_lock){
+		.kind = recursive ? PYTHON_LOCK_RECURSIVE : PYTHON_LOCK_PLAIN,
+		.is_held = is_held,
+		.address = lock,
+		.owner_ident = owner,
+	};
+	return 0;
+}
+
+/* ---- frames ---- */
+
+struct slots {
+	u64 words[SLOTS_MAX];
+	size_t cnt;
+	size_t stack; /* index of the first that is no local variable */
+};
+
+/* Where the stack of a frame begins, and how many slots it has at most. */
+static int frame_stack_find(const struct python_locks *locks, const struct python_stack *stack, size_t index,
+			    u64 *ret_begin, u32 *ret_cnt)
+{
+	const struct remote_memory *memory = locks->objects->memory;
+	const struct object_layout *object = &locks->objects->object;
+	u64 frame = stack->addresses[index], code = stack->frames[index].code & ~PYTHON_RUN_BEGIN;
+	u32 local_cnt, stack_cnt;
+	int err = remote_read(memory, code + object->object_size + locks->layout->code_stack_size, &stack_cnt,
+			      sizeof(stack_cnt));
+
+	if (!err && locks->layout->frame_stack != ABSENT)
+		err = object_word(locks->objects, frame + locks->layout->frame_stack, ret_begin);
+	else if (!err && !(err = remote_read(memory, code + object->code_local_cnt, &local_cnt, sizeof(local_cnt))))
+		*ret_begin = frame + object->frame_locals + 8ull * local_cnt;
+	if (!err)
+		*ret_cnt = stack_cnt;
+	return err;
+}
+
+/* All slots of a frame, local variables and stack; above the stack's depth is what is left of earlier. */
+static int frame_slots_read(const struct python_locks *locks, const struct python_stack *stack, size_t index,
+			    struct slots *ret)
+{
+	u64 first = stack->addresses[index] + locks->objects->object.frame_locals, begin;
+	u32 stack_cnt;
+	int err = frame_stack_find(locks, stack, index, &begin, &stack_cnt);
+
+	if (err)
+		return err;
+	if (begin < first || begin - first > 8 * SLOTS_MAX)
+		return -EINVAL;
+	ret->stack = (begin - first) / 8;
+	ret->cnt = stack_cnt < SLOTS_MAX - ret->stack ? ret->stack + stack_cnt : SLOTS_MAX;
+	return remote_read(locks->objects->memory, first, ret->words, 8 * ret->cnt);
+}
+
+/* ---- which lock a thread waits for ---- */
+
+/* Of 32 bits; 0: nobody can take it. musl sets the top bit, or all, when there are waiters. */
+static bool semaphore_is_taken(u32 value)
+{
+	return !(value & 0x7fffffff) || value == 0xffffffff;
+}
+
+/* The lock that an object is, or that it is a method of. */
+static u64 lock_of_slot(const struct python_locks *locks, u64 word)
+{
+	struct object_callable callable;
+	u64 address = slot_address(locks, word);
+
+	if (!address)
+		return 0;
+	if (is_plain_lock(locks, address) || is_rlock(locks, address))
+		return address;
+	if (object_callable(locks->objects, address, &callable) || !callable.self)
+		return 0;
+	return is_plain_lock(locks, callable.self) || is_rlock(locks, callable.self) ? callable.self : 0;
+}
+
+/* The one lock in sight of the innermost frame whose semaphore this is. */
+static int semaphore_find(const struct python_locks *locks, const struct slots *slots, u64 futex, u64 *ret)
+{
+	u64 found = 0, semaphore;
+
+	for (size_t i = 0; i < slots->cnt; i++) {
+		u64 lock = lock_of_slot(locks, slots->words[i]);
+
+		if (!lock || lock == found ||
+		    object_word(locks->objects, lock_member(locks, lock, locks->layout->lock_semaphore), &semaphore) ||
+		    semaphore != futex)
+			continue;
+		/* One of the two was freed, and the other one got its semaphore. */
+		if (found)
+			return -ENOENT;
+		found = lock;
+	}
+	if (!found)
+		return -ENOENT;
+	*ret = found;
+	return 0;
+}
+
+/* An RLock written in Python holds a plain lock; a thread that waits for that is in its acquire(self). */
+static int python_rlock_find(const struct python_locks *locks, const struct slots *slots, struct python_lock *lock)
+{
+	const struct lock_layout *layout = locks->layout;
+	u64 self = slots->stack ? slot_address(locks, slots->words[0]) : 0, block, owner;
+	s64 ident;
+
+	if (!self || !object_is_a(locks->objects, self, layout->python_rlock_type) ||
+	    object_attribute(locks->objects, self, layout->python_rlock_block, &block) || block != lock->address)
+		return 0;
+	lock->kind = PYTHON_LOCK_RECURSIVE;
+	lock->address = self;
+	int err = object_attribute(locks->objects, self, layout->python_rlock_owner, &owner);
+	if (!err)
+		err = object_int(locks->objects, owner, &ident);
+	if (!err)
+		lock->owner_ident = (u64)ident;
+	return is_passable(err) ? 0 : err; /* None: nobody has it */
+}
+
+static int semaphore_lock_find(const struct python_locks *locks, const struct python_stack *stack, u64 futex,
+			       struct python_lock *ret)
+{
+	struct slots slots;
+	u64 lock;
+	u32 value;
+
+	if (locks->layout->lock_semaphore == ABSENT || !stack->cnt)
+		return -ENOENT;
+	int err = frame_slots_read(locks, stack, 0, &slots);
+	if (!err)
+		err = semaphore_find(locks, &slots, futex, &lock);
+	if (!err)
+		err = remote_read(locks->objects->memory, futex, &value, sizeof(value));
+	if (!err)
+		err = lock_describe(locks, lock, semaphore_is_taken(value), ret);
+	return err ? err : python_rlock_find(locks, &slots, ret);
+}
+
+/* It is a ThreadHandle if its neighbours in the list of all handles say so. */
+static bool is_handle(const struct python_locks *locks, u64 handle)
+{
+	u64 node = handle + locks->layout->handle_node, next, previous, back, forth;
+
+	return !object_word(locks->objects, node, &next) && !object_word(locks->objects, node + 8, &previous) &&
+	       !object_word(locks->objects, next + 8, &back) && !object_word(locks->objects, previous, &forth) &&
+	       back == node && forth == node;
+}
+
+static int parked_find(const struct python_locks *locks, u64 futex, struct python_lock *ret)
+{
+	const struct lock_layout *layout = locks->layout;
+	u64 parked, ident;
+	u8 bits;
+
+	if (layout->parked_address == ABSENT)
+		return -ENOENT;
+	int err = object_word(locks->objects, futex - layout->parked_address, &parked);
+	if (!err)
+		err = remote_read(locks->objects->memory, parked, &bits, sizeof(bits));
+	if (err)
+		return err;
+
+	u64 lock = parked - locks->objects->object.object_size - layout->lock_mutex;
+	if (layout->lock_mutex != ABSENT && (is_plain_lock(locks, lock) || is_rlock(locks, lock)))
+		return lock_describe(locks, lock, bits & 1, ret);
+
+	u64 handle = parked - layout->handle_event;
+	if (!is_handle(locks, handle) || object_word(locks->objects, handle + layout->handle_ident, &ident))
+		return -ENOENT;
+	*ret = (struct python_lock){PYTHON_LOCK_THREAD, .is_held = true, .address = handle, .owner_ident = ident};
+	return 0;
+}
+
+int python_lock_find(const struct python_locks *locks, const struct python_stack *stack, u64 futex,
+		     struct python_lock *ret)
+{
+	struct python_lock lock;
+	int err = semaphore_lock_find(locks, stack, futex, &lock);
+
+	if (is_passable(err))
+		err = parked_find(locks, futex, &lock);
+	if (err)
+		return is_passable(err) ? -ENOENT : err;
+	*ret = lock;
+	return 0;
+}
+
+/* ---- which locks a thread is inside `with` on ---- */
+
+/* `__exit__` of a type, from 3.14 on: what it is called on is in the next slot. */
+static bool is_exit_descriptor(const struct python_locks *locks, u64 address)
+{
+	const struct object_layout *object = &locks->objects->object;
+	char text[sizeof("__exit__")];
+	u64 definition, name;
+
+	return object_is_a(locks->objects, address, "method_descriptor") &&
+	       !object_word(locks->objects, address + object->object_size + locks->layout->descriptor_method,
+			    &definition) &&
+	       !object_word(locks->objects, definition + object->definition_name, &name) &&
+	       !remote_read(locks->objects->memory, name, text, sizeof(text)) &&
+	       !memcmp(text, "__exit__", sizeof(text));
+}
+
+/*
+ * The plain lock that a `with` will release, if that is what a slot below a handler of exceptions
+ * is for: a bound `__exit__`, or from 3.14 on one that is not bound and what it is called on.
+ * (A Condition's is written in Python. Nothing else of it is ever there.)
+ */
+static u64 lock_of_exit(const struct python_locks *locks, u64 word, u64 next)
+{
+	struct object_callable callable;
+	u64 address = slot_address(locks, word), target = 0;
+
+	if (!address)
+		return 0;
+	if (!object_callable(locks->objects, address, &callable)) {
+		if (callable.function || !strcmp(callable.name, "__exit__"))
+			target = callable.self;
+	} else if (is_exit_descriptor(locks, address) || object_is_a(locks->objects, address, "function")) {
+		target = slot_address(locks, next);
+	}
+	return target ? plain_lock_of(locks, target) : 0;
+}
+
+/* In Condition.wait(self) a thread has given its lock up, or is about to get it again. 0: it is not in there. */
+static u64 given_up_lock(const struct python_locks *locks, const struct python_stack *stack, size_t index)
+{
+	const struct python_objects *objects = locks->objects;
+	u64 name, word;
+
+	if (index >= stack->cnt ||
+	    object_word(objects, (stack->frames[index].code & ~PYTHON_RUN_BEGIN) + objects->layout->code_name, &name) ||
+	    !object_is_text(objects, name, "wait") ||
+	    object_word(objects, stack->addresses[index] + objects->object.frame_locals, &word))
+		return 0;
+	u64 self = slot_address(locks, word);
+	return self && object_is_a(objects, self, locks->layout->condition_type) ? plain_lock_of(locks, self) : 0;
+}
+
+int python_locks_list(const struct python_locks *locks, const struct python_stack *stack,
+		      int (*visit)(void *ctx, u64 lock), void *ctx)
+{
+	/* wait(), and _acquire_restore() inside of it. */
+	u64 given_up[2] = {given_up_lock(locks, stack, 0), given_up_lock(locks, stack, 1)};
+	struct slots slots;
+	int err = 0;
+
+	for (size_t i = 0; i < stack->cnt && !err; i++) {
+		u32 depth;
+
+		if (block_depth_read(locks, stack, i, &depth) || !depth || frame_slots_read(locks, stack, i, &slots))
+			continue;
+		for (size_t at = slots.stack + depth < slots.cnt ? slots.stack + depth : slots.cnt;
+		     at-- > slots.stack && !err;) {
+			u64 next = at + 1 < slots.cnt ? slots.words[at + 1] : 0;
+			u64 lock = lock_of_exit(locks, slots.words[at], next);
+
+			if (lock && lock != given_up[0] && lock != given_up[1])
+				err = visit(ctx, lock);
+		}
+	}
+	return err;
+}
+
+int python_lock_of_thread(const struct python_locks *locks, u64 state, u64 *ret)
+{
+	const struct python_objects *objects = locks->objects;
+	u64 reference, lock;
+
+	if (locks->layout->thread_end == ABSENT)
+		return -ENOENT;
+	int err = object_word(objects, state + locks->layout->thread_end, &reference);
+	if (!err && !object_is_a(objects, reference, locks->layout->reference_type))
+		return -ENOENT;
+	if (!err)
+		err = object_word(objects, reference + objects->object.object_size + locks->layout->reference_object,
+				  &lock);
+	if (!err && !is_plain_lock(locks, lock))
+		return -ENOENT;
+	if (err)
+		return is_passable(err) ? -ENOENT : err;
+	*ret = lock;
+	return 0;
+}
