@@ -126,6 +126,7 @@ DESCRIBED = {
     "interpreter_id": "interpreter_state.id",
     "interpreter_modules": "interpreter_state.imports_modules",
     "interpreter_gil": "interpreter_state.ceval_gil",
+    "gil": "interpreter_state.gil_runtime_state",  # where these two are said to be relative to
     "gil_holder": "interpreter_state.gil_runtime_state_holder",
     "gil_locked": "interpreter_state.gil_runtime_state_locked",
     "runtime_finalizing": "runtime_state.finalizing",

@@ -75,7 +75,16 @@ int tuple_item(const struct python_objects *objects, u64 address, size_t index, 
 /* int, bool and 2.7's long, when they fit; -ERANGE. */
 int object_int(const struct python_objects *objects, u64 address, s64 *ret);
 
-/* The text of a str (2.7: also of a unicode) as UTF-8: python_string_read(), of what surely is one. */
+/* The digits of an int (2.7: of a long), least first, of object.long_digit_bits each. */
+struct object_digits {
+	bool negative;
+	u64 cnt; /* 0: it is 0. Not bounded by what is readable */
+	u64 address;
+};
+int object_digits(const struct python_objects *objects, u64 address, struct object_digits *ret);
+int object_digit(const struct python_objects *objects, const struct object_digits *digits, u64 index, u32 *ret);
+
+/* The text of a str (2.7: also of a unicode) as UTF-8, of PYTHON_STRING_MAX characters (string.h). */
 int object_text(const struct python_objects *objects, u64 address, struct strbuf *b);
 /* Whether it is a str (2.7: or unicode) of exactly this ASCII text. */
 bool object_is_text(const struct python_objects *objects, u64 address, const char *text);

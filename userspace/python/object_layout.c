@@ -10,7 +10,7 @@
 struct described_objects {
 	u16 size; /* of the struct; 0: this version does not describe itself */
 	u16 interpreter_id, interpreter_modules, interpreter_gil;
-	u16 gil_holder, gil_locked;
+	u16 gil, gil_holder, gil_locked; /* in the PyInterpreterState: its own GIL, and members of that */
 	u16 runtime_finalizing;
 };
 
@@ -44,13 +44,31 @@ int object_layout_of_version(u32 version, bool free_threaded, struct object_layo
 
 #define DESCRIPTION_MAX 2048
 
-/* What fits no offset is left as measured. */
-static void described_take(const u8 *description, u16 at, u16 *member)
+static u64 described_value(const u8 *description, u16 at)
 {
 	u64 value;
 
 	memcpy(&value, description + at, sizeof(value));
+	return value;
+}
+
+/* What fits no offset is left as measured. */
+static void described_take(const u8 *description, u16 at, u16 *member)
+{
+	u64 value = described_value(description, at);
+
 	if (value < ABSENT)
+		*member = value;
+}
+
+#define GIL_SIZE_MAX 1024
+
+/* Said of the GIL inside the interpreter; but that may use the main one's, by a pointer. */
+static void described_take_of_gil(const struct described_objects *described, const u8 *description, u16 at, u16 *member)
+{
+	u64 value = described_value(description, at) - described_value(description, described->gil);
+
+	if (value < GIL_SIZE_MAX)
 		*member = value;
 }
 
@@ -60,8 +78,8 @@ static void described_apply(const struct described_objects *described, const u8 
 	described_take(description, described->interpreter_id, &layout->interpreter_id);
 	described_take(description, described->interpreter_modules, &layout->interpreter_modules);
 	described_take(description, described->interpreter_gil, &layout->interpreter_gil);
-	described_take(description, described->gil_holder, &layout->gil_holder);
-	described_take(description, described->gil_locked, &layout->gil_locked);
+	described_take_of_gil(described, description, described->gil_holder, &layout->gil_holder);
+	described_take_of_gil(described, description, described->gil_locked, &layout->gil_locked);
 	described_take(description, described->runtime_finalizing, &layout->runtime_finalizing);
 }
 

@@ -18,7 +18,6 @@ struct python_value_options {
 
 #define PYTHON_VALUE_OPTIONS ((struct python_value_options){.text_max = 80, .item_max = 8, .depth_max = 2})
 
-#define PYTHON_INT_DIGITS_MAX 1024 /* digits of CPython's base 2^30; a longer int is `<int of about N digits>` */
 #define PYTHON_VALUE_SIZE_MAX 4096 /* bytes of text, roughly; what comes later is `...` */
 
 /*
