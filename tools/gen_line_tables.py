@@ -2,11 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """gen_line_tables.py - line tables and what they mean, said by the interpreter that runs this.
 
-    for python in python3.11 python3.12 ...; do $python tools/gen_line_tables.py; done > tests/unit/data/line_tables.txt
+    for python in python2.7 python3.6 ...; do $python tools/gen_line_tables.py; done > tests/unit/data/line_tables.txt
 
-Each line of the output: VERSION FIRSTLINE TABLE LINE*UNITS,... where TABLE is co_linetable in hexadecimal and the
-lines are those of co_positions(), as runs of code units (2 bytes each); 0: no line.
+Each line of the output: VERSION FIRSTLINE TABLE LINE*BYTES,... where TABLE is co_linetable, to 3.9 co_lnotab, in
+hexadecimal, and the lines are those that co_positions(), to 3.10 PyCode_Addr2Line(), gives for each byte of the
+code, as runs; 0: no line.
 """
+from __future__ import print_function
+
+import binascii
+import ctypes
 import itertools
 import sys
 
@@ -21,6 +26,24 @@ def plain(a, b=(1,
                   -i)
     return total
 
+@decorated(1,
+           2)
+@decorated
+def backward(x):
+    while x:
+        x = x(a=1, b=2 if x
+              else x(3,
+                     4),
+              c=x)
+        if x: break
+        for (x.a,
+             x.b) in x: continue
+    else:
+        return x [
+            0
+        ](lambda: x
+          or 1)
+
 def branches(x):
     try:
         with open(x) as f, \\
@@ -31,9 +54,30 @@ def branches(x):
             ValueError) as error:
         raise RuntimeError(
             "no"
-        ) from error
+        )
     finally:
         del x
+
+class Class(object,
+            type):
+    x = 1
+    @property
+    def value(self):
+        return (lambda: (
+            self,
+            1,
+        ))()
+    class Inner:
+        def method(self): return super().__repr__()
+'''
+MODERN = '''
+def chained(x):
+    try:
+        x()
+    except OSError as error:
+        raise RuntimeError(
+            "no"
+        ) from error
 
 async def waits(things):
     async for thing in things:
@@ -42,6 +86,11 @@ async def waits(things):
         yield {k: v for k, v in
                things}
 
+class Typed(object,
+            metaclass=type):
+    x: int = 1
+'''
+NEWER = '''
 def matches(value):
     match value:
         case {"a": [x, *_], **rest} if (x
@@ -55,39 +104,42 @@ def matches(value):
                 return (yield)
     return f"{value!r:>{10
                         }}" if 0 else None
-
-class Class(object,
-            metaclass=type):
-    x: int = 1
-    @property
-    def value(self):
-        return (lambda: (
-            self,
-            1,
-        ))()
-    class Inner:
-        def method(self): return super().__repr__()
 '''
 FAR = "def far(x):\n    return (" + "\n" * 300 + "    x" + "\n" * 70000 + "    .y(\n\n    ))\n"
 WIDE = "def wide(x):\n    return [" + "x, " * 200 + "\n" * 3 + "x]\n"
-LONG = "def long(x):\n" + "".join(f"    x.a{i}(x,\n        {i})\n" for i in range(40))
+LONG = "def long(x):\n" + "".join("    x.a%d(x,\n        %d)\n" % (i, i) for i in range(40))
+
 
 
 def codes_of(code):
     yield code
     for constant in code.co_consts:
         if isinstance(constant, type(code)):
-            yield from codes_of(constant)
+            for inner in codes_of(constant):
+                yield inner
+
+
+def lines_of(code):
+    """The line of each byte of the code."""
+    if sys.version_info >= (3, 11):
+        return [position[0] or 0 for position in code.co_positions() for _ in range(2)]
+    find = ctypes.pythonapi.PyCode_Addr2Line
+    find.argtypes = [ctypes.py_object, ctypes.c_int]
+    return [max(find(code, at), 0) for at in range(len(code.co_code))]
 
 
 def main():
     version = "%d.%d" % sys.version_info[:2]
-    sources = [SOURCE if sys.version_info >= (3, 12) else SOURCE.replace("{10\n                        }", "{10}")]
+    sources = [SOURCE]
+    if sys.version_info >= (3, 6):
+        sources.append(MODERN)
+    if sys.version_info >= (3, 10):
+        sources.append(NEWER if sys.version_info >= (3, 12) else NEWER.replace("{10\n                        }", "{10}"))
     for source in sources + [FAR, WIDE, LONG]:
         for code in codes_of(compile(source, "source", "exec")):
-            lines = itertools.groupby(position[0] or 0 for position in code.co_positions())
-            runs = ",".join(f"{line}*{len(list(units))}" for line, units in lines)
-            print(version, code.co_firstlineno, code.co_linetable.hex(), runs)
+            table = code.co_linetable if sys.version_info >= (3, 10) else code.co_lnotab
+            runs = ",".join("%d*%d" % (line, len(list(run))) for line, run in itertools.groupby(lines_of(code)))
+            print(version, code.co_firstlineno, binascii.hexlify(table).decode() or "-", runs)
 
 
 main()

@@ -81,7 +81,8 @@ static u64 built_object(struct built_python *built, const char *type, size_t siz
 
 u64 built_bytes(struct built_python *built, const void *data, size_t size)
 {
-	u64 address = built_object(built, "bytes", built->layout.bytes_data + size);
+	const char *type = built->layout.string_state == ABSENT ? "str" : "bytes";
+	u64 address = built_object(built, type, built->layout.bytes_data + size);
 
 	built_poke_u64(built, address + built->layout.bytes_size, size);
 	built_poke(built, address + built->layout.bytes_data, data, size);
@@ -92,10 +93,11 @@ u64 built_string(struct built_python *built, const void *units, size_t length, u
 {
 	u16 data = ascii ? built->layout.string_ascii_size : built->layout.string_compact_size;
 	u64 address = built_object(built, "str", data + length * unit_size);
-	u32 state = (unit_size | 8 | (ascii ? 16 : 0)) << built->layout.string_kind_bit;
+	u32 state = unit_size | 8 | (ascii ? 16 : 0);
 
 	built_poke_u64(built, address + built->layout.string_length, length);
-	built_poke_u32(built, address + built->layout.string_state, state);
+	if (built->layout.string_state != ABSENT)
+		built_poke_u32(built, address + built->layout.string_state, state << built->layout.string_kind_bit);
 	built_poke(built, address + data, units, length * unit_size);
 	return address;
 }
@@ -111,16 +113,29 @@ static u64 built_ascii(struct built_python *built, const char *text)
 	return address;
 }
 
+/* By enum line_table_kind: the first 2 bytes of code on the first line, the next 2 on the second. */
+static const struct {
+	u8 bytes[6];
+	size_t size;
+} line_tables[] = {
+	[LINE_TABLE_UNSIGNED] = {{2, 1}, 2},
+	[LINE_TABLE_SIGNED] = {{2, 1}, 2},
+	[LINE_TABLE_RANGES] = {{2, 0, 2, 1}, 4},
+	[LINE_TABLE_LOCATIONS] = {{0x80 | 10 << 3, 0x00, 0x00, 0x80 | 11 << 3, 0x00, 0x00}, 6},
+};
+
 u64 built_code(struct built_python *built, const char *qualname, const char *name, const char *file, u32 first_line)
 {
-	static const u8 line_table[] = {0x80 | 10 << 3, 0x00, 0x00, 0x80 | 11 << 3, 0x00, 0x00};
 	const struct python_layout *layout = &built->layout;
 	u64 address = built_object(built, "code", CODE_WINDOW + 64);
+	u64 line_table = built_bytes(built, line_tables[layout->line_table_kind].bytes,
+				     line_tables[layout->line_table_kind].size);
 
-	built_poke_u64(built, address + layout->code_qualname, built_ascii(built, qualname));
+	if (layout->code_qualname != ABSENT)
+		built_poke_u64(built, address + layout->code_qualname, built_ascii(built, qualname));
 	built_poke_u64(built, address + layout->code_name, built_ascii(built, name));
 	built_poke_u64(built, address + layout->code_filename, built_ascii(built, file));
-	built_poke_u64(built, address + layout->code_line_table, built_bytes(built, line_table, sizeof(line_table)));
+	built_poke_u64(built, address + layout->code_line_table, line_table);
 	built_poke_u32(built, address + layout->code_first_line, first_line);
 	if (layout->code_version != ABSENT)
 		built_poke_u32(built, address + layout->code_version, 4711);

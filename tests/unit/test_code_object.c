@@ -17,9 +17,9 @@ static struct code_object *read_built(const struct built_python *built, u64 addr
 	return code;
 }
 
-static const u32 versions[] = {0x030b07f0, 0x030c01f0};
+static const u32 versions[] = {0x030b07f0, 0x030c01f0, 0x020712f0, 0x030912f0, 0x030a0df0};
 
-/* Each test below runs for the two ways to sign: by the name's hash, by co_version. */
+/* Each test below runs for each way to sign (by the name's hash, by co_version), line table and kind of string. */
 #define for_each_version(built)                                                                                        \
 	for (size_t version_ = 0; version_ < sizeof(versions) / sizeof(*versions); version_++)                         \
 		for (_cleanup_(built_python) struct built_python *built = built_python_new(versions[version_]); built; \
@@ -33,7 +33,7 @@ Test(code_object, has_its_names_and_lines)
 		_cleanup_(code_object) struct code_object *code = read_built(built, address,
 									     built_signature(built, address), 0);
 
-		cr_assert_str_eq(code->function, "C.f");
+		cr_assert_str_eq(code->function, built->layout.code_qualname == ABSENT ? "f" : "C.f");
 		cr_assert_str_eq(code->file, "/app/a.py");
 		cr_assert_eq(code->first_line, 7);
 		cr_assert_eq(code_object_line(code, 0), 7);
@@ -47,11 +47,29 @@ Test(code_object, without_a_qualified_name_has_its_plain_one)
 	for_each_version(built)
 	{
 		u64 address = built_code(built, "C.f", "f", "a.py", 7);
-		built_poke_u64(built, address + built->layout.code_qualname, 0);
+		if (built->layout.code_qualname != ABSENT)
+			built_poke_u64(built, address + built->layout.code_qualname, 0);
 		_cleanup_(code_object) struct code_object *code = read_built(built, address,
 									     built_signature(built, address), 0);
 
 		cr_assert_str_eq(code->function, "f");
+	}
+}
+
+Test(code_object, whose_frame_has_not_begun_shows_its_first_line_or_nothing)
+{
+	for_each_version(built)
+	{
+		bool shows = built->layout.code_first_traceable == ABSENT;
+		u64 address = built_code(built, "f", "f", "a.py", 7);
+		_cleanup_(code_object) struct code_object *code = read_built(built, address,
+									     built_signature(built, address), 0);
+
+		cr_assert_eq(shows, built->layout.version < 0x030b0000);
+		cr_assert_eq(code_object_is_visible(code, PYTHON_INSTR_BEFORE), shows);
+		cr_assert_eq(code_object_line(code, PYTHON_INSTR_BEFORE), shows ? 7 : 0);
+		cr_assert(code_object_is_visible(code, PYTHON_INSTR_UNKNOWN));
+		cr_assert(code_object_is_visible(code, 2));
 	}
 }
 
@@ -62,6 +80,22 @@ Test(code_object, another_at_the_same_address_is_stale)
 		u64 address = built_code(built, "f", "f", "a.py", 7);
 
 		read_built(built, address, built_signature(built, address) ^ 1, -ESTALE);
+	}
+}
+
+/* All that the older versions have to tell code objects apart. */
+Test(code_object, of_another_file_or_line_has_another_signature)
+{
+	for_each_version(built)
+	{
+		if (built->layout.code_version != ABSENT)
+			continue;
+		u32 signature = built_signature(built, built_code(built, "f", "f", "/app/a.py", 7));
+
+		cr_assert_eq(built_signature(built, built_code(built, "f", "f", "/app/a.py", 7)), signature);
+		cr_assert_neq(built_signature(built, built_code(built, "f", "f", "/app/b.py", 7)), signature);
+		cr_assert_neq(built_signature(built, built_code(built, "f", "f", "/app/a.py", 8)), signature);
+		cr_assert_neq(built_signature(built, built_code(built, "g", "g", "/app/a.py", 7)), signature);
 	}
 }
 

@@ -107,6 +107,102 @@ Test(layout, with_an_offset_outside_what_the_walker_reads_is_invalid)
 	cr_assert_eq(python_layout_check(&bad), -EINVAL);
 }
 
+static const u32 versions_of_objects[] = {0x020700f0, 0x020712f0, 0x030600f0, 0x030700f0,
+					  0x030710f0, 0x030800f0, 0x030902f0, 0x030a00f0};
+
+Test(layout, to_3_10_has_frames_that_are_objects)
+{
+	for (size_t i = 0; i < sizeof(versions_of_objects) / sizeof(*versions_of_objects); i++) {
+		u32 version = versions_of_objects[i];
+		struct python_layout layout;
+
+		cr_assert_eq(python_layout_of_version(version, &layout), 0, "%#x", version);
+		cr_assert_eq(python_layout_check(&layout), 0, "%#x", version);
+		cr_assert_eq(layout.version, version);
+		cr_assert_eq(layout.frame_instr_unit, version < 0x030a0000 ? 1 : 2);
+		cr_assert_eq(python_layout_is_counted(&layout), version < 0x030a0000);
+		cr_assert_eq(layout.thread_cframe == ABSENT, version < 0x030a0000);
+		cr_assert_eq(layout.string_state == ABSENT, version < 0x03000000);
+		cr_assert_eq(layout.thread_previous == ABSENT, version < 0x03000000);
+	}
+}
+
+Test(layout, tells_where_the_runtime_keeps_the_thread_that_has_the_gil)
+{
+	cr_assert_eq(python_runtime_current(0x020712f0), 0);
+	cr_assert_eq(python_runtime_current(0x03060ff0), 0);
+	cr_assert_eq(python_runtime_current(0x030703f0), 1392, "it moved in 3.7.4");
+	cr_assert_eq(python_runtime_current(0x030704f0), 1480);
+	cr_assert_eq(python_runtime_current(0x030b07f0), 576);
+	cr_assert_eq(python_runtime_current(0x030c01f0), 0);
+}
+
+/* One member changed at a time. */
+#define check_refused(version, change)                                        \
+	do {                                                                  \
+		struct python_layout layout;                                  \
+		cr_assert_eq(python_layout_of_version(version, &layout), 0);  \
+		cr_assert_eq(python_layout_check(&layout), 0);                \
+		change;                                                       \
+		cr_assert_eq(python_layout_check(&layout), -EINVAL, #change); \
+	} while (0)
+
+Test(layout, with_a_window_that_does_not_hold_its_members_is_invalid)
+{
+	check_refused(0x030900f0, layout.thread_window = THREAD_STATE_WINDOW + 8);
+	check_refused(0x030900f0, layout.thread_window = layout.thread_id);
+	check_refused(0x020712f0, layout.thread_window = layout.thread_size + 8);
+	check_refused(0x030900f0, layout.frame_window = FRAME_WINDOW + 8);
+	check_refused(0x030900f0, layout.frame_window = layout.frame_instr);
+	check_refused(0x020712f0, layout.frame_thread = layout.frame_window);
+	check_refused(0x030c00f0, layout.frame_owner = layout.frame_window);
+	check_refused(0x030900f0, layout.code_window = CODE_WINDOW + 8);
+	check_refused(0x030900f0, layout.code_window = layout.code_line_table);
+	check_refused(0x030a00f0, layout.thread_cframe = layout.thread_window);
+	check_refused(0x030900f0, layout.object_type = layout.bytes_data);
+}
+
+Test(layout, whose_members_contradict_each_other_is_invalid)
+{
+	check_refused(0x030900f0, layout.thread_previous = ABSENT);
+	check_refused(0x020712f0, layout.frame_thread = ABSENT);
+	check_refused(0x020712f0, layout.string_kind_bit = 2);
+	check_refused(0x020712f0, layout.string_compact_size = 72);
+	check_refused(0x030900f0, layout.string_state = ABSENT);
+	check_refused(0x030900f0, layout.frame_instr_unit = 0);
+	check_refused(0x030900f0, layout.frame_instr_unit = 3);
+	check_refused(0x030b00f0, layout.frame_instr_unit = 2);
+	check_refused(0x030a00f0, layout.cframe_previous = ABSENT);
+	check_refused(0x030a00f0, layout.cframe_frame = 0);
+	check_refused(0x030900f0, layout.thread_cframe = 48);
+	check_refused(0x030b00f0, layout.cframe_frame = ABSENT);
+	check_refused(0x030c00f0, layout.frame_is_entry = 68);
+	check_refused(0x030900f0, layout.line_table_kind = LINE_TABLE_LOCATIONS + 1);
+	check_refused(0x030b00f0, layout.code_bytecode = ABSENT);
+}
+
+Test(layout, has_ranges_of_the_eval_loop_where_it_is_counted_and_up_to_the_first_empty_one)
+{
+	struct python_layout layout;
+
+	cr_assert_eq(python_layout_of_version(0x030900f0, &layout), 0);
+	layout.eval[0].start = -0x10000;
+	layout.eval[0].size = 0x8000;
+	layout.eval[1].start = 0x10000;
+	layout.eval[1].size = 0x100;
+	cr_assert_eq(python_layout_check(&layout), 0);
+
+	check_refused(0x030900f0, layout.eval[1].size = 16);
+	check_refused(0x030900f0, layout.eval[0].start = 16);
+	check_refused(0x030900f0, layout.eval[0].size = ~0u);
+	check_refused(0x030900f0, {
+		layout.eval[0].start = 0x7fffff00;
+		layout.eval[0].size = 0x200;
+	});
+	check_refused(0x030a00f0, layout.eval[0].size = 16);
+	check_refused(0x030c00f0, layout.eval[0].size = 16);
+}
+
 /* The file says the same as the process, and each truncation of what it says is refused. */
 static void check_description(const struct live_python *python)
 {

@@ -72,6 +72,71 @@ Test(line_table, what_begins_with_no_entry_or_breaks_off_has_no_line)
 	cr_assert_eq(line_table_find(LINE_TABLE_LOCATIONS, endless, sizeof(endless), 1, 0), 0);
 }
 
+/* The examples of CPython's Objects/lnotab_notes.txt, of 2.7 and of 3.6: code on these lines from these offsets on. */
+static const struct {
+	u32 instr, line;
+} notes[] = {{0, 1}, {6, 2}, {50, 7}, {350, 207}, {361, 208}};
+static const u8 notes_unsigned[] = {0, 1, 6, 1, 44, 5, 255, 0, 45, 200, 11, 1};
+static const u8 notes_signed[] = {0, 1, 6, 1, 44, 5, 255, 0, 45, 127, 0, 73, 11, 1};
+
+static void check_notes(u16 kind, const u8 *table, size_t size)
+{
+	for (size_t i = 0; i < sizeof(notes) / sizeof(*notes); i++) {
+		cr_assert_eq(line_table_find(kind, table, size, 0, notes[i].instr), notes[i].line);
+		if (i)
+			cr_assert_eq(line_table_find(kind, table, size, 0, notes[i].instr - 1), notes[i - 1].line);
+	}
+}
+
+Test(line_table, of_address_and_line_deltas_reads_as_its_notes_say)
+{
+	check_notes(LINE_TABLE_UNSIGNED, notes_unsigned, sizeof(notes_unsigned));
+	check_notes(LINE_TABLE_SIGNED, notes_signed, sizeof(notes_signed));
+}
+
+Test(line_table, of_unsigned_deltas_spreads_what_is_large_over_several_pairs)
+{
+	static const u8 far[] = {10, 255, 0, 255, 0, 3, 2, 200};
+
+	cr_assert_eq(line_table_find(LINE_TABLE_UNSIGNED, far, sizeof(far), 1, 9), 1);
+	cr_assert_eq(line_table_find(LINE_TABLE_UNSIGNED, far, sizeof(far), 1, 10), 514);
+	cr_assert_eq(line_table_find(LINE_TABLE_UNSIGNED, far, sizeof(far), 1, 12), 714);
+}
+
+Test(line_table, of_signed_deltas_goes_back_too)
+{
+	static const u8 table[] = {4, 127, 0, 50, 6, 0x80, 0, 0xce}; /* +177, -178 */
+
+	cr_assert_eq(line_table_find(LINE_TABLE_SIGNED, table, sizeof(table), 5, 3), 5);
+	cr_assert_eq(line_table_find(LINE_TABLE_SIGNED, table, sizeof(table), 5, 4), 182);
+	cr_assert_eq(line_table_find(LINE_TABLE_SIGNED, table, sizeof(table), 5, 10), 4);
+	cr_assert_eq(line_table_find(LINE_TABLE_SIGNED, table, sizeof(table), 1, 10), 0);
+	cr_assert_eq(line_table_find(LINE_TABLE_SIGNED, table, sizeof(table) - 3, 5, 100), 182, "half a pair is none");
+}
+
+Test(line_table, of_ranges_has_code_without_a_line_and_an_end)
+{
+	/* Three empty ranges for a large delta; one without a line. */
+	static const u8 table[] = {4, 1, 0, 127, 0, 127, 0, 6, 2, 0, 6, 0x80, 2, 0x81};
+
+	cr_assert_eq(line_table_find(LINE_TABLE_RANGES, table, sizeof(table), 1, 0), 2);
+	cr_assert_eq(line_table_find(LINE_TABLE_RANGES, table, sizeof(table), 1, 3), 2);
+	cr_assert_eq(line_table_find(LINE_TABLE_RANGES, table, sizeof(table), 1, 4), 262);
+	cr_assert_eq(line_table_find(LINE_TABLE_RANGES, table, sizeof(table), 1, 6), 0);
+	cr_assert_eq(line_table_find(LINE_TABLE_RANGES, table, sizeof(table), 1, 12), 135);
+	cr_assert_eq(line_table_find(LINE_TABLE_RANGES, table, sizeof(table), 1, 14), 0);
+}
+
+Test(line_table, of_no_kind_or_without_bytes_has_the_first_line_or_none)
+{
+	static const u8 table[] = {4, 1, 4, 1};
+
+	cr_assert_eq(line_table_find(LINE_TABLE_LOCATIONS + 1, table, sizeof(table), 7, 4), 0);
+	cr_assert_eq(line_table_find(LINE_TABLE_UNSIGNED, NULL, 0, 7, 0), 7);
+	cr_assert_eq(line_table_find(LINE_TABLE_SIGNED, NULL, 0, 7, 100), 7);
+	cr_assert_eq(line_table_find(LINE_TABLE_RANGES, NULL, 0, 7, 0), 0);
+}
+
 /* Both words from tools/gen_line_tables.py. */
 static size_t table_parse(char *hex)
 {
@@ -85,37 +150,62 @@ static size_t table_parse(char *hex)
 	return size;
 }
 
-static void check_runs(const char *version, const u8 *table, size_t size, u32 first_line, char *runs)
+/* Which of the four formats each version has. */
+static const struct {
+	const char *version;
+	u16 kind;
+} kinds[] = {
+	{"2.7", LINE_TABLE_UNSIGNED},	{"3.6", LINE_TABLE_SIGNED},	{"3.8", LINE_TABLE_SIGNED},
+	{"3.9", LINE_TABLE_SIGNED},	{"3.10", LINE_TABLE_RANGES},	{"3.11", LINE_TABLE_LOCATIONS},
+	{"3.12", LINE_TABLE_LOCATIONS}, {"3.13", LINE_TABLE_LOCATIONS}, {"3.14", LINE_TABLE_LOCATIONS},
+	{"3.15", LINE_TABLE_LOCATIONS},
+};
+#define KIND_CNT (sizeof(kinds) / sizeof(*kinds))
+
+static size_t version_find(const char *version)
 {
-	u32 instr = 0, line, units;
+	for (size_t i = 0; i < KIND_CNT; i++)
+		if (!strcmp(kinds[i].version, version))
+			return i;
+	cr_assert_fail("%s: no such version", version);
+	return 0;
+}
+
+static void check_runs(size_t version, const u8 *table, size_t size, u32 first_line, char *runs)
+{
+	u16 kind = kinds[version].kind;
+	u32 instr = 0, line, bytes;
 	char *rest;
 
 	for (char *run = strtok_r(runs, ",\n", &rest); run; run = strtok_r(NULL, ",\n", &rest)) {
-		cr_assert_eq(sscanf(run, "%u*%u", &line, &units), 2);
-		for (u32 end = instr + 2 * units; instr < end; instr += 2)
-			cr_assert_eq(line_table_find(LINE_TABLE_LOCATIONS, table, size, first_line, instr), line,
-				     "%s: first line %u, at %u", version, first_line, instr);
+		cr_assert_eq(sscanf(run, "%u*%u", &line, &bytes), 2);
+		for (u32 end = instr + bytes; instr < end; instr++)
+			cr_assert_eq(line_table_find(kind, table, size, first_line, instr), line,
+				     "%s: first line %u, at %u", kinds[version].version, first_line, instr);
 	}
-	cr_assert_eq(line_table_find(LINE_TABLE_LOCATIONS, table, size, first_line, instr), 0);
+	/* A co_lnotab does not say where the code ends. */
+	cr_assert_eq(line_table_find(kind, table, size, first_line, instr), kind <= LINE_TABLE_SIGNED ? line : 0);
 }
 
 Test(line_table, of_each_version_says_what_its_interpreter_says)
 {
 	_cleanup_(stream) FILE *rows = fopen("tests/unit/data/line_tables.txt", "r");
 	_cleanup_(free) char *row = NULL;
-	size_t capacity = 0, cnt = 0;
+	size_t capacity = 0, cnts[KIND_CNT] = {0};
 
 	if (!rows)
 		cr_skip_test("run from the top of the tree");
-	for (; getline(&row, &capacity, rows) > 0; cnt++) {
+	while (getline(&row, &capacity, rows) > 0) {
 		char *rest;
-		const char *version = strtok_r(row, " ", &rest);
+		size_t version = version_find(strtok_r(row, " ", &rest));
 		u32 first_line = strtoul(strtok_r(NULL, " ", &rest), NULL, 10);
 		char *table = strtok_r(NULL, " ", &rest);
 		char *runs = strtok_r(NULL, " ", &rest);
 
 		cr_assert(table && runs);
 		check_runs(version, (u8 *)table, table_parse(table), first_line, runs);
+		cnts[version]++;
 	}
-	cr_assert_gt(cnt, 70);
+	for (size_t i = 0; i < KIND_CNT; i++)
+		cr_assert_gt(cnts[i], 12, "%s", kinds[i].version);
 }

@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "live_python.h"
+#include "python/thread_list.h"
 
 static const char *format(u32 version, bool free_threaded)
 {
@@ -89,4 +91,47 @@ static void check_version(const struct live_python *python)
 Test(python_file, of_a_live_interpreter_has_its_version, .timeout = 120)
 {
 	for_each_live_python(check_version);
+}
+
+/* Of the four threads, three wait for a lock. */
+static int find_main(void *ctx, const struct python_thread *thread)
+{
+	const struct live_python *python = ((void **)ctx)[0];
+	unsigned long long ident;
+
+	for (const char *fact = NULL; (fact = live_python_fact(python, "thread", fact));) {
+		cr_assert_eq(sscanf(fact, "thread %llx", &ident), 1);
+		if (ident == thread->thread_pointer)
+			return 0;
+	}
+	*(u64 *)((void **)ctx)[1] = thread->state;
+	return 0;
+}
+
+static void check_current(const struct live_python *python)
+{
+	u64 current = 0, main_state = 0;
+	void *ctx[] = {(void *)python, &main_state};
+	char line[16];
+
+	cr_assert_eq(python->file.current != 0, python->file.version < 0x030c0000, "%s", python->name);
+	if (!python->file.current)
+		return;
+	cr_assert_eq(thread_list_read(&python->memory, &python->file.layout, python->runtime, find_main, ctx), 0);
+	cr_assert_neq(main_state, 0);
+	fputs("spin\n", python->input);
+	fflush(python->input);
+	cr_assert(fgets(line, sizeof(line), python->output));
+	for (int i = 0; i < 1000 && !current; i++) {
+		cr_assert_eq(remote_read(&python->memory, python->runtime + python->file.current - python->file.runtime,
+					 &current, sizeof(current)),
+			     0);
+		usleep(1000);
+	}
+	cr_assert_eq(current, main_state, "%s: %#llx has the GIL, not %#llx", python->name, current, main_state);
+}
+
+Test(python_file, knows_the_variable_that_says_who_has_the_gil, .timeout = 120)
+{
+	for_each_live_python(check_current);
 }

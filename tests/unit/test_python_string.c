@@ -8,7 +8,8 @@
 #include "build_python.h"
 #include "live_python.h"
 
-#define VERSION 0x030b07f0
+#define VERSION		 0x030b07f0
+#define VERSION_OF_BYTES 0x020712f0
 
 static void check_built(const struct built_python *built, u64 address, const char *expected)
 {
@@ -60,6 +61,41 @@ Test(python_string, shows_what_is_no_character_as_replaced)
 
 	check_built(built, built_string(built, ucs2, 4, 2, false), "a\ufffd\ufffdb");
 	check_built(built, built_string(built, ucs4, 3, 4, false), "\ufffd\ufffd?");
+}
+
+Test(python_string, of_plain_bytes_is_utf8_where_that_is_valid)
+{
+	static const struct {
+		const char *bytes, *expected;
+	} rows[] = {
+		{"", ""},
+		{"plain.py", "plain.py"},
+		{"na\xc3\xafve \xe2\x82\xac \xf0\x9f\x90\x8d", "na\u00efve \u20ac \U0001f40d"},
+		{"caf\xe9", "caf\ufffd"},
+		{"\xe9t\xe9", "\ufffdt\ufffd"},
+		{"\x80\xbf\xfe\xff", "\ufffd\ufffd\ufffd\ufffd"},
+		{"longer than need be: \xc0\xaf", "longer than need be: \ufffd\ufffd"},
+		{"surrogate: \xed\xa0\x80", "surrogate: \ufffd\ufffd\ufffd"},
+		{"beyond: \xf4\x90\x80\x80", "beyond: \ufffd\ufffd\ufffd\ufffd"},
+		{"\xe2\x82", "\ufffd\ufffd"},
+	};
+	_cleanup_(built_python) struct built_python *built = built_python_new(VERSION_OF_BYTES);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		check_built(built, built_string(built, rows[i].bytes, strlen(rows[i].bytes), 1, true),
+			    rows[i].expected);
+	check_built(built, built_string(built, "a\0b", 3, 1, true), "a?b");
+}
+
+Test(python_string, of_plain_bytes_of_impossible_length_is_invalid)
+{
+	_cleanup_(built_python) struct built_python *built = built_python_new(VERSION_OF_BYTES);
+	u64 address = built_string(built, "text", 4, 1, true);
+
+	built_poke_u64(built, address + built->layout.string_length, -1);
+	cr_assert_eq(read_error(built, address), -EINVAL);
+	built_poke_u64(built, address + built->layout.string_length, PYTHON_STRING_MAX);
+	cr_assert_eq(read_error(built, address), -EFAULT);
 }
 
 Test(python_string, that_is_too_long_is_cut_and_says_so)

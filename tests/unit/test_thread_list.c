@@ -8,7 +8,8 @@
 #include "build_python.h"
 #include "live_python.h"
 
-#define VERSION 0x030c01f0
+#define VERSION		   0x030c01f0
+#define WITHOUT_BACK_LINKS 0x020712f0
 
 struct found {
 	size_t cnt;
@@ -34,7 +35,8 @@ static u64 build_interpreter(struct built_python *built, u64 *states, size_t cnt
 	for (size_t i = 0; i < cnt; i++)
 		states[i] = built_space(built, layout->thread_size);
 	for (size_t i = 0; i < cnt; i++) {
-		built_poke_u64(built, states[i] + layout->thread_previous, i ? states[i - 1] : 0);
+		if (layout->thread_previous != ABSENT)
+			built_poke_u64(built, states[i] + layout->thread_previous, i ? states[i - 1] : 0);
 		built_poke_u64(built, states[i] + layout->thread_next, i + 1 < cnt ? states[i + 1] : 0);
 		built_poke_u64(built, states[i] + layout->thread_interpreter, interpreter);
 		built_poke_u64(built, states[i] + layout->thread_id, i + 1);
@@ -109,6 +111,40 @@ Test(thread_list, whose_tail_leads_back_into_its_middle_ends)
 	built_poke_u64(built, states[3] + built->layout.thread_next, states[1]);
 	cr_assert_eq(read_built(built, runtime, &found), 0);
 	cr_assert_eq(found.cnt, 4);
+}
+
+/* Wherever the tail leads back to: each thread once. */
+Test(thread_list, without_links_back_has_each_state_of_a_circle_once)
+{
+	for (size_t cnt = 1; cnt <= 12; cnt++) {
+		for (size_t back_to = 0; back_to < cnt; back_to++) {
+			_cleanup_(built_python) struct built_python *built = built_python_new(WITHOUT_BACK_LINKS);
+			u64 states[12];
+			u64 runtime = build_runtime(built, build_interpreter(built, states, cnt, 0));
+			struct found found = {0};
+
+			built_poke_u64(built, states[cnt - 1] + built->layout.thread_next, states[back_to]);
+			cr_assert_eq(read_built(built, runtime, &found), 0);
+			cr_assert_eq(found.cnt, cnt, "%zu of %zu, back to %zu", found.cnt, cnt, back_to);
+			for (size_t i = 0; i < cnt; i++)
+				cr_assert_eq(found.threads[i].state, states[i]);
+		}
+	}
+}
+
+Test(thread_list, without_links_back_leaves_out_a_state_of_another_interpreter)
+{
+	_cleanup_(built_python) struct built_python *built = built_python_new(WITHOUT_BACK_LINKS);
+	u64 states[3];
+	u64 runtime = build_runtime(built, build_interpreter(built, states, 3, 0));
+	struct found found = {0};
+
+	cr_assert_eq(read_built(built, runtime, &found), 0);
+	cr_assert_eq(found.cnt, 3);
+	found.cnt = 0;
+	built_poke_u64(built, states[2] + built->layout.thread_interpreter, 0xdead);
+	cr_assert_eq(read_built(built, runtime, &found), 0);
+	cr_assert_eq(found.cnt, 2);
 }
 
 Test(thread_list, of_interpreters_in_a_circle_ends)

@@ -4,8 +4,9 @@
  * to 3.9 is an activation of, in all the parts that its compiler made of it.
  *
  * A symbol names the first part alone once a file is stripped. The others (GCC calls
- * them NAME.cold) have unwind entries of their own, and no part can do without jumps
- * into the middle of another, which no compiler makes from one function to the next.
+ * them NAME.cold) have unwind entries of their own, and live by jumps into each other's
+ * middle, which no compiler makes from one function to the next. (A part of a few
+ * instructions that end the process is not found, and not missed.)
  */
 #ifndef PYPROF_EVAL_RANGE_H
 #define PYPROF_EVAL_RANGE_H

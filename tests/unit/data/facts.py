@@ -3,22 +3,29 @@
 
     string ADDRESS TEXT                          TEXT is UTF-8 in hexadecimal
     code ADDRESS QUALNAME FILENAME FIRSTLINE     texts likewise
-    line ADDRESS OFFSET LINE                     of each code unit of that code object; 0: none
+    line ADDRESS OFFSET LINE                     of that code object; 0: none
     thread IDENT CODE...                         innermost first, in a thread that keeps still
     end
 
-Then each line of its standard input makes and drops a code object, answered with another "end".
+Then each line of its standard input makes and drops a code object, answered with another "end"; after the line
+"spin" its main thread never gives the GIL away again.
 """
+from __future__ import print_function
+
+import argparse
+import binascii
+import dis
 import sys
 import threading
 import time
 
-if sys.version_info < (3, 11):
-    print("end", flush=True)
-    sys.exit()
+PYTHON_2 = sys.version_info < (3,)
 
 
 def shown(text):
+    if PYTHON_2:
+        text = text.decode("utf-8", "replace") if isinstance(text, str) else text
+        return binascii.hexlify((text[:4096] + (u"\u2026" if len(text) > 4096 else u"")).encode("utf-8")) or "-"
     text = text.replace("\0", "?")
     cut = text[:4096] + ("\u2026" if len(text) > 4096 else "")
     return "".join("\ufffd" if 0xD800 <= ord(c) < 0xE000 else c for c in cut).encode().hex() or "-"
@@ -31,6 +38,9 @@ class Text(str):
 STRINGS = ["", "a", "plain", "na\u00efve", "\u0438\u043c\u044f", "\U0001d523unc \u00e9 \u4e2d", "a\0b", "sur\udc80rogate"]
 STRINGS += ["x" * 4096, "y" * 4097, "\u00fc" * 5000, "\u4e2d" * 5000, "\U0001f40d" * 5000]
 STRINGS += [Text("derived"), Text("d\u00e9riv\u00e9"), Text("\u0438\u043c\u044f")]
+if PYTHON_2:  # bytes, in UTF-8 or not
+    STRINGS = ["", "a", "plain", "na\xc3\xafve", "\xe2\x82\xac", "\xf0\x9f\x90\x8d", "\xe9t\xe9", "a\xffb"]
+    STRINGS += ["x" * 4096, "y" * 4097, Text("derived")]
 
 
 def plain(a, b=(1,
@@ -54,17 +64,32 @@ def branches(x):
             ValueError) as error:
         raise RuntimeError(
             "no"
-        ) from error
+        )
     finally:
         del x
 
 
+def decorated(function):
+    return function
+
+
+@decorated
+@decorated
+def backward(x):
+    return x(a=1, b=2 if x
+             else x(3,
+                    4),
+             c=x)
+
+
+MODERN = '''
 async def waits(things):
     async for thing in things:
         await thing
     async with things:
         yield {k: v for k, v in
                things}
+'''
 
 
 class Class:
@@ -83,16 +108,40 @@ def codes_of(code):
     yield code
     for constant in code.co_consts:
         if isinstance(constant, type(code)):
-            yield from codes_of(constant)
+            for inner_code in codes_of(constant):
+                yield inner_code
 
 
 far = {}
-exec(compile("\n" * 70000 + "def far(x):\n    return (\n" + "\n" * 300 + "    x)\n", "f\u00fcr.py", "exec"), far)
-CODES = [code for f in (plain, branches, waits, Class.value.fget, Class.Inner.method, far["far"])
-         for code in codes_of(f.__code__)]
-CODES += [plain.__code__.replace(co_name=name, co_qualname="q." + name, co_filename="/" + name + ".py")
-          for name in ("ascii", "na\u00efve", "\u0438\u043c\u044f", "\U0001d523unc", "sur\udc80")]
+exec(compile("\n" * 70000 + "def far(x):\n    return (\n" + "\n" * 300 + "    x)\n",
+             "f\xc3\xbcr.py" if PYTHON_2 else "f\u00fcr.py", "exec"), far)
+if not PYTHON_2:
+    exec(compile(MODERN, "modern.py", "exec"), far)
+CODES = [code for f in (plain, branches, backward, far.get("waits"), Class.value.fget, Class.Inner.method, far["far"])
+         if f for code in codes_of(f.__code__)]
+if sys.version_info >= (3, 8):
+    for name in ("ascii", "na\u00efve", "\u0438\u043c\u044f", "\U0001d523unc", "sur\udc80"):
+        names = {"co_name": name, "co_filename": "/" + name + ".py"}
+        if sys.version_info >= (3, 11):
+            names["co_qualname"] = "q." + name
+        CODES.append(plain.__code__.replace(**names))
+with open(argparse.__file__.replace(".pyc", ".py")) as source:  # something large that all versions have
+    CODES += codes_of(compile(source.read(), "argparse.py", "exec"))
 CODES.append(compile("x = 1\nif x:\n    y = [z for z in 'a']\n", "<module>", "exec"))
+
+
+def lines_of(code):
+    """The line of each code unit (2 bytes; in 2.7, whose instructions have any length, of each byte), and its offset."""
+    if sys.version_info >= (3, 11):
+        return [(2 * i, position[0] or 0) for i, position in enumerate(code.co_positions())]
+    if sys.version_info >= (3, 10):
+        return [(at, line or 0) for begin, end, line in code.co_lines() for at in range(begin, end, 2)]
+    starts = dict(dis.findlinestarts(code))
+    lines, line = [], code.co_firstlineno
+    for at in range(len(code.co_code)):
+        line = starts.get(at, line)
+        lines.append((at, line))
+    return lines
 
 
 def inner(event, ready):
@@ -122,8 +171,9 @@ def chain(frame):
 
 def main():
     event, ready = threading.Event(), [threading.Event() for _ in range(3)]
-    threads = [threading.Thread(target=still, args=(event, r), daemon=True) for r in ready]
+    threads = [threading.Thread(target=still, args=(event, r)) for r in ready]
     for thread, is_ready in zip(threads, ready):
+        thread.daemon = True
         thread.start()
         is_ready.wait()
     while not all(sys._current_frames()[thread.ident].f_code.co_name == "wait"
@@ -133,16 +183,20 @@ def main():
     for string in STRINGS:
         print("string", hex(id(string)), shown(string))
     for code in CODES:
-        print("code", hex(id(code)), shown(code.co_qualname), shown(code.co_filename), code.co_firstlineno)
-        for i, position in enumerate(code.co_positions()):
-            print("line", hex(id(code)), 2 * i, position[0] or 0)
+        print("code", hex(id(code)), shown(getattr(code, "co_qualname", code.co_name)), shown(code.co_filename), code.co_firstlineno)
+        for at, line in lines_of(code):
+            print("line", hex(id(code)), at, line)
     for thread in threads:
         codes = [hex(id(code)) for code in chain(sys._current_frames()[thread.ident])]
         print("thread", hex(thread.ident), *codes)
-    print("end", flush=True)
-    for _ in sys.stdin:
+    print("end")
+    sys.stdout.flush()
+    for line in iter(sys.stdin.readline, ""):
         exec("def made():\n    pass\n", {})
-        print("end", flush=True)
+        print("end")
+        sys.stdout.flush()
+        while line == "spin\n":
+            pass
 
 
 main()
