@@ -6,7 +6,9 @@
 
 #include "python/block_depth.h"
 
-#define SLOTS_MAX 1024 /* of a frame that are looked at: as many as co_stacksize is in code that people write */
+#define SLOTS_MAX 1024 /* of a frame that are looked at: more than co_stacksize is in code that people write */
+#define DEEPEST_BLOCK \
+	256 /* slots below a frame's innermost block: up to six for each, and CPython nests no more than 20 or 40 */
 
 int python_locks_init(struct python_locks *locks, const struct python_objects *objects)
 {
@@ -134,6 +136,23 @@ static int frame_slots_read(const struct python_locks *locks, const struct pytho
 	return remote_read(locks->objects->memory, first, ret->words, 8 * ret->cnt);
 }
 
+/* The slots of a frame's stack below this depth alone. */
+static int frame_blocks_read(const struct python_locks *locks, const struct python_stack *stack, size_t index,
+			     u32 depth, struct slots *ret)
+{
+	u64 begin;
+	u32 stack_cnt;
+	int err = frame_stack_find(locks, stack, index, &begin, &stack_cnt);
+
+	if (err)
+		return err;
+	if (depth > stack_cnt || depth > DEEPEST_BLOCK)
+		return -EINVAL;
+	ret->stack = 0;
+	ret->cnt = depth;
+	return remote_read(locks->objects->memory, begin, ret->words, 8 * ret->cnt);
+}
+
 /* ---- which lock a thread waits for ---- */
 
 /* Of 32 bits; 0: nobody can take it. musl sets the top bit, or all, when there are waiters. */
@@ -142,37 +161,43 @@ static bool semaphore_is_taken(u32 value)
 	return !(value & 0x7fffffff) || value == 0xffffffff;
 }
 
-/* The lock that an object is, or that it is a method of. */
-static u64 lock_of_slot(const struct python_locks *locks, u64 word)
+/* One word first, and only then what it is: that is cheap where nearly nothing is a lock. */
+static bool has_semaphore(const struct python_locks *locks, u64 lock, u64 futex)
+{
+	u64 semaphore;
+
+	return !object_word(locks->objects, lock_member(locks, lock, locks->layout->lock_semaphore), &semaphore) &&
+	       semaphore == futex && (is_plain_lock(locks, lock) || is_rlock(locks, lock));
+}
+
+/* The lock with this semaphore that is in a slot, or that a method in it is bound to. 0: none. */
+static u64 lock_of_slot(const struct python_locks *locks, u64 word, u64 futex)
 {
 	struct object_callable callable;
-	u64 address = slot_address(locks, word);
+	u64 address = slot_address(locks, word), self;
 
 	if (!address)
 		return 0;
-	if (is_plain_lock(locks, address) || is_rlock(locks, address))
+	if (has_semaphore(locks, address, futex))
 		return address;
-	if (object_callable(locks->objects, address, &callable) || !callable.self)
+	if (object_word(locks->objects, address + locks->objects->object.builtin_self, &self) || !self ||
+	    !has_semaphore(locks, self, futex) || object_callable(locks->objects, address, &callable))
 		return 0;
-	return is_plain_lock(locks, callable.self) || is_rlock(locks, callable.self) ? callable.self : 0;
+	return callable.self == self ? self : 0;
 }
 
 /* The one lock in sight of the innermost frame whose semaphore this is. */
 static int semaphore_find(const struct python_locks *locks, const struct slots *slots, u64 futex, u64 *ret)
 {
-	u64 found = 0, semaphore;
+	u64 found = 0;
 
 	for (size_t i = 0; i < slots->cnt; i++) {
-		u64 lock = lock_of_slot(locks, slots->words[i]);
+		u64 lock = lock_of_slot(locks, slots->words[i], futex);
 
-		if (!lock || lock == found ||
-		    object_word(locks->objects, lock_member(locks, lock, locks->layout->lock_semaphore), &semaphore) ||
-		    semaphore != futex)
-			continue;
-		/* One of the two was freed, and the other one got its semaphore. */
-		if (found)
+		/* Of two, one was freed, and the other one got its semaphore. */
+		if (lock && found && lock != found)
 			return -ENOENT;
-		found = lock;
+		found = lock ? lock : found;
 	}
 	if (!found)
 		return -ENOENT;
@@ -258,10 +283,10 @@ int python_lock_find(const struct python_locks *locks, const struct python_stack
 		     struct python_lock *ret)
 {
 	struct python_lock lock;
-	int err = semaphore_lock_find(locks, stack, futex, &lock);
+	int err = parked_find(locks, futex, &lock);
 
 	if (is_passable(err))
-		err = parked_find(locks, futex, &lock);
+		err = semaphore_lock_find(locks, stack, futex, &lock);
 	if (err)
 		return is_passable(err) ? -ENOENT : err;
 	*ret = lock;
@@ -332,10 +357,10 @@ int python_locks_list(const struct python_locks *locks, const struct python_stac
 	for (size_t i = 0; i < stack->cnt && !err; i++) {
 		u32 depth;
 
-		if (block_depth_read(locks, stack, i, &depth) || !depth || frame_slots_read(locks, stack, i, &slots))
+		if (block_depth_read(locks, stack, i, &depth) || !depth ||
+		    frame_blocks_read(locks, stack, i, depth, &slots))
 			continue;
-		for (size_t at = slots.stack + depth < slots.cnt ? slots.stack + depth : slots.cnt;
-		     at-- > slots.stack && !err;) {
+		for (size_t at = slots.cnt; at-- > 0 && !err;) {
 			u64 next = at + 1 < slots.cnt ? slots.words[at + 1] : 0;
 			u64 lock = lock_of_exit(locks, slots.words[at], next);
 

@@ -55,6 +55,7 @@ int python_lock_find(const struct python_locks *locks, const struct python_stack
  * Calls visit for each plain Lock, by its address, that the thread with this stack is inside `with`
  * on, itself or through a threading.Condition made of it; once for each `with`, from the inside.
  * A lock that it is only about to get is none of them. What cannot be read is left out.
+ * Some reads for each frame: nothing that pays before some thread waits for a plain Lock.
  * The first visit that does not return 0 is the last, and its answer is ours.
  */
 int python_locks_list(const struct python_locks *locks, const struct python_stack *stack,
