@@ -169,8 +169,8 @@ static bool is_interpreter(const char *frame, enum native_shown shown)
 /* Code that any C code may call; libffi makes its closures itself. */
 static bool is_of_everyone(const char *frame)
 {
-	static const char *const files[] = {"[anon]",  "memfd:libffi", "libc.so", "libc-2.", "libm.so",
-					    "libm-2.", "libpthread",   "ld-",	  "[vdso]"};
+	static const char *const files[] = {"libgcc_s.", "[anon]",  "memfd:libffi", "libc.so", "libc-2.",
+					    "libm.so",	 "libm-2.", "libpthread",   "ld-",     "[vdso]"};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
 		if (starts_with(file_of(frame), files[i]))

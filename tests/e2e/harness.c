@@ -212,6 +212,11 @@ bool python_is_since(const struct python *python, int major, int minor)
 	return python->major > major || (python->major == major && python->minor >= minor);
 }
 
+bool python_has_runs(const struct python *python)
+{
+	return python_is_since(python, 3, 11);
+}
+
 bool python_has_anchors(const struct python *python)
 {
 	return python_is_since(python, 3, 10);

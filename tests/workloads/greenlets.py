@@ -54,7 +54,7 @@ def in_two(n):
     spin()
     if n == 2:
         box = [Dying()]
-        box.clear()
+        del box[:]
 
 
 def three():

@@ -40,7 +40,7 @@ HOW = {  # what is called by anything but =
     "by_json.<locals>.in_json": orders.files("_json"),
     "by_map.<locals>.in_map": "c",
     "by_re.<locals>.in_re": "c",
-    "by_reduce.<locals>.in_reduce": "c",
+    "by_reduce.<locals>.in_reduce": orders.files("_functools"),
     "by_sort.<locals>.in_sort": "c",
     "by_sqlite.<locals>.in_sqlite": "c:_sqlite3,libsqlite3,_sqlite3",
     "in_generator": "g",

@@ -16,8 +16,8 @@ import truth
 
 digest_module = hashlib.sha256.__module__  # whose own one holds the GIL
 HOW = {
-    "sort.<locals>.<lambda>": "c",
-    "reduce.<locals>.<lambda>": "c",
+    "sort.<locals>.sort_key": "c",
+    "reduce.<locals>.in_reduce": orders.files("_functools"),
     "in_qsort": orders.files("_ctypes", "libffi", "libc", "libffi", "_ctypes"),
 }
 LEAVES = {
@@ -43,11 +43,17 @@ def digest():
 
 
 def sort():
-    [3, 1, 2].sort(key=lambda n: spin())
+    def sort_key(_n):
+        spin()
+
+    [3, 1, 2].sort(key=sort_key)
 
 
 def reduce():
-    functools.reduce(lambda a, b: spin(), (1, 2, 3))
+    def in_reduce(_a, _b):
+        spin()
+
+    functools.reduce(in_reduce, (1, 2, 3))
 
 
 def in_qsort(_a, _b):
