@@ -103,8 +103,8 @@ struct dump_task {
 	u32 interpreter;
 	u64 loop_ident; /* of the thread that runs its event loop; 0: not known */
 	const char *name;
-	const char *state; /* "running", "waiting", "done" */
-	const struct dump_frame *frames; /* its coroutines, innermost first */
+	const char *state; /* "running", "ready" (its loop has not come to it yet), "waiting", "done" */
+	const struct dump_frame *frames; /* its coroutines, innermost first; of a running one all that it called */
 	size_t frame_cnt;
 	const u64 *awaited_by; /* addresses of the tasks that await this one */
 	size_t awaited_by_cnt;
