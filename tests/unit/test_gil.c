@@ -12,7 +12,7 @@
 
 #define SCRIPT	      "tests/unit/data/gil.py" /* says what it does */
 #define SYSCALL_FUTEX 202
-#define LOOKS	      200
+#define LOOKS	      100
 
 static struct python_objects objects_of(const struct live_python *python)
 {
