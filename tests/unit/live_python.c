@@ -116,6 +116,9 @@ static bool live_python_run(struct live_python *python, const char *script, u32 
 	}
 	int status = interpreter_stop(python);
 	cr_assert(status <= 0 || status >= NOT_STARTED, "%s: its script ended with %d", python->name, status);
+	/* Whatever else /usr/bin/python3 may be: those that the list promises are known, or cannot be started. */
+	cr_assert(ran || status >= NOT_STARTED || !strcmp(python->name, "system"), "%s was not recognised",
+		  python->name);
 	return ran;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build_program.h"
 #include "live_python.h"
 #include "python/thread_list.h"
 
@@ -71,6 +72,63 @@ Test(python_file, of_every_version_is_recognised_and_supported)
 		cr_assert(file.supported, "%s", path);
 	}
 	globfree(&found);
+}
+
+/* As much of a CPython 2.7 or 3.6 as is looked at. */
+static const char source[] = "const char version[] = \"\\0\" VERSION;\n"
+			     "void *_PyThreadState_Current, *PyUnicode_Type, *PyString_Type, *PyBytes_Type;\n"
+			     "static void *interp_head;\n"
+			     "void *PyInterpreterState_Head(void) { return interp_head; }\n"
+			     "void set_head(void *head) { interp_head = head; }\n"
+			     "void *PyEval_EvalFrameEx(void *frame) { return frame; }\n";
+
+static void check_built(const char *options, const char *version, bool supported)
+{
+	static struct program_lines lines;
+	unsigned long long head = 0;
+	struct python_file file;
+	char script[512];
+
+	snprintf(script, sizeof(script), "gcc -fPIC -shared %s python.c -o python; strip python -o stripped", options);
+	program_build("python.c", source, script);
+	program_lines_begin(&lines, "nm python");
+	for (const char *line; (line = program_line(&lines));)
+		if (strstr(line, " interp_head"))
+			cr_assert_eq(sscanf(line, "%llx", &head), 1);
+
+	cr_assert_eq(inspect("stripped", &file), 0, "%s", options);
+	cr_assert_str_eq(format(file.version, false), version);
+	cr_assert_eq(file.supported, supported, "%s", options);
+	if (supported)
+		cr_assert_eq(file.runtime, head, "%s: %#llx, not %#llx", options, file.runtime, head);
+}
+
+Test(python_file, to_3_6_is_known_by_its_globals, .init = program_directory_begin, .fini = program_directory_end)
+{
+	static const char *const shapes[] = {"-O0", "-O2", "-O2 -fcf-protection=full", "-O0 -fcf-protection=full",
+					     "-O2 -Wl,--build-id=none"};
+	char options[256];
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		snprintf(options, sizeof(options), "%s -DPyBytes_Type=other '-DVERSION=\"2.7.5\"'", shapes[i]);
+		check_built(options, "2.7.5", true);
+		snprintf(options, sizeof(options), "%s -DPyString_Type=PyAsyncGen_Type '-DVERSION=\"3.6.9\"'",
+			 shapes[i]);
+		check_built(options, "3.6.9", true);
+	}
+}
+
+Test(python_file, that_is_too_old_or_traces_references_is_not_supported, .init = program_directory_begin,
+     .fini = program_directory_end)
+{
+	check_built("-DPyBytes_Type=Py_InitModule4TraceRefs_64 '-DVERSION=\"2.7.18\"'", "2.7.18", false);
+	check_built("-DPyString_Type=PyAsyncGen_Type -DPyBytes_Type=PyModule_Create2TraceRefs '-DVERSION=\"3.6.9\"'",
+		    "3.6.9", false);
+	check_built("-DPyString_Type=PyCoro_Type '-DVERSION=\"3.5.3\"'", "3.5.3", false);
+	/* Nothing leads to its interpreters. */
+	check_built("-DPyBytes_Type=other -DPyInterpreterState_Head=hidden '-DVERSION=\"2.7.18\"'", "2.7.18", false);
+	/* Which release is not known. */
+	check_built("-DPyBytes_Type=other '-DVERSION=\"two\"'", "2.7", false);
 }
 
 static void check_version(const struct live_python *python)

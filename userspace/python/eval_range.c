@@ -12,6 +12,7 @@
 
 #define PART_SIZE_MAX (1 << 20) /* bytes; 40 KiB are usual, 200 KiB with the checks of sanitizers */
 #define CANDIDATES    64 /* other functions that something in the code looks like a jump into */
+#define LOOKUPS_MAX   4096 /* of targets in no candidate yet; real files need some hundred */
 
 /*
  * Jumps between two parts, in both directions. Bytes that only look like a jump hit
@@ -32,7 +33,7 @@ struct search {
 	struct eh_index index;
 	struct code_range body;
 	struct candidate candidates[CANDIDATES];
-	size_t cnt;
+	size_t cnt, lookups;
 };
 
 static bool is_inside(const struct code_range *range, u64 address)
@@ -90,8 +91,8 @@ static void jump_from_body(void *ctx, u64 target)
 		search->candidates[i].jumps++;
 		return;
 	}
-	if (search->cnt < CANDIDATES && !eh_index_range(search->elf, &search->index, target, &range) &&
-	    is_inside(&range, target))
+	if (search->cnt < CANDIDATES && search->lookups++ < LOOKUPS_MAX &&
+	    !eh_index_range(search->elf, &search->index, target, &range) && is_inside(&range, target))
 		search->candidates[search->cnt++] = (struct candidate){.range = range, .jumps = 1};
 }
 
