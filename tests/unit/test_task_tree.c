@@ -60,6 +60,16 @@ Test(task_tree, a_ring_is_entered_once)
 	tree_expect(tasks, 4, "d\na\n.b\n..c\n...a*\n");
 }
 
+Test(task_tree, a_ring_is_told_with_its_loop)
+{
+	u64 by_a[] = {'a'}, by_b[] = {'b'};
+	struct dump_task tasks[] = {task_of("a", by_b, 1), task_of("b", by_a, 1), task_of("c", NULL, 0),
+				    task_of("d", NULL, 0)};
+
+	tasks[3].loop_ident = 1;
+	tree_expect(tasks, 4, "c\na\n.b\n..a*\nd\n");
+}
+
 Test(task_tree, a_task_that_awaits_itself_is_a_root)
 {
 	u64 by_a[] = {'a'};

@@ -184,6 +184,21 @@ static void tree_add(struct growth *growth, size_t root, struct step *path)
 	}
 }
 
+/* The place after the last task of the same event loop. */
+static size_t loop_end(const struct growth *growth, size_t place)
+{
+	const struct dump_task *first = &growth->tasks[growth->sorted[place]];
+
+	while (place < growth->task_cnt) {
+		const struct dump_task *task = &growth->tasks[growth->sorted[place]];
+
+		if (task->interpreter != first->interpreter || task->loop_ident != first->loop_ident)
+			break;
+		place++;
+	}
+	return place;
+}
+
 int task_tree_order(const struct dump_task *tasks, size_t task_cnt, struct task_row **ret, size_t *ret_cnt)
 {
 	_cleanup_(growth) struct growth *growth = NULL;
@@ -193,13 +208,16 @@ int task_tree_order(const struct dump_task *tasks, size_t task_cnt, struct task_
 		return -ENOMEM;
 
 	edges_collect(growth);
-	for (size_t place = 0; place < task_cnt; place++)
-		if (!growth->awaited[place])
-			tree_add(growth, place, path);
-	/* What is left awaits itself: the first of each ring stands for a root. */
-	for (size_t place = 0; place < task_cnt; place++)
-		if (!growth->shown[place])
-			tree_add(growth, place, path);
+	for (size_t first = 0, end; first < task_cnt; first = end) {
+		end = loop_end(growth, first);
+		for (size_t place = first; place < end; place++)
+			if (!growth->awaited[place])
+				tree_add(growth, place, path);
+		/* What is left awaits itself: the first of each ring stands for a root. */
+		for (size_t place = first; place < end; place++)
+			if (!growth->shown[place])
+				tree_add(growth, place, path);
+	}
 	*ret_cnt = growth->row_cnt;
 	*ret = take(growth->rows);
 	return 0;
