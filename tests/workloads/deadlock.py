@@ -19,7 +19,6 @@ import time
 
 get_ident = getattr(threading, "get_ident", None) or __import__("thread").get_ident
 HAS_TIMEOUT = sys.version_info >= (3, 2)
-JOIN_IS_KNOWN = sys.version_info >= (3, 0)  # 2.7's is a Condition like any other
 
 silence = os.pipe()[0]
 lines = []
@@ -136,11 +135,8 @@ def join_ring():
     start("joined", is_joined)
     start("joins", joins)
     waits("joined", "plain", "joined", "joins", "inferred")
-    if JOIN_IS_KNOWN:
-        waits("joins", "thread", "-", "joined", "fact")
-        lines.append("ring joined joins")
-    else:
-        waits("joins", "plain", "-")
+    waits("joins", "thread", "-", "joined", "fact")
+    lines.append("ring joined joins")
     settle(2)
 
 

@@ -22,14 +22,15 @@
 #define PYTHON_2                                                                                                     \
 	.lock_type = "thread.lock", .python_rlock_type = "_RLock", .python_rlock_block = "_RLock__block",            \
 	.python_rlock_owner = "_RLock__owner", .condition_type = "_Condition", .condition_lock = "_Condition__lock", \
-	.rlock_owner = ABSENT, .descriptor_method = 16
+	.thread_type = "Thread", .thread_ident = "_Thread__ident", .rlock_owner = ABSENT, .descriptor_method = 16
 #define PYTHON_3                                                                                       \
 	.lock_type = "_thread.lock", .rlock_type = "_thread.RLock", .python_rlock_type = "_RLock",     \
 	.python_rlock_block = "_block", .python_rlock_owner = "_owner", .condition_type = "Condition", \
-	.condition_lock = "_lock", .rlock_owner = 8, .descriptor_method = 24
+	.condition_lock = "_lock", .thread_type = NULL, .rlock_owner = 8, .descriptor_method = 24
 
 /*
- * What a lock is. 3.13.0 has semaphores alone; in 3.13.5 and 3.13.18 a Lock is a mutex and an RLock a semaphore still.
+ * What a lock is. 3.13.0 has semaphores alone; from 3.13.5 at the latest a Lock is a mutex, and an RLock a semaphore
+ * still (read in both releases' sources).
  * The two cannot be taken for each other: either the semaphore or the parked address must be the waiter's.
  */
 #define SEMAPHORE(cnt) .lock_semaphore = 0, .rlock_cnt = cnt, .lock_mutex = ABSENT

@@ -18,6 +18,7 @@ struct lock_layout {
 	const char *rlock_type; /* the one in C; NULL: there is none */
 	const char *python_rlock_type, *python_rlock_block, *python_rlock_owner;
 	const char *condition_type, *condition_lock;
+	const char *thread_type, *thread_ident; /* of a Thread whose join() is a Condition's wait(); NULL: it is none */
 
 	/* lockobject, rlockobject, PyMethodDescrObject: from the end of PyObject */
 	u16 lock_semaphore; /* pointer to a sem_t, which is what a waiter sleeps on */

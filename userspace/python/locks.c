@@ -153,6 +153,22 @@ static int frame_blocks_read(const struct python_locks *locks, const struct pyth
 	return remote_read(locks->objects->memory, begin, ret->words, 8 * ret->cnt);
 }
 
+/* The first argument of a frame that runs the method of this name of a type. 0: it does not. */
+static u64 self_find(const struct python_locks *locks, const struct python_stack *stack, size_t index,
+		     const char *method, const char *type)
+{
+	const struct python_objects *objects = locks->objects;
+	u64 name, word;
+
+	if (index >= stack->cnt ||
+	    object_word(objects, (stack->frames[index].code & ~PYTHON_RUN_BEGIN) + objects->layout->code_name, &name) ||
+	    !object_is_text(objects, name, method) ||
+	    object_word(objects, stack->addresses[index] + objects->object.frame_locals, &word))
+		return 0;
+	u64 self = slot_address(locks, word);
+	return self && object_is_a(objects, self, type) ? self : 0;
+}
+
 /* ---- which lock a thread waits for ---- */
 
 /* Of 32 bits; 0: nobody can take it. musl sets the top bit, or all, when there are waiters. */
@@ -225,6 +241,25 @@ static int python_rlock_find(const struct python_locks *locks, const struct slot
 	return is_passable(err) ? 0 : err; /* None: nobody has it */
 }
 
+/* 2.7: join() waits on a Condition of the thread that is joined, with a lock of its own, which tells nothing. */
+static int python_join_find(const struct python_locks *locks, const struct python_stack *stack,
+			    struct python_lock *lock)
+{
+	const struct lock_layout *layout = locks->layout;
+	u64 thread, value;
+	s64 ident;
+
+	if (!layout->thread_type || !self_find(locks, stack, 0, "wait", layout->condition_type))
+		return 0;
+	thread = self_find(locks, stack, 1, "join", layout->thread_type);
+	int err = thread ? object_attribute(locks->objects, thread, layout->thread_ident, &value) : -ENOENT;
+	if (!err)
+		err = object_int(locks->objects, value, &ident);
+	if (!err)
+		*lock = (struct python_lock){PYTHON_LOCK_THREAD, true, thread, (u64)ident};
+	return is_passable(err) ? 0 : err;
+}
+
 static int semaphore_lock_find(const struct python_locks *locks, const struct python_stack *stack, u64 futex,
 			       struct python_lock *ret)
 {
@@ -241,7 +276,9 @@ static int semaphore_lock_find(const struct python_locks *locks, const struct py
 		err = remote_read(locks->objects->memory, futex, &value, sizeof(value));
 	if (!err)
 		err = lock_describe(locks, lock, semaphore_is_taken(value), ret);
-	return err ? err : python_rlock_find(locks, &slots, ret);
+	if (!err)
+		err = python_rlock_find(locks, &slots, ret);
+	return err ? err : python_join_find(locks, stack, ret);
 }
 
 /* It is a ThreadHandle if its neighbours in the list of all handles say so. */
@@ -334,16 +371,9 @@ static u64 lock_of_exit(const struct python_locks *locks, u64 word, u64 next)
 /* In Condition.wait(self) a thread has given its lock up, or is about to get it again. 0: it is not in there. */
 static u64 given_up_lock(const struct python_locks *locks, const struct python_stack *stack, size_t index)
 {
-	const struct python_objects *objects = locks->objects;
-	u64 name, word;
+	u64 self = self_find(locks, stack, index, "wait", locks->layout->condition_type);
 
-	if (index >= stack->cnt ||
-	    object_word(objects, (stack->frames[index].code & ~PYTHON_RUN_BEGIN) + objects->layout->code_name, &name) ||
-	    !object_is_text(objects, name, "wait") ||
-	    object_word(objects, stack->addresses[index] + objects->object.frame_locals, &word))
-		return 0;
-	u64 self = slot_address(locks, word);
-	return self && object_is_a(objects, self, locks->layout->condition_type) ? plain_lock_of(locks, self) : 0;
+	return self ? plain_lock_of(locks, self) : 0;
 }
 
 int python_locks_list(const struct python_locks *locks, const struct python_stack *stack,
