@@ -74,15 +74,25 @@ u64 child_cpu_ns(pid_t pid)
 
 int child_wait(pid_t pid, u64 *ret_cpu_ns)
 {
+	struct child_usage usage;
+	int status = child_wait_usage(pid, &usage);
+
+	if (ret_cpu_ns)
+		*ret_cpu_ns = usage.cpu_ns;
+	return status;
+}
+
+int child_wait_usage(pid_t pid, struct child_usage *ret)
+{
 	struct rusage usage;
 	int status;
 
 	while (wait4(pid, &status, 0, &usage) < 0)
 		if (errno != EINTR)
 			bench_die("cannot wait for process %d: %s", pid, strerror(errno));
-	if (ret_cpu_ns)
-		*ret_cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
-			      (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ull;
+	ret->cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
+		      (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ull;
+	ret->peak_rss = usage.ru_maxrss * 1024ull;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -23,6 +23,13 @@ u64 child_cpu_ns(pid_t pid);
 /* Waits for its end. Its exit status; ret_cpu_ns, if not NULL: its CPU time with that of its own children. */
 int child_wait(pid_t pid, u64 *ret_cpu_ns);
 
+/* The same, and what it took. */
+struct child_usage {
+	u64 cpu_ns; /* with that of its own children */
+	u64 peak_rss; /* bytes */
+};
+int child_wait_usage(pid_t pid, struct child_usage *ret);
+
 /* Ends it by signal and waits. */
 void child_stop(pid_t pid, int signal);
 
