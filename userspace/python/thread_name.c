@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "base/page_cache.h"
+
 struct name_reader {
 	const struct python_objects *objects;
 	int (*visit)(void *ctx, u64 ident, const char *name);
@@ -42,13 +44,20 @@ static int thread_visit(void *ctx, u64 key, u64 thread)
 int thread_names_read(const struct python_objects *objects, u64 interpreter,
 		      int (*visit)(void *ctx, u64 ident, const char *name), void *ctx)
 {
-	struct name_reader reader = {objects, visit, ctx, 0};
-	u64 module, active;
-	int err = interpreter_module(objects, interpreter, "threading", &module);
+	_cleanup_(page_cache) struct page_cache *cache = NULL;
+	int err = page_cache_new(objects->memory, &cache);
+	if (err)
+		return err;
 
+	/* A few hundred modules and threads are thousands of reads. */
+	struct python_objects cached = *objects;
+	cached.memory = page_cache_memory(cache);
+	struct name_reader reader = {&cached, visit, ctx, 0};
+	u64 module, active;
+	err = interpreter_module(&cached, interpreter, "threading", &module);
 	if (!err)
-		err = module_attribute(objects, module, "_active", &active);
+		err = module_attribute(&cached, module, "_active", &active);
 	if (!err)
-		err = dict_for_each(objects, active, thread_visit, &reader);
+		err = dict_for_each(&cached, active, thread_visit, &reader);
 	return err == -ENOENT && !reader.answer ? 0 : err;
 }
