@@ -163,7 +163,7 @@ static void expect_owner(struct party *party, size_t thread, u32 tid, bool infer
 	cr_assert_eq(deadlock_name_owners(party->threads, party->facts, party->cnt), 0);
 
 	const struct dump_wait *wait = &party->threads[thread].wait;
-	cr_expect_eq(wait->kind, WAIT_LOCK);
+	cr_expect_neq(wait->kind, WAIT_FUTEX);
 	cr_expect_eq(wait->address, party->facts[thread].lock.address);
 	cr_expect_eq(wait->owner_tid, tid, "%u, not %u", wait->owner_tid, tid);
 	cr_expect_eq(wait->owner_inferred, inferred);
@@ -175,6 +175,7 @@ Test(deadlock, the_owner_of_an_rlock_is_a_fact)
 
 	waits_for(&party, 0, PYTHON_LOCK_RECURSIVE, LOCK(0), IDENT(2));
 	expect_owner(&party, 0, TID(2), false);
+	cr_expect_eq(party.threads[0].wait.kind, WAIT_LOCK);
 	cr_expect_str_eq(party.threads[0].wait.on, "RLock");
 }
 
@@ -242,8 +243,10 @@ Test(deadlock, who_joins_a_thread_waits_for_it)
 	party.facts[1].end_lock = LOCK(1);
 	expect_owner(&party, 0, TID(1), false);
 	expect_owner(&party, 2, TID(1), false);
-	cr_expect_str_eq(party.threads[0].wait.on, "the end of a thread");
-	cr_expect_str_eq(party.threads[2].wait.on, "the end of a thread");
+	cr_expect_eq(party.threads[0].wait.kind, WAIT_THREAD);
+	cr_expect_eq(party.threads[2].wait.kind, WAIT_THREAD);
+	cr_expect_str_eq(party.threads[0].wait.on, "the end");
+	cr_expect_str_eq(party.threads[2].wait.on, "the end");
 }
 
 Test(deadlock, what_is_no_lock_of_pythons_stays_as_it_was)

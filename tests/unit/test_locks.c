@@ -198,13 +198,14 @@ static void check_wait(struct known_process *process, const char *line)
 	const struct known_thread *thread = thread_named(process, name);
 	const struct dump_wait *wait = &process->dump[thread - process->threads].wait;
 
-	cr_expect_eq(wait->kind, WAIT_LOCK, "%s: %s: no lock found", python, name);
-	if (wait->kind != WAIT_LOCK)
+	bool is_thread = !strcmp(kind, "thread");
+	cr_expect_eq(wait->kind, is_thread ? WAIT_THREAD : WAIT_LOCK, "%s: %s: no lock found", python, name);
+	if (!wait->on)
 		return;
 	cr_expect_str_eq(wait->on,
-			 !strcmp(kind, "plain")	   ? "Lock"
-			 : !strcmp(kind, "thread") ? "the end of a thread"
-						   : "RLock",
+			 is_thread		  ? "the end"
+			 : !strcmp(kind, "plain") ? "Lock"
+						  : "RLock",
 			 "%s: %s waits for %s", python, name, wait->on);
 	if (strcmp(lock, "-"))
 		cr_expect_eq(wait->address, lock_named(process->python, lock), "%s: %s: another lock", python, name);
@@ -270,7 +271,7 @@ static void check_process(const struct live_python *python)
 	for (const char *line = NULL; (line = live_python_fact(python, "waits", line)); said++)
 		check_wait(process, line);
 	for (size_t i = 0; i < process->cnt; i++)
-		waits += process->dump[i].wait.kind == WAIT_LOCK;
+		waits += process->dump[i].wait.kind != WAIT_NONE;
 	cr_expect_eq(waits, said, "%s: %zu threads wait for locks, not %zu", python->name, waits, said);
 	check_rings(process);
 }

@@ -137,7 +137,7 @@ static size_t owner_find(const struct owners *owners, const struct python_lock *
 static const char *const lock_names[] = {
 	[PYTHON_LOCK_PLAIN] = "Lock",
 	[PYTHON_LOCK_RECURSIVE] = "RLock",
-	[PYTHON_LOCK_THREAD] = "the end of a thread",
+	[PYTHON_LOCK_THREAD] = "the end",
 };
 
 int deadlock_name_owners(struct dump_thread *threads, const struct deadlock_facts *facts, size_t cnt)
@@ -161,7 +161,7 @@ int deadlock_name_owners(struct dump_thread *threads, const struct deadlock_fact
 		size_t owner = owner_find(&owners, lock, &wait->owner_inferred);
 		bool is_end = lock->kind == PYTHON_LOCK_THREAD ||
 			      (owner != NOBODY && facts[owner].end_lock == lock->address);
-		wait->kind = WAIT_LOCK;
+		wait->kind = is_end ? WAIT_THREAD : WAIT_LOCK;
 		wait->address = lock->address;
 		wait->on = lock_names[is_end ? PYTHON_LOCK_THREAD : lock->kind];
 		wait->owner_tid = owner != NOBODY ? threads[owner].tid : 0;

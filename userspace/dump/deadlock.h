@@ -24,7 +24,7 @@ struct deadlock_facts {
 };
 
 /*
- * Fills in `wait` (kind, address, on, owner_tid, owner_inferred) of each thread that waits
+ * Fills in `wait` (kind LOCK or THREAD, address, on, owner_tid, owner_inferred) of each thread that waits
  * for a lock of Python's, as its facts (an array beside threads) say. -ENOMEM.
  */
 int deadlock_name_owners(struct dump_thread *threads, const struct deadlock_facts *facts, size_t cnt);

@@ -65,6 +65,7 @@ enum wait_kind {
 	WAIT_FD, /* a system call on a file descriptor */
 	WAIT_SYSCALL, /* any other system call */
 	WAIT_OTHER, /* in the kernel without one: a page fault, a stop */
+	WAIT_THREAD, /* the end of another thread, its owner: it is joined */
 };
 
 struct dump_wait {
