@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A process's memory, whose interpreter is at its beginning, with a list of tasks near
- * by; the first bytes are also taken for a task and for a coroutine. Once as each
- * version has it.
+ * A process's memory with an interpreter's list of tasks; the first bytes are also
+ * taken for an interpreter, for a task and for a coroutine. Once as each version has it.
  */
 #include "python/asyncio_awaiters.h"
 #include "python/asyncio_find.h"
@@ -11,7 +10,7 @@
 #include "python/layout.h"
 
 #define BASE	   0x10000
-#define TASKS_LIST 64 /* in place of what lies far behind in an interpreter */
+#define TASKS_LIST 64 /* where the list of tasks is */
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
@@ -51,13 +50,16 @@ static void version_look(const struct remote_memory *memory, u32 version)
 	    asyncio_layout_of_version(version, false, &asyncio.layout))
 		__builtin_trap();
 
-	if (asyncio_tasks_read(&objects, BASE, task_seen, NULL, &complete) > 0)
+	/* So that its list of tasks, which lies far behind in an interpreter, is near the beginning. */
+	u64 interpreter = asyncio.layout.interpreter_tasks == ABSENT
+				  ? BASE
+				  : BASE + TASKS_LIST - asyncio.layout.interpreter_tasks;
+	if (asyncio_tasks_read(&objects, BASE, task_seen, NULL, &complete) > 0 ||
+	    asyncio_tasks_read(&objects, interpreter, task_seen, NULL, &complete) > 0)
 		__builtin_trap();
-	if (asyncio.layout.interpreter_tasks != ABSENT)
-		asyncio.layout.interpreter_tasks = TASKS_LIST;
 	await_chain_read(&asyncio, BASE, &chain);
 	await_chain_of_thread(&asyncio, BASE, BASE + 8, &chain);
-	if (asyncio_find(&asyncio, BASE, &found))
+	if (asyncio_find(&asyncio, interpreter, &found))
 		return;
 	task_look(&asyncio, BASE, found);
 	for (size_t i = 0; i < found->task_cnt; i++)
