@@ -421,7 +421,7 @@ Test(golden, every_case_is_written_as_it_was_reviewed)
 
 	cr_assert(golden, "run me from the top of the tree");
 	while ((entry = readdir(golden))) {
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "dump")) /* test_dump_formats.c */
 			continue;
 		for (const struct format *format = formats; format->name; format++, cnt++)
 			check_golden(entry->d_name, format);
