@@ -140,6 +140,12 @@ static void wait_fill(struct snapshot *snapshot, const json_t *json, struct dump
 		.others = (u32)count_of(json, "others"),
 	};
 	thread->record.off_cpu_ns = count_of(json, "ns");
+	/* Of a lock `on` ends with its address. */
+	const char *address = thread->wait.kind == WAIT_LOCK ? strstr(thread->wait.on, " 0x") : NULL;
+	if (address) {
+		_cleanup_(free) char *kind = strndup(thread->wait.on, (size_t)(address - thread->wait.on));
+		thread->wait.on = snapshot_text(snapshot, kind);
+	}
 }
 
 static void state_fill(const json_t *json, struct dump_thread *thread)

@@ -17,7 +17,7 @@
  *	  state       "on-cpu", "runnable", "waiting", "stopped", "traced", "exiting", "zombie", "gone"
  *	  cpu         where it runs, or ran last
  *	  wait        null unless it waits
- *	    kind      "gil", "lock", "futex", "fd", "syscall", "other"
+ *	    kind      "gil", "lock", "futex", "fd", "syscall", "other", "thread" (its end; it is the owner)
  *	    ns        for how long it has not run; null: not known
  *	    on        what it waits for, in words; null: not known
  *	    owner     tid of who has it; null: not known

@@ -128,10 +128,14 @@ static void span_duration_put(const struct thread_span *span, struct strbuf *b)
 
 void wait_target_put(const struct dump_wait *wait, struct strbuf *b)
 {
-	if (wait->on && *wait->on)
+	bool said = wait->on && *wait->on;
+
+	if (said)
 		clean_put(wait->on, b);
-	else if (wait->kind == WAIT_LOCK)
-		strbuf_printf(b, "lock 0x%" PRIx64, (uint64_t)wait->address);
+	if (wait->kind == WAIT_LOCK)
+		strbuf_printf(b, "%s 0x%" PRIx64, said ? "" : "lock", (uint64_t)wait->address);
+	else if (wait->kind == WAIT_THREAD && !wait->owner_tid)
+		strbuf_put(b, said ? " of a thread" : "the end of a thread");
 }
 
 void wait_owner_put(const struct snapshot *snapshot, const struct dump_wait *wait, struct strbuf *b)

@@ -38,7 +38,7 @@ void clean_put(const char *text, struct strbuf *b);
 void thread_name_put(const struct dump_thread *thread, struct strbuf *b);
 /* NULL: none has this tid. */
 const struct dump_thread *thread_find(const struct snapshot *snapshot, u32 tid);
-/* "lock 0x7f..." or what else a thread waits for; "" when there is nothing to say. */
+/* "RLock 0x7f...", "the end" (of a thread), or what else is waited for; "" when there is nothing to say. */
 void wait_target_put(const struct dump_wait *wait, struct strbuf *b);
 /* "held by tid 5 "name" (inferred)"; only of a wait with an owner. */
 void wait_owner_put(const struct snapshot *snapshot, const struct dump_wait *wait, struct strbuf *b);
