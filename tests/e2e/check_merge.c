@@ -478,11 +478,18 @@ void native_stack_free(struct native_stack *stack)
 	*stack = (struct native_stack){0};
 }
 
-#define EVAL "_PyEval_EvalFrameDefault"
-
-static bool is_eval(const struct native_frame *frame)
+/* The eval loop's name; 2.7's is in 3.6 and later that of a function that calls it. */
+static const char *eval_name(const struct native_stack *stack)
 {
-	return starts_with(frame->symbol, EVAL);
+	for (size_t i = 0; i < stack->cnt; i++)
+		if (starts_with(stack->at[i].symbol, "_PyEval_EvalFrameDefault"))
+			return "_PyEval_EvalFrameDefault";
+	return "PyEval_EvalFrameEx";
+}
+
+static bool is_eval(const struct native_frame *frame, const char *eval)
+{
+	return starts_with(frame->symbol, eval);
 }
 
 /* Clones of a function (`.constprop.0`) and its versions (`@plt`, `@@GLIBC_2.34`) go by its name. */
@@ -509,6 +516,13 @@ static bool symbols_agree(const char *ours, const char *gdbs)
 	       (a_size == b_size || !strncmp(a + size, "_impl", 5) || !strncmp(b + size, "_impl", 5));
 }
 
+/* `.cpython-313-x86_64-linux-gnu.so`, `.abi3.so`; to 2.7 `.x86_64-linux-gnu.so` or nothing but `.so`. */
+static bool is_module_ending(const char *ending)
+{
+	return starts_with(ending, ".cpython-") || starts_with(ending, ".abi3.") || !strcmp(ending, ".so") ||
+	       !strcmp(ending, ".x86_64-linux-gnu.so");
+}
+
 /* Extension modules go by the name one imports: `numpy._core.umath` is `umath.cpython-313-x86_64-linux-gnu.so`. */
 static bool files_agree(const char *ours, const char *gdbs)
 {
@@ -518,8 +532,7 @@ static bool files_agree(const char *ours, const char *gdbs)
 		return true;
 	while (begin && ours[begin - 1] != '.')
 		begin--;
-	return !strncmp(ours + begin, gdbs, size - begin) &&
-	       (starts_with(gdbs + size - begin, ".cpython-") || starts_with(gdbs + size - begin, ".abi3."));
+	return !strncmp(ours + begin, gdbs, size - begin) && is_module_ending(gdbs + size - begin);
 }
 
 /* *named counts the frames that have a symbol on both sides. */
@@ -564,9 +577,9 @@ static size_t greenlet_start(const struct native_stack *stack)
 }
 
 /* A stripped file has no name for its eval loop, so `?` may be one. */
-static bool eval_agrees(const struct native_frame *gdbs, bool before_python)
+static bool eval_agrees(const struct native_frame *gdbs, const char *eval, bool before_python)
 {
-	return before_python ? is_eval(gdbs) || !strcmp(gdbs->symbol, "?") : !is_eval(gdbs);
+	return before_python ? is_eval(gdbs, eval) || !strcmp(gdbs->symbol, "?") : !is_eval(gdbs, eval);
 }
 
 /* Goes along both, out of which Python frames are left that come right inside of an eval loop. */
@@ -575,6 +588,7 @@ static bool line_agrees(const struct folded_line *line, const struct native_stac
 	bool cut = line->frame_cnt > 2 && !strcmp(line->frames[1], "[greenlet]");
 	size_t start = cut ? greenlet_start(stack) : 0, native = start, placed = start + count_placed(line, 1 + cut);
 	bool same = placed > start && frame_kind_of(line->frames[1 + cut]) == FRAME_NATIVE;
+	const char *eval = eval_name(stack);
 
 	*named = 0;
 	for (size_t i = 1 + cut; i < line->frame_cnt && same; i++) {
@@ -582,12 +596,12 @@ static bool line_agrees(const struct folded_line *line, const struct native_stac
 			continue;
 		bool before_python = i + 1 < line->frame_cnt && frame_kind_of(line->frames[i + 1]) == FRAME_PYTHON;
 		const struct native_frame *gdbs = native < stack->cnt ? &stack->at[native] : NULL;
-		same = gdbs && frame_agrees(line->frames[i], gdbs, named) && eval_agrees(gdbs, before_python);
+		same = gdbs && frame_agrees(line->frames[i], gdbs, named) && eval_agrees(gdbs, eval, before_python);
 		native += same;
 	}
 	*whole = same && native == stack->cnt;
 	for (size_t i = placed; i < stack->cnt; i++) /* a run that we do not have */
-		if (is_eval(&stack->at[i]))
+		if (is_eval(&stack->at[i], eval))
 			return false;
 	return placed > start && native >= placed;
 }

@@ -323,6 +323,18 @@ Test(check_merge, an_extension_module_is_known_to_the_debugger_by_its_file)
 	cr_expect_eq(stack_in(PYEVAL ";a (/a.py:1);loop (umath);" PYEVAL ";b (/a.py:1)", gdb).same, 0);
 }
 
+Test(check_merge, an_eval_loop_and_an_extension_module_of_27_are_known_to_the_debugger)
+{
+	static const char stack[] = "PyEval_EvalFrameEx (python2.7);a (/a.py:1);scan (_json);"
+				    "PyEval_EvalFrameEx (python2.7);b (/a.py:1)";
+
+#define GDB_OF(file) "PyEval_EvalFrameEx\tpython2.7\nscan\t" file "\nPyEval_EvalFrameEx\tpython2.7\n"
+	cr_expect_eq(stack_in(stack, GDB_OF("_json.so")).same, 1);
+	cr_expect_eq(stack_in(stack, GDB_OF("_json.x86_64-linux-gnu.so")).same, 1);
+	cr_expect_eq(stack_in(stack, GDB_OF("_json.so.1")).same, 0);
+	cr_expect_eq(stack_in(stack, "PyEval_EvalFrameEx\tpython2.7\nscan\t_json.so\ncall\tpython2.7\n").same, 0);
+}
+
 Test(check_merge, a_greenlets_stack_begins_where_the_greenlet_does)
 {
 	static const char gdb[] = GDB "greenlet::UserGreenlet::g_initialstub(void*)\t_greenlet.cpython-313.so\n"
