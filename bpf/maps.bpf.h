@@ -174,6 +174,12 @@ static __always_inline u64 thread_state_find(u32 pid, u64 thread_pointer)
 	return state ? *state : 0;
 }
 
+/* Then nobody else looks for what is not found at once; and what is said is all that is ever said. */
+static __always_inline int sample_is_asked_for(void)
+{
+	return config.asked_for;
+}
+
 static __always_inline int read_user(void *to, u32 size, u64 address)
 {
 	return bpf_probe_read_user(to, size, (const void *)address);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * python.bpf.h - from a thread to its Python frames. The only Python walker: plain
- * C over read_user(), scratch_get(), signature_cache_get(), layout_get() and
- * thread_state_find(), so that the same text runs in the kernel, in other readers
+ * C over read_user(), scratch_get(), signature_cache_get(), layout_get(),
+ * thread_state_find() and sample_is_asked_for(), so that the same text runs in the kernel, in other readers
  * of a process's memory and under the tests' debugger (tests/bpf/host.h).
  *
  *	python_thread(slot)	finds and verifies the thread's PyThreadState
@@ -20,7 +20,9 @@
 #include "pyprof/losses.h"
 #include "scratch.bpf.h"
 
-#define THREAD_SEARCH_LENGTH 8 /* list entries that a sample may look at itself; the newest threads come first */
+/* List entries that a sample may look at itself; the newest threads come first. */
+#define THREAD_SEARCH_LENGTH	  8
+#define THREAD_SEARCH_LENGTH_LONG 1024 /* where nobody else would look: at most a third of a millisecond */
 
 /* A member of an object that was read to the start of a buffer of at least 256 + 8 bytes. */
 #define MEMBER(bytes, offset, type) (*(type *)((bytes) + BOUND(offset, 255)))
@@ -84,6 +86,17 @@ __weak int python_thread_search(u32 slot)
 	return WALK_ON;
 }
 
+/* Global, so that the verifier does not go on from each of its ends. */
+__weak int python_threads_search(u32 slot)
+{
+	u32 length = sample_is_asked_for() ? THREAD_SEARCH_LENGTH_LONG : THREAD_SEARCH_LENGTH;
+
+	for (u32 i = 0; i < length; i++)
+		if (python_thread_search(slot) != WALK_ON)
+			break;
+	return 0;
+}
+
 /*
  * Finds the thread's state: s->python.state, with its bytes in s->object. Returns
  * the flags to add to the sample.
@@ -102,9 +115,7 @@ static __always_inline u32 python_thread(struct scratch *s, u32 slot, const stru
 	w->state = w->next_state = w->next_interpreter = 0;
 	if (read_user(&w->next_interpreter, sizeof(u64), w->runtime + l->runtime_interpreters) || !w->next_interpreter)
 		return 0; /* not initialised yet, or finalized: nobody has a state */
-	for (u32 i = 0; i < THREAD_SEARCH_LENGTH; i++)
-		if (python_thread_search(slot) != WALK_ON)
-			break;
+	python_threads_search(slot);
 	if (w->state)
 		return SAMPLE_THREAD_NEW;
 	return w->next_state && state != THREAD_STATE_NONE ? SAMPLE_THREAD_LOOKUP : 0;

@@ -37,6 +37,11 @@ static inline u64 thread_state_find(u32 pid, u64 thread_pointer)
 	return WALK_HOST.thread_state;
 }
 
+static inline int sample_is_asked_for(void)
+{
+	return 0;
+}
+
 /* As in the kernel, what cannot be read reads as zeros. */
 static inline int read_user(void *to, u32 size, u64 address)
 {

@@ -7,8 +7,7 @@
 
 #define KERNEL_HAS(function) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##function)
 
-/* All but rip, which is its own. */
-static __always_inline void registers_copy(u64 to[REG_RIP], const struct pt_regs *regs)
+static __always_inline void registers_copy(u64 to[REG_RIP], u64 *ip, const struct pt_regs *regs)
 {
 	to[0] = regs->ax;
 	to[1] = regs->dx;
@@ -26,6 +25,7 @@ static __always_inline void registers_copy(u64 to[REG_RIP], const struct pt_regs
 	to[13] = regs->r13;
 	to[14] = regs->r14;
 	to[15] = regs->r15;
+	*ip = regs->ip;
 }
 
 /* A task's registers as they were at its last entry from user mode, which are at the top of its kernel stack. */

@@ -13,6 +13,7 @@
 #include "identity.bpf.h"
 #include "native.bpf.h"
 #include "python.bpf.h"
+#include "registers.bpf.h"
 #include "ring.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -25,8 +26,6 @@ _Static_assert(LOSS_CNT <= 32, "counters are indexed by a masked loss");
 _Static_assert(sizeof(((struct counters *)0)->losses) == 8 * LOSS_CNT, "");
 
 #define CLOCK_CHECK_STEPS 32 /* steps between two looks at the clock */
-
-#define KERNEL_HAS(function) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##function)
 
 /* What is of interest of the task that was interrupted. */
 struct current {
@@ -66,48 +65,22 @@ static __always_inline void current_read(struct current *ret)
 	ret->tid = namespace_level ? task_number(task) : (u32)pid_tgid;
 }
 
-/* The registers with which user mode goes on, by DWARF number. */
-static __always_inline void registers_copy(struct native_walk *w, const struct pt_regs *regs)
-{
-	w->registers[0] = regs->ax;
-	w->registers[1] = regs->dx;
-	w->registers[2] = regs->cx;
-	w->registers[3] = regs->bx;
-	w->registers[4] = regs->si;
-	w->registers[5] = regs->di;
-	w->registers[6] = regs->bp;
-	w->registers[7] = regs->sp;
-	w->registers[8] = regs->r8;
-	w->registers[9] = regs->r9;
-	w->registers[10] = regs->r10;
-	w->registers[11] = regs->r11;
-	w->registers[12] = regs->r12;
-	w->registers[13] = regs->r13;
-	w->registers[14] = regs->r14;
-	w->registers[15] = regs->r15;
-	w->ip = regs->ip;
-}
-
 /* 1 when the sample was taken in the kernel. */
 static __always_inline int registers_read(struct bpf_perf_event_data *ctx, struct scratch *s)
 {
 	/* volatile: a narrowed load of this member is refused by 5.10. */
 	u64 cs = *(volatile unsigned long *)&ctx->regs.cs;
-	struct pt_regs *regs, *copy = (struct pt_regs *)s->object;
+	struct pt_regs *copy = (struct pt_regs *)s->object;
 
 	if (cs & 3) {
-		registers_copy(&s->native, &ctx->regs);
+		registers_copy(s->native.registers, &s->native.ip, &ctx->regs);
 		return 0;
 	}
-	if (KERNEL_HAS(task_pt_regs)) {
-		regs = (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf());
-	} else {
-		struct task_struct *task = (void *)bpf_get_current_task();
-
-		regs = BPF_CORE_READ(task, stack) + config.thread_size - sizeof(*regs);
-	}
-	bpf_probe_read_kernel(copy, sizeof(*copy), regs);
-	registers_copy(&s->native, copy);
+	if (KERNEL_HAS(get_current_task_btf))
+		entry_registers_read(copy, bpf_get_current_task_btf());
+	else
+		entry_registers_read(copy, (struct task_struct *)bpf_get_current_task());
+	registers_copy(s->native.registers, &s->native.ip, copy);
 	return 1;
 }
 
@@ -122,6 +95,8 @@ static __always_inline int part_was_sent(struct sent_cache *cache, u64 id)
 
 static __always_inline void part_sent(struct sent_cache *cache, u64 id)
 {
+	if (sample_is_asked_for())
+		return;
 	cache->ids[BOUND(id >> 20, SENT_CACHE_SIZE - 1)] = id;
 }
 
@@ -190,6 +165,23 @@ static __always_inline int is_on_stack(u64 address, u64 sp, const struct current
 	return address <= BPF_CORE_READ(mm, start_stack);
 }
 
+/* One turn of the loop below. Global: what is here is looked at once, and not a thousand times. */
+__weak int python_turn(u32 slot)
+{
+	struct scratch *s = scratch_get(slot);
+	if (!s)
+		return WALK_END;
+	const struct python_layout *l = layout_get(s->python.layout);
+	if (!l)
+		return WALK_END;
+
+	int end = python_step(slot);
+	if (end != WALK_RESTART)
+		return end;
+	python_restart(s, l);
+	return WALK_ON;
+}
+
 static __always_inline void python_part(struct scratch *s, u32 slot, const struct process_row *row, u64 process_hash,
 					struct sent_cache *cache)
 {
@@ -221,11 +213,7 @@ static __always_inline void python_part(struct scratch *s, u32 slot, const struc
 	if (!end) {
 		end = LOSS_PYTHON_DEPTH;
 		for (u32 i = 0; i < MAX_PYTHON_FRAMES + MAX_PYTHON_RUNS + 1; i++) {
-			end = python_step(slot);
-			if (end == WALK_RESTART) {
-				python_restart(s, l);
-				continue;
-			}
+			end = python_turn(slot);
 			if (end != WALK_ON)
 				break;
 			if (!((i + 1) % CLOCK_CHECK_STEPS) && bpf_ktime_get_ns() - start > config.time_budget_ns) {
@@ -239,7 +227,7 @@ static __always_inline void python_part(struct scratch *s, u32 slot, const struc
 	s->sample.run_cnt = w->run_cnt;
 	if (!w->cnt)
 		return;
-	if (w->fresh)
+	if (w->fresh && !sample_is_asked_for())
 		fresh_send(slot);
 
 	s->sample.python_id = part_id(w->id, process_hash, s->sample.python_end);
@@ -247,6 +235,49 @@ static __always_inline void python_part(struct scratch *s, u32 slot, const struc
 		s->word_cnt = w->first_word;
 	else
 		s->sample.python_cnt = w->cnt;
+}
+
+/*
+ * Two parts of stack_send(), global, so that the verifier does not go on from each
+ * length that a stack may have. The pages from stack_start up, as many as are there: their size.
+ */
+__weak int stack_pages_copy(u32 slot)
+{
+	struct stack_copy *copy = bpf_map_lookup_elem(&stack_records, &slot);
+	if (!copy)
+		return 0;
+	u64 start = copy->record.stack_start;
+	u32 size = 0;
+
+	for (u32 page = 0; page < MAX_STACK_COPY / PAGE_SIZE; page++) {
+		if (page * PAGE_SIZE >= config.stack_copy_size)
+			break;
+		if (read_user(copy->bytes + page * PAGE_SIZE, PAGE_SIZE, start + page * PAGE_SIZE))
+			break;
+		size += PAGE_SIZE;
+	}
+	return size;
+}
+
+__weak int anchors_fill(u32 slot)
+{
+	struct scratch *s = scratch_get(slot);
+	if (!s)
+		return 0;
+	struct stack_copy *copy = bpf_map_lookup_elem(&stack_records, &slot);
+	if (!copy)
+		return 0;
+	struct stack_record *record = &copy->record;
+
+	for (u32 i = 0; i < MAX_PYTHON_RUNS; i++) {
+		/* Without a branch: one path for the verifier. */
+		u64 has_frames = s->runs[i].first != s->runs[i + 1].first;
+
+		record->anchors[i] = run_at(s, i + s->python.anchor_shift)->anchor & -has_frames;
+	}
+	if (s->python.anchor_shift < 0)
+		record->anchors[0] = run_anchor(s, 0);
+	return 0;
 }
 
 /*
@@ -262,8 +293,7 @@ __weak int stack_send(u32 slot)
 	if (!copy)
 		return 0;
 	struct stack_record *record = &copy->record;
-	u64 second = s->sample.record.time_ns >> 30;
-	u64 size = 0;
+	u64 second = s->sample.record.time_ns >> 30, size;
 
 	if (s->copies_second != second) {
 		s->copies_second = second;
@@ -275,14 +305,8 @@ __weak int stack_send(u32 slot)
 
 	__builtin_memcpy(record->registers, s->native.interrupted, sizeof(record->registers));
 	record->stack_start = record->registers[REG_RSP] & ~(u64)(PAGE_SIZE - 1);
-	for (u32 page = 0; page < MAX_STACK_COPY / PAGE_SIZE; page++) {
-		if (page * PAGE_SIZE >= config.stack_copy_size)
-			break;
-		if (read_user(copy->bytes + page * PAGE_SIZE, PAGE_SIZE, record->stack_start + page * PAGE_SIZE))
-			break;
-		size += PAGE_SIZE;
-	}
-	if (!size || size > MAX_STACK_COPY)
+	size = BOUND(stack_pages_copy(slot), 2 * MAX_STACK_COPY - 1);
+	if (!size || size > config.stack_copy_size) /* the latter cannot be; the verifier needs to read it */
 		return 0;
 
 	record->record.type = RECORD_STACK;
@@ -293,14 +317,7 @@ __weak int stack_send(u32 slot)
 	record->cpu = s->sample.cpu;
 	record->stack_size = size;
 	record->run_cnt = s->python.run_cnt;
-	for (u32 i = 0; i < MAX_PYTHON_RUNS; i++) {
-		/* Without a branch: one path for the verifier. */
-		u64 has_frames = s->runs[i].first != s->runs[i + 1].first;
-
-		record->anchors[i] = run_at(s, i + s->python.anchor_shift)->anchor & -has_frames;
-	}
-	if (s->python.anchor_shift < 0)
-		record->anchors[0] = run_anchor(s, 0);
+	anchors_fill(slot);
 	if (!ring_send(record, sizeof(*record) + size, 0))
 		s->sample.flags |= SAMPLE_STACK;
 	return 0;
@@ -385,7 +402,7 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 					const struct process_row *row, struct counters *count, u64 now)
 {
 	struct sample *sample = &s->sample;
-	u32 cache_slot = slot;
+	u32 cache_slot = sample_is_asked_for() ? 0 : slot; /* it stays empty */
 	struct sent_cache *cache = bpf_map_lookup_elem(&sent_caches, &cache_slot);
 	if (!cache)
 		return;
@@ -426,7 +443,10 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 		sample->flags |= SAMPLE_KNOWN;
 	if (row && row->runtime)
 		python_part(s, slot, row, process_hash, cache);
-	if (config.python_native || !sample->python_id)
+	if (sample_is_asked_for()) {
+		native_begin(s, row, sample->flags & SAMPLE_IN_KERNEL);
+		stack_send(slot);
+	} else if (config.python_native || !sample->python_id)
 		native_part(s, slot, row, current, process_hash, cache);
 	sample_send(s, cache, count);
 }
@@ -467,5 +487,5 @@ int sample(struct bpf_perf_event_data *ctx)
 out:
 	count->runs++;
 	count->run_ns += bpf_ktime_get_ns() - now;
-	return 0;
+	return sample_is_asked_for(); /* 0 would leave it out of the overflows after which the event stops */
 }

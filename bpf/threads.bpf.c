@@ -197,8 +197,7 @@ static __always_inline void record_fill(struct thread_buffer *buffer, struct tas
 	u32 flags = flags_read(task);
 
 	if (!(flags & THREAD_NO_MEMORY) && !entry_registers_read(&buffer->registers, task)) {
-		registers_copy(record->registers, &buffer->registers);
-		record->registers[REG_RIP] = buffer->registers.ip;
+		registers_copy(record->registers, &record->registers[REG_RIP], &buffer->registers);
 		if (!(flags & THREAD_ON_CPU))
 			flags |= syscall_fill(record, &buffer->registers);
 	}

@@ -16,6 +16,8 @@ struct config {
 	u32 python_native; /* native frames of threads that run Python are wanted */
 	u32 stack_copy_size; /* of a stack_record, a multiple of 4096; 0: none are sent */
 	u32 stack_copies; /* at most so many a second on each CPU */
+	u32 asked_for; /* a sample is asked for, one each: whole parts, always with a stack_record, never with a native part */
+	u32 reserved;
 };
 
 /* Per CPU, in the `counters` map. */

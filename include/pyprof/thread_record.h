@@ -8,7 +8,6 @@
 #define PYPROF_THREAD_RECORD_H
 
 #include "pyprof/record.h"
-#include "pyprof/unwind.h"
 
 enum thread_flags {
 	THREAD_ON_CPU = 1 << 0, /* it runs: its registers are those of its last entry into the kernel, and stale */
@@ -31,13 +30,13 @@ struct thread_record {
 	u64 thread_pointer; /* fsbase */
 	u64 syscall; /* number */
 	u64 arguments[6];
-	u64 registers[REG_CNT]; /* with which user mode goes on, by DWARF number; 16 is rip */
+	u64 registers[17]; /* with which user mode goes on, by DWARF number; 16 is rip */
 	char comm[THREAD_COMM_SIZE];
 	u32 kernel_cnt; /* u64 addresses that follow: its kernel stack, innermost first */
 	u32 reserved;
 };
 
-_Static_assert(sizeof(struct thread_record) == 16 + 24 + 16 + 24 + 8 + 48 + 8 * REG_CNT + 16 + 8,
+_Static_assert(sizeof(struct thread_record) == 16 + 24 + 16 + 24 + 8 + 48 + 8 * 17 + 16 + 8,
 	       "thread_record has a hole");
 
 static inline const u64 *thread_record_kernel(const struct thread_record *thread)

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "pyprof/limits.h"
 
-static int event_open(u32 type, u64 config, int cpu, u32 frequency_hz)
+static int event_open(u32 type, u64 config, int tid, int cpu, u32 frequency_hz)
 {
 	struct perf_event_attr attr = {
 		.type = type,
@@ -23,20 +23,30 @@ static int event_open(u32 type, u64 config, int cpu, u32 frequency_hz)
 		.sample_freq = frequency_hz,
 		.disabled = 1,
 	};
-	int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	int fd = syscall(SYS_perf_event_open, &attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-int perf_event_open_cpu(int cpu, u32 frequency_hz, bool *hardware)
+static int clock_open(int tid, int cpu, u32 frequency_hz, bool *hardware)
 {
 	if (*hardware) {
-		int fd = event_open(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, cpu, frequency_hz);
-		if (fd >= 0 || fd == -ENODEV)
+		int fd = event_open(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, tid, cpu, frequency_hz);
+		if (fd >= 0 || fd == -ENODEV || fd == -ESRCH || fd == -EMFILE)
 			return fd;
 		*hardware = false;
 	}
-	return event_open(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, cpu, frequency_hz);
+	return event_open(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, tid, cpu, frequency_hz);
+}
+
+int perf_event_open_cpu(int cpu, u32 frequency_hz, bool *hardware)
+{
+	return clock_open(-1, cpu, frequency_hz, hardware);
+}
+
+int perf_event_open_thread(u32 tid, u32 frequency_hz, bool *hardware)
+{
+	return clock_open(tid, -1, frequency_hz, hardware);
 }
 
 int cpus_parse(const char *text, int *cpus, size_t capacity, size_t *ret_cnt)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* perf_event.h - the clock that interrupts each CPU, one perf event for each that is online. */
+/* perf_event.h - the clock that interrupts each CPU, one perf event for each that is online; or one thread. */
 #ifndef PYPROF_PERF_EVENT_H
 #define PYPROF_PERF_EVENT_H
 
@@ -14,6 +14,8 @@
  * the PMU refused. Returns a descriptor or -errno.
  */
 int perf_event_open_cpu(int cpu, u32 frequency_hz, bool *hardware);
+/* Likewise of one thread, wherever it runs, and only while it does. -ESRCH: it is gone. */
+int perf_event_open_thread(u32 tid, u32 frequency_hz, bool *hardware);
 
 /* Online CPUs, at most MAX_CPUS. */
 int cpus_online(int *cpus, size_t capacity, size_t *ret_cnt);

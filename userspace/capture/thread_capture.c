@@ -11,6 +11,7 @@
 
 #include "capture/message.h"
 #include "capture/record.h"
+#include "capture/thread_sampler.h"
 #include "pyprof/config.h"
 #include "pyprof.skel.h"
 
@@ -24,6 +25,7 @@ struct thread_capture {
 	struct bpf_link *link;
 	u32 link_pid;
 	bool cannot_filter; /* by pid, to 6.0: the program does it */
+	struct thread_sampler *sampler; /* NULL: nobody has asked for a sample yet */
 	char *list;
 	size_t list_size, list_capacity;
 };
@@ -72,6 +74,7 @@ void thread_capture_close(struct thread_capture *c)
 {
 	if (!c)
 		return;
+	thread_sampler_free(c->sampler);
 	bpf_link__destroy(c->link);
 	pyprof_bpf__destroy(c->skeleton);
 	free(c->list);
@@ -207,4 +210,22 @@ int thread_capture_list(struct thread_capture *c, u32 pid, bool with_stacks,
 	for (size_t i = 0; !err && i < cnt; i++)
 		err = visit(ctx, records[i]);
 	return err;
+}
+
+int thread_capture_sample(struct thread_capture *c, const struct process_id *process,
+			  const struct python_layout *layout, u64 runtime, const u32 *tids, size_t cnt, u64 timeout_ns,
+			  int (*visit)(void *ctx, const struct thread_sample *sample), void *ctx)
+{
+	int err = 0;
+
+	/* The list says how deep our PID namespace lies. */
+	if (!c->sampler && !c->list_capacity)
+		err = link_get(c, process->pid);
+	if (!err && !c->sampler && !c->list_capacity)
+		err = list_read(c);
+	if (!err && !c->sampler)
+		err = thread_sampler_new(c->options.kernel_stacks, c->skeleton->bss->namespace_level, &c->sampler);
+	if (err)
+		return err;
+	return thread_sampler_take(c->sampler, process, layout, runtime, tids, cnt, timeout_ns, visit, ctx);
 }

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "capture/thread_capture.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "live_python.h"
+#include "pyprof/losses.h"
+
+#define THREADS_MAX 64
+
+/* By DWARF number. (Criterion brings the REG_RSP of <ucontext.h>, which is another.) */
+#define SP 7
+#define IP 16
+
+struct listed {
+	struct thread_record records[THREADS_MAX];
+	size_t cnt;
+};
+
+static int remember(void *ctx, const struct thread_record *record)
+{
+	struct listed *listed = ctx;
+
+	cr_assert_lt(listed->cnt, THREADS_MAX);
+	listed->records[listed->cnt++] = *record;
+	return 0;
+}
+
+static struct thread_capture *capture_or_skip(void)
+{
+	const struct thread_capture_options options = {.kernel_stacks = true};
+	struct thread_capture *capture = NULL;
+	const char *step = NULL;
+	int err = thread_capture_open(&options, &capture, &step);
+
+	if (err == -EPERM || err == -EACCES)
+		cr_skip_test("needs the right to load BPF programs");
+	cr_assert_eq(err, 0, "%s: %s", step, strerror(-err));
+	return capture;
+}
+
+static void list(struct thread_capture *capture, u32 pid, struct listed *ret)
+{
+	ret->cnt = 0;
+	int err = thread_capture_list(capture, pid, true, remember, ret);
+	cr_assert_eq(err, 0, "%s", strerror(-err));
+}
+
+/* ---- threads that hold still, against /proc */
+
+static char *proc_read(int pid, u32 tid, const char *name)
+{
+	char path[64];
+	char *text = NULL;
+	size_t size;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%u/%s", pid, tid, name);
+	cr_assert_eq(file_read(path, 65536, &text, &size), 0, "%s", path);
+	return text;
+}
+
+static u64 status_number(const char *status, const char *name)
+{
+	const char *line = strstr(status, name);
+
+	cr_assert(line, "%s", name);
+	return strtoull(line + strlen(name), NULL, 10);
+}
+
+static void check_status(int pid, const struct thread_record *record)
+{
+	_cleanup_(free) char *status = proc_read(pid, record->tid, "status"),
+			     *comm = proc_read(pid, record->tid, "comm");
+	char name[THREAD_COMM_SIZE + 2];
+
+	snprintf(name, sizeof(name), "%.16s\n", record->comm);
+	cr_assert_str_eq(name, comm);
+	cr_assert_eq(record->state, (u32)strstr(status, "State:\t")[7]);
+	cr_assert_eq(record->switches, status_number(status, "\nvoluntary_ctxt_switches:\t") +
+					       status_number(status, "nonvoluntary_ctxt_switches:\t"));
+	cr_assert_eq(record->process.pid, pid);
+	cr_assert_eq(record->flags, THREAD_IN_SYSCALL, "tid %u: flags %#x", record->tid, record->flags);
+}
+
+static void check_syscall(int pid, const struct thread_record *record)
+{
+	_cleanup_(free) char *text = proc_read(pid, record->tid, "syscall");
+	unsigned long long number, arguments[6], sp, pc;
+
+	cr_assert_eq(sscanf(text, "%llu %llx %llx %llx %llx %llx %llx %llx %llx", &number, &arguments[0], &arguments[1],
+			    &arguments[2], &arguments[3], &arguments[4], &arguments[5], &sp, &pc),
+		     9, "%s", text);
+	cr_assert_eq(record->syscall, number);
+	cr_assert_eq(memcmp(record->arguments, arguments, sizeof(arguments)), 0);
+	cr_assert_eq(record->registers[SP], sp, "tid %u: %#llx, not %s", record->tid, record->registers[SP], text);
+	cr_assert_eq(record->registers[IP], pc);
+}
+
+static size_t thread_cnt(int pid)
+{
+	_cleanup_(free) char *status = proc_read(pid, pid, "status");
+
+	return status_number(status, "\nThreads:\t");
+}
+
+static void check_parked(const struct live_python *python)
+{
+	_cleanup_(thread_capture) struct thread_capture *capture = capture_or_skip();
+	struct listed listed;
+
+	usleep(20000); /* the main thread is on its way to read its input */
+	list(capture, python->pid, &listed);
+	cr_assert_eq(listed.cnt, thread_cnt(python->pid));
+	for (size_t i = 0; i < listed.cnt; i++) {
+		cr_assert(!i || listed.records[i].tid > listed.records[i - 1].tid);
+		check_status(python->pid, &listed.records[i]);
+		check_syscall(python->pid, &listed.records[i]);
+		cr_assert_gt(listed.records[i].kernel_cnt, 1);
+	}
+	const char *fact = live_python_fact(python, "thread", NULL);
+	cr_assert_eq(listed.records[1].thread_pointer, strtoull(fact + strlen("thread "), NULL, 16));
+}
+
+Test(thread_capture, threads_that_hold_still_are_as_proc_says, .timeout = 120)
+{
+	for_each_live_python_running("tests/unit/data/parked.py", 0x03000000, check_parked);
+}
+
+Test(thread_capture, of_no_process_there_is_none)
+{
+	_cleanup_(thread_capture) struct thread_capture *capture = capture_or_skip();
+	struct listed listed = {0};
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	cr_assert_eq(thread_capture_list(capture, pid, false, remember, &listed), -ESRCH);
+}
+
+static int stop_at_once(void *ctx, const struct thread_record *record)
+{
+	++*(int *)ctx;
+	return -ENOSPC;
+}
+
+Test(thread_capture, of_the_host_has_every_process_until_the_visit_has_enough)
+{
+	_cleanup_(thread_capture) struct thread_capture *capture = capture_or_skip();
+	int visits = 0;
+
+	cr_assert_eq(thread_capture_list(capture, 0, false, stop_at_once, &visits), -ENOSPC);
+	cr_assert_eq(visits, 1);
+}
+
+/* ---- since when */
+
+/* Says when it goes to sleep, each time before it does. */
+static pid_t sleeper_start(int *ret_out)
+{
+	int out[2];
+
+	cr_assert_eq(pipe(out), 0);
+	pid_t pid = fork();
+	cr_assert_geq(pid, 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;) {
+			u64 now = clock_monotonic_ns();
+
+			if (write(out[1], &now, sizeof(now)) != sizeof(now))
+				_exit(1);
+			usleep(400000);
+		}
+	}
+	close(out[1]);
+	*ret_out = out[0];
+	return pid;
+}
+
+/* By how much the answer is wrong; another program may get the CPU between the sleeper's look at the clock and its sleep. */
+static s64 error_after(struct thread_capture *capture, pid_t pid, int out, unsigned int wait_us)
+{
+	struct listed listed;
+	u64 slept_ns;
+
+	cr_assert_eq(read(out, &slept_ns, sizeof(slept_ns)), (ssize_t)sizeof(slept_ns));
+	usleep(wait_us);
+	list(capture, pid, &listed);
+	cr_assert_eq(listed.cnt, 1);
+	cr_assert_neq(listed.records[0].off_cpu_ns, 0);
+	return (s64)(listed.records[0].record.time_ns - slept_ns - listed.records[0].off_cpu_ns);
+}
+
+Test(thread_capture, knows_for_how_long_a_thread_has_slept, .timeout = 60)
+{
+	_cleanup_(thread_capture) struct thread_capture *capture = capture_or_skip();
+	int out, good = 0;
+	pid_t pid = sleeper_start(&out);
+
+	for (unsigned int i = 0; i < 8; i++) {
+		s64 error_ns = error_after(capture, pid, out, 20000 + 40000 * i);
+
+		good += error_ns > -10000000 && error_ns < 10000000;
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(out);
+	cr_assert_geq(good, 6, "%d of 8 within 10 ms", good);
+}
+
+/* ---- threads that never hold still */
+
+#define TAKE_TIMEOUT_NS (2 * NS_PER_S)
+
+struct caught {
+	const struct live_python *python;
+	const char *codes; /* what it should execute */
+	u64 thread_pointer;
+	size_t cnt;
+};
+
+static void check_codes(const struct caught *caught, const struct sample *sample)
+{
+	const struct python_frame *frames = sample_python(sample);
+	const char *fact = caught->codes;
+	unsigned long long code;
+	int size;
+	u32 i = 0;
+
+	cr_assert_eq(sample->python_end, LOSS_NONE, "%s: ended with %u", caught->python->name, sample->python_end);
+	for (; sscanf(fact, "%*[ ]%llx%n", &code, &size) == 1; fact += size, i++)
+		cr_assert(i < sample->python_cnt && (frames[i].code & ~PYTHON_RUN_BEGIN) == code,
+			  "%s: another code object at depth %u of %u", caught->python->name, i, sample->python_cnt);
+	cr_assert_eq(i, sample->python_cnt, "%s: %u frames, not %u", caught->python->name, sample->python_cnt, i);
+}
+
+static void check_stack(const struct caught *caught, const struct thread_sample *sample)
+{
+	const struct stack_record *stack = sample->stack;
+	u64 sp = stack->registers[SP], words[8];
+	const u8 *copy = (const u8 *)(stack + 1) + (sp - stack->stack_start);
+
+	cr_assert(sp >= stack->stack_start && sp < stack->stack_start + stack->stack_size,
+		  "%s: %#llx is not in %#llx + %#x", caught->python->name, sp, stack->stack_start, stack->stack_size);
+	cr_assert(sp < caught->thread_pointer && caught->thread_pointer - sp < 16 << 20);
+	cr_assert_eq(stack->registers[IP], sample->sample->ip);
+	cr_assert_eq(stack->run_cnt, sample->sample->run_cnt);
+	/* Whoever called main's thread is still there: far outward nothing changes. */
+	u64 size = stack->stack_size - (sp - stack->stack_start);
+	cr_assert_gt(size, 2048);
+	cr_assert_eq(remote_read(&caught->python->memory, sp + size - sizeof(words), words, sizeof(words)), 0);
+	cr_assert_eq(memcmp(copy + size - sizeof(words), words, sizeof(words)), 0, "%s: another stack",
+		     caught->python->name);
+}
+
+static int on_caught(void *ctx, const struct thread_sample *sample)
+{
+	struct caught *caught = ctx;
+
+	cr_assert_eq(sample->sample->thread_pointer, caught->thread_pointer);
+	cr_assert(sample->stack, "%s: no stack", caught->python->name);
+	check_codes(caught, sample->sample);
+	check_stack(caught, sample);
+	caught->cnt++;
+	return 0;
+}
+
+static void check_spinning(const struct live_python *python)
+{
+	_cleanup_(thread_capture) struct thread_capture *capture = capture_or_skip();
+	const char *fact = live_python_fact(python, "thread", NULL);
+	struct caught caught = {.python = python};
+	unsigned long long ident;
+	struct listed listed;
+	int size;
+
+	cr_assert_eq(sscanf(fact, "thread %llx%n", &ident, &size), 1);
+	caught.thread_pointer = ident;
+	caught.codes = fact + size;
+	list(capture, python->pid, &listed);
+	cr_assert_eq(listed.cnt, 2);
+	const struct thread_record *spinning = &listed.records[1];
+
+	cr_assert_eq(spinning->thread_pointer, ident);
+	cr_assert_eq(spinning->state, 'R');
+	cr_assert(spinning->flags == THREAD_ON_CPU || spinning->flags == THREAD_RUNNABLE, "%s: flags %#x", python->name,
+		  spinning->flags);
+	/* Twice: the second one's parts are whole, too. */
+	for (size_t i = 1; i <= 2; i++) {
+		cr_assert_eq(thread_capture_sample(capture, &spinning->process, &python->file.layout, python->runtime,
+						   &spinning->tid, 1, TAKE_TIMEOUT_NS, on_caught, &caught),
+			     0);
+		cr_assert_eq(caught.cnt, i, "%s: %zu samples", python->name, caught.cnt);
+	}
+	/* The main thread holds still: there is none of it, and that is no error. */
+	cr_assert_eq(thread_capture_sample(capture, &spinning->process, &python->file.layout, python->runtime,
+					   &listed.records[0].tid, 1, 20 * NS_PER_MS, on_caught, &caught),
+		     0);
+	cr_assert_eq(caught.cnt, 2);
+}
+
+Test(thread_capture, a_thread_that_never_holds_still_is_taken_while_it_runs, .timeout = 120)
+{
+	for_each_live_python_running("tests/unit/data/spinning.py", 0, check_spinning);
+}
