@@ -156,11 +156,12 @@ Test(dump_formats, text_of_a_thread_that_only_starts_shows_where)
 	_cleanup_(free) char *text = written_text(
 		"text",
 		"{'pid': 1, 'threads': [{'tid': 2, 'ident': 200, 'frames': ["
+		"{'kind': 'native', 'func': 'sem_wait', 'file': 'libc.so.6'},"
 		"{'func': '_bootstrap_inner', 'file': '/usr/lib/python3.11/threading.py', 'line': 5},"
 		"{'func': '_bootstrap', 'file': '/usr/lib/python3.11/threading.py', 'line': 1}]}]}",
 		&plain);
 
-	expect_in(text, "    _bootstrap_inner (/usr/lib/python3.11/threading.py:5)\n");
+	expect_in(text, "    _bootstrap_inner (/usr/lib/python3.11/threading.py:5)\n    [C] sem_wait (libc.so.6)\n");
 }
 
 Test(dump_formats, text_keeps_a_function_that_is_only_called_like_those)

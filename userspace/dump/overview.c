@@ -133,7 +133,8 @@ static void row_put(overview_row row, const size_t widths[COLUMN_CNT], struct st
 			strbuf_printf(b, "%s%*s", row[i], blanks, "");
 		else
 			strbuf_put(b, row[i]);
-		strbuf_put(b, i + 1 < COLUMN_CNT ? "  " : "\n");
+		if (i + 1 < COLUMN_CNT)
+			strbuf_put(b, "  ");
 	}
 }
 
@@ -156,7 +157,10 @@ int overview_put(const struct snapshot *const *snapshots, size_t cnt, const stru
 	style_begin(view, STYLE_HEAD, b);
 	row_put(rows[0], widths, b);
 	style_end(view, b);
-	for (size_t i = 0; i < cnt; i++)
+	strbuf_put_char(b, '\n');
+	for (size_t i = 0; i < cnt; i++) {
 		row_put(rows[i + 1], widths, b);
+		strbuf_put_char(b, '\n');
+	}
 	return b->failed ? -ENOMEM : 0;
 }

@@ -86,12 +86,21 @@ static void variables_put(const struct dump_frame *frame, const struct dump_view
 		strbuf_printf(b, "        and %zu more\n", frame->variable_cnt - VARIABLES_SHOWN);
 }
 
-/* Without how it started; a thread that only just starts keeps one frame of that. */
+/* The innermost Python frame; 0 when there is none. */
+static size_t innermost_python(const struct dump_thread *thread)
+{
+	for (size_t i = 0; i < thread->frame_cnt; i++)
+		if (thread->frames[i].kind == FRAME_PYTHON)
+			return i;
+	return 0;
+}
+
+/* Without how it started; a thread that does nothing else keeps one Python frame of that. */
 static size_t shown_cnt(const struct dump_thread *thread, const struct dump_view *view)
 {
-	size_t cnt = thread->frame_cnt;
+	size_t cnt = thread->frame_cnt, innermost = innermost_python(thread);
 
-	while (!view->whole && cnt > 1 && is_start(&thread->frames[cnt - 1]))
+	while (!view->whole && cnt > innermost + 1 && is_start(&thread->frames[cnt - 1]))
 		cnt--;
 	return cnt;
 }
@@ -113,10 +122,7 @@ static void cut_put(const struct dump_thread *thread, const struct dump_view *vi
 
 size_t stack_put(const struct dump_thread *thread, const struct dump_view *view, struct strbuf *b)
 {
-	size_t cnt = shown_cnt(thread, view), left_out = thread->frame_cnt - cnt, innermost = 0;
-
-	while (innermost < cnt && thread->frames[innermost].kind != FRAME_PYTHON)
-		innermost++;
+	size_t cnt = shown_cnt(thread, view), left_out = thread->frame_cnt - cnt, innermost = innermost_python(thread);
 
 	if (!view->leaf_first)
 		cut_put(thread, view, b);
