@@ -27,6 +27,7 @@ struct command {
 extern const struct command commands[];
 
 int record_main(int argc, char **argv);
+int dump_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int unwind_table_main(int argc, char **argv);
 

@@ -27,6 +27,7 @@ struct snapshot_options {
 	bool tasks; /* of asyncio */
 	bool threads_only; /* no stacks: names and states alone */
 	bool stacks_only; /* neither the threads' names nor what they wait for, nor who has it */
+	bool running; /* who runs is sampled at once, not read when it stops: so the one who has the GIL is seen with it */
 	bool freeze; /* stop the process for as long as it takes */
 	bool native_threads; /* also those without a PyThreadState */
 };
