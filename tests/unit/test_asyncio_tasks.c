@@ -99,6 +99,7 @@ static void frame_tell(struct told *told, const struct asyncio_task *task, size_
 
 	cr_assert(!code_object_read(&told->python->memory, &told->python->file.layout, frame->code, frame->signature,
 				    &code));
+	cr_expect(code_object_is_visible(code, frame->instr));
 	strbuf_printf(&line, "frame %#llx %zu %u ", (unsigned long long)task->address, index,
 		      code_object_line(code, frame->instr));
 	hex_put(&line, code->function);

@@ -74,37 +74,44 @@ static int visit_cell(void *ctx, size_t index, u64 cell)
 	return object_cell(search->asyncio->objects, cell, &value) ? 0 : visit_held(ctx, index, value);
 }
 
-static void bound_follow(struct search *search, u64 callback)
+static void bound_follow(struct search *search, u64 self)
 {
-	const struct python_objects *objects = search->asyncio->objects;
-	struct object_callable callable;
 	u64 parent;
 
-	if (object_callable(objects, callback, &callable) || !callable.self)
-		return;
-	if (is_task(search, callable.self)) /* its wakeup */
-		awaiter_add(search, callable.self);
-	else if (!object_attribute(objects, callable.self, "_parent_task", &parent) && is_task(search, parent))
+	if (is_task(search, self)) /* its wakeup */
+		awaiter_add(search, self);
+	else if (!object_attribute(search->asyncio->objects, self, "_parent_task", &parent) && is_task(search, parent))
 		awaiter_add(search, parent); /* a TaskGroup's _on_task_done */
+}
+
+/* The word at an offset of a callback; 0: none. */
+static u64 member_of(const struct search *search, u64 callback, u16 offset)
+{
+	u64 value;
+
+	return object_word(search->asyncio->objects, callback + offset, &value) ? 0 : value;
 }
 
 static void callback_follow(struct search *search, u64 callback)
 {
 	const struct python_objects *objects = search->asyncio->objects;
 	const struct asyncio_layout *layout = &search->asyncio->layout;
-	u64 tuple;
 
 	switch (asyncio_kind_of(search->asyncio, callback)) {
 	case ASYNCIO_FUNCTION:
-		if (!object_word(objects, callback + layout->function_closure, &tuple) && tuple)
-			tuple_for_each(objects, tuple, visit_cell, search);
+		tuple_for_each(objects, member_of(search, callback, layout->function_closure), visit_cell, search);
 		break;
 	case ASYNCIO_PARTIAL:
-		if (!object_word(objects, callback + layout->partial_args, &tuple) && tuple)
-			tuple_for_each(objects, tuple, visit_held, search);
+		tuple_for_each(objects, member_of(search, callback, layout->partial_args), visit_held, search);
+		break;
+	case ASYNCIO_METHOD:
+		bound_follow(search, member_of(search, callback, objects->object.method_self));
+		break;
+	case ASYNCIO_BUILTIN:
+		bound_follow(search, member_of(search, callback, objects->object.builtin_self));
 		break;
 	default:
-		bound_follow(search, callback);
+		break;
 	}
 }
 

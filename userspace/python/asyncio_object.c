@@ -12,14 +12,25 @@ struct type_row {
 	enum asyncio_kind kind;
 };
 
+/* clang-format off */
 static const struct type_row type_rows[] = {
-	{"coroutine", false, ASYNCIO_COROUTINE},	   {"generator", false, ASYNCIO_COROUTINE},
-	{"async_generator", false, ASYNCIO_COROUTINE},	   {"coroutine_wrapper", false, ASYNCIO_WRAPPER},
-	{"async_generator_asend", false, ASYNCIO_WRAPPER}, {"async_generator_athrow", false, ASYNCIO_WRAPPER},
-	{"anext_awaitable", false, ASYNCIO_WRAPPER},	   {"function", false, ASYNCIO_FUNCTION},
-	{"functools.partial", true, ASYNCIO_PARTIAL},	   {"_asyncio.Task", true, ASYNCIO_TASK},
+	{"coroutine", false, ASYNCIO_COROUTINE},
+	{"generator", false, ASYNCIO_COROUTINE},
+	{"async_generator", false, ASYNCIO_COROUTINE},
+	{"coroutine_wrapper", false, ASYNCIO_WRAPPER},
+	{"async_generator_asend", false, ASYNCIO_WRAPPER},
+	{"async_generator_athrow", false, ASYNCIO_WRAPPER},
+	{"anext_awaitable", false, ASYNCIO_WRAPPER},
+	{"function", false, ASYNCIO_FUNCTION},
+	{"method", false, ASYNCIO_METHOD},
+	{"builtin_function_or_method", false, ASYNCIO_BUILTIN},
+	{"functools.partial", true, ASYNCIO_PARTIAL},
+	{"str", true, ASYNCIO_TEXT},
+	{"int", true, ASYNCIO_NUMBER},
+	{"_asyncio.Task", true, ASYNCIO_TASK},
 	{"_asyncio.Future", true, ASYNCIO_FUTURE},
 };
+/* clang-format on */
 
 static enum asyncio_kind kind_find(const struct asyncio_objects *asyncio, u64 address)
 {

@@ -18,12 +18,21 @@ enum asyncio_kind {
 	ASYNCIO_FUTURE, /* native */
 	ASYNCIO_TASK, /* native */
 	ASYNCIO_FUNCTION,
+	ASYNCIO_METHOD, /* bound */
+	ASYNCIO_BUILTIN, /* function or bound method in C */
 	ASYNCIO_PARTIAL,
+	ASYNCIO_TEXT,
+	ASYNCIO_NUMBER,
 };
 
 #define ASYNCIO_TYPES_MAX 64
+#define ASYNCIO_CODES	  1024
 
-/* One dump's view of asyncio in a process. Types do not change kind, so each is looked at once. */
+/*
+ * One dump's view of asyncio in a process. Types do not change kind, so each is looked
+ * at once; and so is each code object, for thousands of tasks execute the same few.
+ * (One that is replaced meanwhile gets no name, for then the signature is of the old one.)
+ */
 struct asyncio_objects {
 	const struct python_objects *objects; /* borrowed */
 	struct asyncio_layout layout;
@@ -32,6 +41,10 @@ struct asyncio_objects {
 		enum asyncio_kind kind;
 	} types[ASYNCIO_TYPES_MAX];
 	u32 type_cnt;
+	struct {
+		u64 code;
+		u32 signature;
+	} codes[ASYNCIO_CODES]; /* by address; the last one of each place */
 };
 
 /* A future or a task. Addresses are 0 where there is nothing. */

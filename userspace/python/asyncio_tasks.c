@@ -7,6 +7,7 @@
 #include "base/strbuf.h"
 #include "python/asyncio_awaiters.h"
 #include "python/asyncio_find.h"
+#include "python/string.h"
 
 #define LOOPS_MAX 64 /* whose threads are remembered */
 #define TRIES	  3
@@ -75,13 +76,15 @@ static u64 loop_ident_get(struct reading *reading, u64 loop)
 /* Text, or since 3.12 a number: nobody has asked for the name yet. */
 static const char *name_read(struct reading *reading, u64 name)
 {
+	const struct python_objects *objects = reading->asyncio.objects;
+	enum asyncio_kind kind = asyncio_kind_of(&reading->asyncio, name);
 	s64 number;
 
 	strbuf_clear(&reading->name);
-	if (!object_int(reading->asyncio.objects, name, &number))
+	if (kind == ASYNCIO_TEXT)
+		python_string_read(objects->memory, objects->layout, name, &reading->name);
+	else if (kind == ASYNCIO_NUMBER && !object_int(objects, name, &number))
 		strbuf_printf(&reading->name, "Task-%lld", (long long)number);
-	else
-		object_text(reading->asyncio.objects, name, &reading->name);
 	return reading->name.at;
 }
 

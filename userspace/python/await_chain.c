@@ -68,14 +68,29 @@ static u32 instr_offset(const struct python_layout *layout, u64 code, u64 instr)
 	return offset < 1u << 30 ? offset : PYTHON_INSTR_UNKNOWN;
 }
 
-static int frame_make(const struct asyncio_objects *asyncio, u64 address, u64 code, u64 instr,
-		      struct asyncio_frame *ret)
+static int signature_get(struct asyncio_objects *asyncio, u64 code, u32 *ret)
+{
+	size_t place = code / 16 % ASYNCIO_CODES;
+	u32 signature;
+
+	if (asyncio->codes[place].code != code || !code) {
+		int err = code_object_signature(asyncio->objects->memory, asyncio->objects->layout, code, &signature);
+		if (err)
+			return err;
+		asyncio->codes[place].code = code;
+		asyncio->codes[place].signature = signature;
+	}
+	*ret = asyncio->codes[place].signature;
+	return 0;
+}
+
+static int frame_make(struct asyncio_objects *asyncio, u64 address, u64 code, u64 instr, struct asyncio_frame *ret)
 {
 	const struct python_layout *layout = asyncio->objects->layout;
 	u32 signature;
 
 	code &= layout->frame_code_mask;
-	int err = code_object_signature(asyncio->objects->memory, layout, code, &signature);
+	int err = signature_get(asyncio, code, &signature);
 	if (err)
 		return err;
 	*ret = (struct asyncio_frame){
@@ -200,7 +215,21 @@ static bool levels_equal(const struct levels *a, const struct levels *b)
 	return a->cnt == b->cnt && a->end == b->end && !memcmp(a->at, b->at, a->cnt * sizeof(*a->at));
 }
 
-static int frames_make(const struct asyncio_objects *asyncio, const struct levels *levels, struct await_chain *chain)
+/*
+ * A coroutine that has not begun stands before what CPython shows of a frame. It is
+ * no less the one that its task will execute: as if it had just begun.
+ */
+static void frame_begin(const struct asyncio_objects *asyncio, struct python_frame *frame)
+{
+	const struct python_layout *layout = asyncio->objects->layout;
+	s32 first;
+
+	if (!remote_read(asyncio->objects->memory, frame->code + layout->code_first_traceable, &first, sizeof(first)) &&
+	    first >= 0 && first < 1 << 24)
+		frame->instr = 2 * first;
+}
+
+static int frames_make(struct asyncio_objects *asyncio, const struct levels *levels, struct await_chain *chain)
 {
 	int err = 0;
 
@@ -212,6 +241,8 @@ static int frames_make(const struct asyncio_objects *asyncio, const struct level
 		err = frame_make(asyncio, level->coroutine + asyncio->layout.coroutine_frame, level->code, level->instr,
 				 &chain->frames[chain->frame_cnt++]);
 	}
+	if (!err && levels->end == CHAIN_NOT_BEGUN)
+		frame_begin(asyncio, &chain->frames[0].frame);
 	return err;
 }
 
@@ -255,7 +286,7 @@ static int innermost_frame(const struct asyncio_objects *asyncio, u64 state, u64
 	return err;
 }
 
-static int thread_collect(const struct asyncio_objects *asyncio, u64 frame, u64 outermost, struct await_chain *chain)
+static int thread_collect(struct asyncio_objects *asyncio, u64 frame, u64 outermost, struct await_chain *chain)
 {
 	const struct python_layout *layout = asyncio->objects->layout;
 
