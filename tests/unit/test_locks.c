@@ -152,7 +152,7 @@ static int held_visit(void *ctx, u64 lock)
 	return 0;
 }
 
-static void thread_look(struct known_process *process, size_t index, const struct python_locks *locks,
+static void thread_look(struct known_process *process, size_t index, struct python_locks *locks,
 			struct python_walker *walker)
 {
 	struct known_thread *thread = &process->threads[index];
@@ -189,6 +189,17 @@ static unsigned long long lock_named(const struct live_python *python, const cha
 	return 0;
 }
 
+static const char *name_of_kind(const char *kind)
+{
+	static const char *const names[][2] = {
+		{"plain", "Lock"}, {"recursive", "RLock"}, {"condition", "Condition"}, {"thread", "the end"}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(kind, names[i][0]))
+			return names[i][1];
+	return "?";
+}
+
 static void check_wait(struct known_process *process, const char *line)
 {
 	char name[64], kind[64], lock[64], owner[64], evidence[64];
@@ -202,11 +213,7 @@ static void check_wait(struct known_process *process, const char *line)
 	cr_expect_eq(wait->kind, is_thread ? WAIT_THREAD : WAIT_LOCK, "%s: %s: no lock found", python, name);
 	if (!wait->on)
 		return;
-	cr_expect_str_eq(wait->on,
-			 is_thread		  ? "the end"
-			 : !strcmp(kind, "plain") ? "Lock"
-						  : "RLock",
-			 "%s: %s waits for %s", python, name, wait->on);
+	cr_expect_str_eq(wait->on, name_of_kind(kind), "%s: %s waits for %s", python, name, wait->on);
 	if (strcmp(lock, "-"))
 		cr_expect_eq(wait->address, lock_named(process->python, lock), "%s: %s: another lock", python, name);
 	u32 tid = strcmp(owner, "-") ? thread_named(process, owner)->tid : 0;

@@ -5,7 +5,7 @@ Once all of them are where they stay it prints, in lines of words:
 
     thread NAME IDENT                        IDENT is threading.get_ident()
     lock NAME ID                             ID is id(lock), hexadecimal
-    waits NAME KIND LOCK OWNER EVIDENCE      KIND: plain, recursive, thread; LOCK: its name, or - where Python made it;
+    waits NAME KIND LOCK OWNER EVIDENCE      KIND: plain, recursive, condition, thread; LOCK: its name, or - where Python made it;
                                              OWNER: who has it, or -; EVIDENCE: fact, inferred or -
     ring NAME...                             each waits for what the next one has, the last for the first one's
     end
@@ -302,7 +302,7 @@ def notified(name, outer_of):
     lock = threading.Lock()
     condition = threading.Condition(lock)
     outer = outer_of(lock, condition)
-    locks(**{name: lock})
+    locks(**{name: lock, name + "_condition": condition})
 
     def wait_inside():
         with outer:
@@ -319,7 +319,7 @@ def notified(name, outer_of):
     settle(1)
     start(name + "_waiter", wait_with, lock)
     settle(1)
-    waits(name, "plain", "-")
+    waits(name, "condition", name + "_condition")
     waits(name + "_waiter", "plain", name)
 
 

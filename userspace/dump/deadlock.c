@@ -137,6 +137,7 @@ static size_t owner_find(const struct owners *owners, const struct python_lock *
 static const char *const lock_names[] = {
 	[PYTHON_LOCK_PLAIN] = "Lock",
 	[PYTHON_LOCK_RECURSIVE] = "RLock",
+	[PYTHON_LOCK_CONDITION] = "Condition",
 	[PYTHON_LOCK_THREAD] = "the end",
 };
 

@@ -40,7 +40,7 @@ u32 exception_table_depth(const void *table, size_t size, u32 instr)
 	return 0;
 }
 
-static int table_depth_read(const struct python_locks *locks, const struct python_stack *stack, size_t index, u32 *ret)
+static int table_depth_read(struct python_locks *locks, const struct python_stack *stack, size_t index, u32 *ret)
 {
 	const struct python_objects *objects = locks->objects;
 	const struct python_frame *frame = &stack->frames[index];
@@ -68,11 +68,10 @@ static int table_depth_read(const struct python_locks *locks, const struct pytho
 	return err;
 }
 
-static int blocks_depth_read(const struct python_locks *locks, u64 frame, u32 *ret)
+static int blocks_depth_read(struct python_locks *locks, u64 frame, u32 *ret)
 {
 	const struct remote_memory *memory = locks->objects->memory;
-	u8 blocks[BLOCK_MAX * BLOCK_SIZE];
-	u32 cnt, level;
+	u32 cnt;
 	int err = remote_read(memory, frame + locks->layout->frame_block_cnt, &cnt, sizeof(cnt));
 
 	*ret = 0;
@@ -80,17 +79,29 @@ static int blocks_depth_read(const struct python_locks *locks, u64 frame, u32 *r
 		return err;
 	if (cnt > BLOCK_MAX)
 		return -EINVAL;
-	err = remote_read(memory, frame + locks->layout->frame_blocks, blocks, cnt * BLOCK_SIZE);
 	/* The innermost one stands highest. */
-	memcpy(&level, blocks + (cnt - 1) * BLOCK_SIZE + BLOCK_LEVEL, sizeof(level));
-	if (!err)
-		*ret = level;
-	return err;
+	return remote_read(memory, frame + locks->layout->frame_blocks + (cnt - 1) * BLOCK_SIZE + BLOCK_LEVEL, ret,
+			   sizeof(*ret));
 }
 
-int block_depth_read(const struct python_locks *locks, const struct python_stack *stack, size_t index, u32 *ret)
+int block_depth_read(struct python_locks *locks, const struct python_stack *stack, size_t index, u32 *ret)
 {
-	if (locks->layout->code_exceptions != ABSENT)
-		return table_depth_read(locks, stack, index, ret);
-	return blocks_depth_read(locks, stack->addresses[index], ret);
+	const struct python_frame *frame = &stack->frames[index];
+	u64 code = frame->code & ~PYTHON_RUN_BEGIN;
+
+	if (locks->layout->code_exceptions == ABSENT)
+		return blocks_depth_read(locks, stack->addresses[index], ret);
+
+	__auto_type known = &locks->depths[(code >> 4 ^ code >> 12 ^ frame->instr >> 1) % BLOCK_DEPTHS];
+	if (known->code != code || known->signature != frame->signature || known->instr != frame->instr) {
+		int err = table_depth_read(locks, stack, index, &known->depth);
+
+		known->code = err ? 0 : code;
+		known->signature = frame->signature;
+		known->instr = frame->instr;
+		if (err)
+			return err;
+	}
+	*ret = known->depth;
+	return 0;
 }

@@ -12,7 +12,7 @@
 #include "python/locks.h"
 
 /* Of this frame of the stack, in slots; 0: nothing encloses where it is. */
-int block_depth_read(const struct python_locks *locks, const struct python_stack *stack, size_t index, u32 *ret);
+int block_depth_read(struct python_locks *locks, const struct python_stack *stack, size_t index, u32 *ret);
 
 /* Of an instruction, by its offset in bytes, in a co_exceptiontable (CPython: InternalDocs/exception_handling.md). */
 u32 exception_table_depth(const void *table, size_t size, u32 instr);

@@ -15,7 +15,9 @@ int python_locks_init(struct python_locks *locks, const struct python_objects *o
 	const struct lock_layout *layout = lock_layout_of_version(objects->layout->version);
 	if (!layout)
 		return -ENOTSUP;
-	*locks = (struct python_locks){.objects = objects, .layout = layout};
+	memset(locks, 0, sizeof(*locks));
+	locks->objects = objects;
+	locks->layout = layout;
 	return 0;
 }
 
@@ -27,42 +29,80 @@ static bool is_passable(int err)
 
 /* ---- what an object is ---- */
 
-static bool is_plain_lock(const struct python_locks *locks, u64 address)
+enum lock_type {
+	IS_LOCK = 1 << 0,
+	IS_RLOCK = 1 << 1,
+	IS_PYTHON_RLOCK = 1 << 2,
+	IS_CONDITION = 1 << 3,
+	IS_THREAD = 1 << 4,
+	IS_METHOD_DESCRIPTOR = 1 << 5,
+	IS_FUNCTION = 1 << 6,
+};
+
+static u32 type_look(const struct python_locks *locks, u64 object)
 {
-	return object_is_a(locks->objects, address, locks->layout->lock_type);
+	const struct lock_layout *layout = locks->layout;
+	const struct {
+		u32 is;
+		const char *name;
+	} types[] = {
+		{IS_LOCK, layout->lock_type},
+		{IS_RLOCK, layout->rlock_type},
+		{IS_PYTHON_RLOCK, layout->python_rlock_type},
+		{IS_CONDITION, layout->condition_type},
+		{IS_THREAD, layout->thread_type},
+		{IS_METHOD_DESCRIPTOR, "method_descriptor"},
+		{IS_FUNCTION, "function"},
+	};
+	u32 is = 0;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (types[i].name && object_is_a(locks->objects, object, types[i].name))
+			is |= types[i].is;
+	return is;
 }
 
-static bool is_rlock(const struct python_locks *locks, u64 address)
+/* One word is read of an object whose type was met before. */
+static bool object_is(struct python_locks *locks, u64 object, u32 what)
 {
-	return locks->layout->rlock_type && object_is_a(locks->objects, address, locks->layout->rlock_type);
+	u64 type;
+
+	if (object_type(locks->objects, object, &type))
+		return false;
+	__auto_type known = &locks->types[(type >> 4 ^ type >> 10) % LOCK_TYPES];
+	if (known->type != type) {
+		known->is = type_look(locks, object);
+		known->type = type;
+	}
+	return known->is & what;
 }
 
 /* The plain lock that this is, or that this Condition is made of. 0: neither. */
-static u64 plain_lock_of(const struct python_locks *locks, u64 address)
+static u64 plain_lock_of(struct python_locks *locks, u64 address)
 {
 	u64 lock;
 
-	if (is_plain_lock(locks, address))
+	if (object_is(locks, address, IS_LOCK))
 		return address;
-	if (!object_is_a(locks->objects, address, locks->layout->condition_type) ||
+	if (!object_is(locks, address, IS_CONDITION) ||
 	    object_attribute(locks->objects, address, locks->layout->condition_lock, &lock))
 		return 0;
-	return is_plain_lock(locks, lock) ? lock : 0;
+	return object_is(locks, lock, IS_LOCK) ? lock : 0;
 }
 
-static u64 slot_address(const struct python_locks *locks, u64 word)
+static u64 slot_address(struct python_locks *locks, u64 word)
 {
 	return object_slot_of(locks->objects, word).address;
 }
 
 /* ---- what a lock says of itself ---- */
 
-static u64 lock_member(const struct python_locks *locks, u64 lock, u16 offset)
+static u64 lock_member(struct python_locks *locks, u64 lock, u16 offset)
 {
 	return lock + locks->objects->object.object_size + offset;
 }
 
-static int rlock_owner_read(const struct python_locks *locks, u64 lock, u64 *ret)
+static int rlock_owner_read(struct python_locks *locks, u64 lock, u64 *ret)
 {
 	u64 owner, cnt = 1;
 	int err = object_word(locks->objects, lock_member(locks, lock, locks->layout->rlock_owner), &owner);
@@ -74,9 +114,9 @@ static int rlock_owner_read(const struct python_locks *locks, u64 lock, u64 *ret
 	return err;
 }
 
-static int lock_describe(const struct python_locks *locks, u64 lock, bool is_held, struct python_lock *ret)
+static int lock_describe(struct python_locks *locks, u64 lock, bool is_held, struct python_lock *ret)
 {
-	bool recursive = is_rlock(locks, lock);
+	bool recursive = object_is(locks, lock, IS_RLOCK);
 	u64 owner = 0;
 	int err = recursive ? rlock_owner_read(locks, lock, &owner) : 0;
 
@@ -100,8 +140,8 @@ struct slots {
 };
 
 /* Where the stack of a frame begins, and how many slots it has at most. */
-static int frame_stack_find(const struct python_locks *locks, const struct python_stack *stack, size_t index,
-			    u64 *ret_begin, u32 *ret_cnt)
+static int frame_stack_find(struct python_locks *locks, const struct python_stack *stack, size_t index, u64 *ret_begin,
+			    u32 *ret_cnt)
 {
 	const struct remote_memory *memory = locks->objects->memory;
 	const struct object_layout *object = &locks->objects->object;
@@ -120,7 +160,7 @@ static int frame_stack_find(const struct python_locks *locks, const struct pytho
 }
 
 /* All slots of a frame, local variables and stack; above the stack's depth is what is left of earlier. */
-static int frame_slots_read(const struct python_locks *locks, const struct python_stack *stack, size_t index,
+static int frame_slots_read(struct python_locks *locks, const struct python_stack *stack, size_t index,
 			    struct slots *ret)
 {
 	u64 first = stack->addresses[index] + locks->objects->object.frame_locals, begin;
@@ -137,8 +177,8 @@ static int frame_slots_read(const struct python_locks *locks, const struct pytho
 }
 
 /* The slots of a frame's stack below this depth alone. */
-static int frame_blocks_read(const struct python_locks *locks, const struct python_stack *stack, size_t index,
-			     u32 depth, struct slots *ret)
+static int frame_blocks_read(struct python_locks *locks, const struct python_stack *stack, size_t index, u32 depth,
+			     struct slots *ret)
 {
 	u64 begin;
 	u32 stack_cnt;
@@ -154,8 +194,8 @@ static int frame_blocks_read(const struct python_locks *locks, const struct pyth
 }
 
 /* The first argument of a frame that runs the method of this name of a type. 0: it does not. */
-static u64 self_find(const struct python_locks *locks, const struct python_stack *stack, size_t index,
-		     const char *method, const char *type)
+static u64 self_find(struct python_locks *locks, const struct python_stack *stack, size_t index, const char *method,
+		     u32 type)
 {
 	const struct python_objects *objects = locks->objects;
 	u64 name, word;
@@ -166,7 +206,7 @@ static u64 self_find(const struct python_locks *locks, const struct python_stack
 	    object_word(objects, stack->addresses[index] + objects->object.frame_locals, &word))
 		return 0;
 	u64 self = slot_address(locks, word);
-	return self && object_is_a(objects, self, type) ? self : 0;
+	return self && object_is(locks, self, type) ? self : 0;
 }
 
 /* ---- which lock a thread waits for ---- */
@@ -178,16 +218,16 @@ static bool semaphore_is_taken(u32 value)
 }
 
 /* One word first, and only then what it is: that is cheap where nearly nothing is a lock. */
-static bool has_semaphore(const struct python_locks *locks, u64 lock, u64 futex)
+static bool has_semaphore(struct python_locks *locks, u64 lock, u64 futex)
 {
 	u64 semaphore;
 
 	return !object_word(locks->objects, lock_member(locks, lock, locks->layout->lock_semaphore), &semaphore) &&
-	       semaphore == futex && (is_plain_lock(locks, lock) || is_rlock(locks, lock));
+	       semaphore == futex && object_is(locks, lock, IS_LOCK | IS_RLOCK);
 }
 
 /* The lock with this semaphore that is in a slot, or that a method in it is bound to. 0: none. */
-static u64 lock_of_slot(const struct python_locks *locks, u64 word, u64 futex)
+static u64 lock_of_slot(struct python_locks *locks, u64 word, u64 futex)
 {
 	struct object_callable callable;
 	u64 address = slot_address(locks, word), self;
@@ -203,7 +243,7 @@ static u64 lock_of_slot(const struct python_locks *locks, u64 word, u64 futex)
 }
 
 /* The one lock in sight of the innermost frame whose semaphore this is. */
-static int semaphore_find(const struct python_locks *locks, const struct slots *slots, u64 futex, u64 *ret)
+static int semaphore_find(struct python_locks *locks, const struct slots *slots, u64 futex, u64 *ret)
 {
 	u64 found = 0;
 
@@ -222,13 +262,13 @@ static int semaphore_find(const struct python_locks *locks, const struct slots *
 }
 
 /* An RLock written in Python holds a plain lock; a thread that waits for that is in its acquire(self). */
-static int python_rlock_find(const struct python_locks *locks, const struct slots *slots, struct python_lock *lock)
+static int python_rlock_find(struct python_locks *locks, const struct slots *slots, struct python_lock *lock)
 {
 	const struct lock_layout *layout = locks->layout;
 	u64 self = slots->stack ? slot_address(locks, slots->words[0]) : 0, block, owner;
 	s64 ident;
 
-	if (!self || !object_is_a(locks->objects, self, layout->python_rlock_type) ||
+	if (!self || !object_is(locks, self, IS_PYTHON_RLOCK) ||
 	    object_attribute(locks->objects, self, layout->python_rlock_block, &block) || block != lock->address)
 		return 0;
 	lock->kind = PYTHON_LOCK_RECURSIVE;
@@ -241,26 +281,7 @@ static int python_rlock_find(const struct python_locks *locks, const struct slot
 	return is_passable(err) ? 0 : err; /* None: nobody has it */
 }
 
-/* 2.7: join() waits on a Condition of the thread that is joined, with a lock of its own, which tells nothing. */
-static int python_join_find(const struct python_locks *locks, const struct python_stack *stack,
-			    struct python_lock *lock)
-{
-	const struct lock_layout *layout = locks->layout;
-	u64 thread, value;
-	s64 ident;
-
-	if (!layout->thread_type || !self_find(locks, stack, 0, "wait", layout->condition_type))
-		return 0;
-	thread = self_find(locks, stack, 1, "join", layout->thread_type);
-	int err = thread ? object_attribute(locks->objects, thread, layout->thread_ident, &value) : -ENOENT;
-	if (!err)
-		err = object_int(locks->objects, value, &ident);
-	if (!err)
-		*lock = (struct python_lock){PYTHON_LOCK_THREAD, true, thread, (u64)ident};
-	return is_passable(err) ? 0 : err;
-}
-
-static int semaphore_lock_find(const struct python_locks *locks, const struct python_stack *stack, u64 futex,
+static int semaphore_lock_find(struct python_locks *locks, const struct python_stack *stack, u64 futex,
 			       struct python_lock *ret)
 {
 	struct slots slots;
@@ -276,13 +297,11 @@ static int semaphore_lock_find(const struct python_locks *locks, const struct py
 		err = remote_read(locks->objects->memory, futex, &value, sizeof(value));
 	if (!err)
 		err = lock_describe(locks, lock, semaphore_is_taken(value), ret);
-	if (!err)
-		err = python_rlock_find(locks, &slots, ret);
-	return err ? err : python_join_find(locks, stack, ret);
+	return err ? err : python_rlock_find(locks, &slots, ret);
 }
 
 /* It is a ThreadHandle if its neighbours in the list of all handles say so. */
-static bool is_handle(const struct python_locks *locks, u64 handle)
+static bool is_handle(struct python_locks *locks, u64 handle)
 {
 	u64 node = handle + locks->layout->handle_node, next, previous, back, forth;
 
@@ -291,7 +310,7 @@ static bool is_handle(const struct python_locks *locks, u64 handle)
 	       back == node && forth == node;
 }
 
-static int parked_find(const struct python_locks *locks, u64 futex, struct python_lock *ret)
+static int parked_find(struct python_locks *locks, u64 futex, struct python_lock *ret)
 {
 	const struct lock_layout *layout = locks->layout;
 	u64 parked, ident;
@@ -306,7 +325,7 @@ static int parked_find(const struct python_locks *locks, u64 futex, struct pytho
 		return err;
 
 	u64 lock = parked - locks->objects->object.object_size - layout->lock_mutex;
-	if (layout->lock_mutex != ABSENT && (is_plain_lock(locks, lock) || is_rlock(locks, lock)))
+	if (layout->lock_mutex != ABSENT && object_is(locks, lock, IS_LOCK | IS_RLOCK))
 		return lock_describe(locks, lock, bits & 1, ret);
 
 	u64 handle = parked - layout->handle_event;
@@ -316,14 +335,44 @@ static int parked_find(const struct python_locks *locks, u64 futex, struct pytho
 	return 0;
 }
 
-int python_lock_find(const struct python_locks *locks, const struct python_stack *stack, u64 futex,
-		     struct python_lock *ret)
+/* 2.7: join() is the wait() of a Condition of the thread that is joined. -ENOENT: it is not that. */
+static int python_join_find(struct python_locks *locks, const struct python_stack *stack, struct python_lock *ret)
+{
+	const struct lock_layout *layout = locks->layout;
+	u64 thread = layout->thread_type ? self_find(locks, stack, 1, "join", IS_THREAD) : 0, value;
+	s64 ident;
+	int err = thread ? object_attribute(locks->objects, thread, layout->thread_ident, &value) : -ENOENT;
+
+	if (!err)
+		err = object_int(locks->objects, value, &ident);
+	if (!err)
+		*ret = (struct python_lock){PYTHON_LOCK_THREAD, true, thread, (u64)ident};
+	return err;
+}
+
+/* Condition.wait(self) waits for a lock that it made itself, to be released by who notifies. */
+static int condition_find(struct python_locks *locks, const struct python_stack *stack, struct python_lock *lock)
+{
+	u64 condition = self_find(locks, stack, 0, "wait", IS_CONDITION);
+
+	if (!condition || plain_lock_of(locks, condition) == lock->address)
+		return 0;
+	int err = python_join_find(locks, stack, lock);
+	if (!is_passable(err))
+		return err;
+	*lock = (struct python_lock){PYTHON_LOCK_CONDITION, .is_held = true, .address = condition};
+	return 0;
+}
+
+int python_lock_find(struct python_locks *locks, const struct python_stack *stack, u64 futex, struct python_lock *ret)
 {
 	struct python_lock lock;
 	int err = parked_find(locks, futex, &lock);
 
 	if (is_passable(err))
 		err = semaphore_lock_find(locks, stack, futex, &lock);
+	if (!err && lock.kind == PYTHON_LOCK_PLAIN)
+		err = condition_find(locks, stack, &lock);
 	if (err)
 		return is_passable(err) ? -ENOENT : err;
 	*ret = lock;
@@ -333,13 +382,13 @@ int python_lock_find(const struct python_locks *locks, const struct python_stack
 /* ---- which locks a thread is inside `with` on ---- */
 
 /* `__exit__` of a type, from 3.14 on: what it is called on is in the next slot. */
-static bool is_exit_descriptor(const struct python_locks *locks, u64 address)
+static bool is_exit_descriptor(struct python_locks *locks, u64 address)
 {
 	const struct object_layout *object = &locks->objects->object;
 	char text[sizeof("__exit__")];
 	u64 definition, name;
 
-	return object_is_a(locks->objects, address, "method_descriptor") &&
+	return object_is(locks, address, IS_METHOD_DESCRIPTOR) &&
 	       !object_word(locks->objects, address + object->object_size + locks->layout->descriptor_method,
 			    &definition) &&
 	       !object_word(locks->objects, definition + object->definition_name, &name) &&
@@ -352,7 +401,7 @@ static bool is_exit_descriptor(const struct python_locks *locks, u64 address)
  * is for: a bound `__exit__`, or from 3.14 on one that is not bound and what it is called on.
  * (A Condition's is written in Python. Nothing else of it is ever there.)
  */
-static u64 lock_of_exit(const struct python_locks *locks, u64 word, u64 next)
+static u64 lock_of_exit(struct python_locks *locks, u64 word, u64 next)
 {
 	struct object_callable callable;
 	u64 address = slot_address(locks, word), target = 0;
@@ -362,22 +411,22 @@ static u64 lock_of_exit(const struct python_locks *locks, u64 word, u64 next)
 	if (!object_callable(locks->objects, address, &callable)) {
 		if (callable.function || !strcmp(callable.name, "__exit__"))
 			target = callable.self;
-	} else if (is_exit_descriptor(locks, address) || object_is_a(locks->objects, address, "function")) {
+	} else if (is_exit_descriptor(locks, address) || object_is(locks, address, IS_FUNCTION)) {
 		target = slot_address(locks, next);
 	}
 	return target ? plain_lock_of(locks, target) : 0;
 }
 
 /* In Condition.wait(self) a thread has given its lock up, or is about to get it again. 0: it is not in there. */
-static u64 given_up_lock(const struct python_locks *locks, const struct python_stack *stack, size_t index)
+static u64 given_up_lock(struct python_locks *locks, const struct python_stack *stack, size_t index)
 {
-	u64 self = self_find(locks, stack, index, "wait", locks->layout->condition_type);
+	u64 self = self_find(locks, stack, index, "wait", IS_CONDITION);
 
 	return self ? plain_lock_of(locks, self) : 0;
 }
 
-int python_locks_list(const struct python_locks *locks, const struct python_stack *stack,
-		      int (*visit)(void *ctx, u64 lock), void *ctx)
+int python_locks_list(struct python_locks *locks, const struct python_stack *stack, int (*visit)(void *ctx, u64 lock),
+		      void *ctx)
 {
 	/* wait(), and _acquire_restore() inside of it. */
 	u64 given_up[2] = {given_up_lock(locks, stack, 0), given_up_lock(locks, stack, 1)};
@@ -401,7 +450,7 @@ int python_locks_list(const struct python_locks *locks, const struct python_stac
 	return err;
 }
 
-int python_lock_of_thread(const struct python_locks *locks, u64 state, u64 *ret)
+int python_lock_of_thread(struct python_locks *locks, u64 state, u64 *ret)
 {
 	const struct python_objects *objects = locks->objects;
 	u64 reference, lock;
@@ -414,7 +463,7 @@ int python_lock_of_thread(const struct python_locks *locks, u64 state, u64 *ret)
 	if (!err)
 		err = object_word(objects, reference + objects->object.object_size + locks->layout->reference_object,
 				  &lock);
-	if (!err && !is_plain_lock(locks, lock))
+	if (!err && !object_is(locks, lock, IS_LOCK))
 		return -ENOENT;
 	if (err)
 		return is_passable(err) ? -ENOENT : err;

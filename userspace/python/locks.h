@@ -26,6 +26,7 @@
 enum python_lock_kind {
 	PYTHON_LOCK_PLAIN, /* threading.Lock */
 	PYTHON_LOCK_RECURSIVE, /* threading.RLock, whether written in C or in Python */
+	PYTHON_LOCK_CONDITION, /* threading.Condition, and so an Event, a Queue, a Semaphore: to be notified. Nobody has that */
 	PYTHON_LOCK_THREAD, /* no lock: the end of a thread, its owner, that is joined */
 };
 
@@ -36,9 +37,22 @@ struct python_lock {
 	u64 owner_ident; /* threading.get_ident() of who has it, for a fact; 0: it does not say */
 };
 
+#define BLOCK_DEPTHS 256
+#define LOCK_TYPES   64
+
 struct python_locks {
 	const struct python_objects *objects; /* borrowed */
 	const struct lock_layout *layout;
+	/* What objects of a type are, by its address (enum lock_type). */
+	struct {
+		u64 type;
+		u32 is;
+	} types[LOCK_TYPES];
+	/* Threads of a pool all stand in the same places: what was found out of those last (block_depth.h). */
+	struct {
+		u64 code;
+		u32 signature, instr, depth;
+	} depths[BLOCK_DEPTHS];
 };
 
 /* -ENOTSUP: a version that we do not know. */
@@ -48,8 +62,7 @@ int python_locks_init(struct python_locks *locks, const struct python_objects *o
  * What the thread with this stack waits for, which sleeps on the futex at this address.
  * -ENOENT: not for any such lock, or it cannot be proved; else an error of the memory.
  */
-int python_lock_find(const struct python_locks *locks, const struct python_stack *stack, u64 futex,
-		     struct python_lock *ret);
+int python_lock_find(struct python_locks *locks, const struct python_stack *stack, u64 futex, struct python_lock *ret);
 
 /*
  * Calls visit for each plain Lock, by its address, that the thread with this stack is inside `with`
@@ -58,13 +71,13 @@ int python_lock_find(const struct python_locks *locks, const struct python_stack
  * Some reads for each frame: nothing that pays before some thread waits for a plain Lock.
  * The first visit that does not return 0 is the last, and its answer is ours.
  */
-int python_locks_list(const struct python_locks *locks, const struct python_stack *stack,
-		      int (*visit)(void *ctx, u64 lock), void *ctx);
+int python_locks_list(struct python_locks *locks, const struct python_stack *stack, int (*visit)(void *ctx, u64 lock),
+		      void *ctx);
 
 /*
  * To 3.12: the plain Lock that is released when the thread of this PyThreadState ends: who joins it waits
  * for that, and it is as good as its owner. -ENOENT: none (main thread, not made by `threading`, other versions).
  */
-int python_lock_of_thread(const struct python_locks *locks, u64 state, u64 *ret);
+int python_lock_of_thread(struct python_locks *locks, u64 state, u64 *ret);
 
 #endif
