@@ -215,7 +215,7 @@ static int stack_assemble(struct stack_reader *r, const struct sample *sample, c
 	return err;
 }
 
-int stack_reader_python(struct stack_reader *r, const struct thread_record *record, u64 state,
+int stack_reader_python(struct stack_reader *r, const struct thread_record *record, u64 state, u64 ident,
 			const struct python_stack **ret)
 {
 	int err = 0;
@@ -223,18 +223,18 @@ int stack_reader_python(struct stack_reader *r, const struct thread_record *reco
 	r->python.cnt = r->python.run_cnt = 0;
 	r->python.end = LOSS_NONE;
 	if (state && r->walker)
-		err = python_walk(r->walker, state, record->thread_pointer, record->registers[REG_RSP], &r->python);
+		err = python_walk(r->walker, state, ident, record->registers[REG_RSP], &r->python);
 	if (!err)
 		*ret = &r->python;
 	return err;
 }
 
 int stack_reader_rest(struct stack_reader *r, struct snapshot *snapshot, const struct thread_record *record, u64 state,
-		      struct stack_frames *ret)
+		      u64 ident, struct stack_frames *ret)
 {
 	const struct python_stack *ignored;
 	u32 stack;
-	int err = stack_reader_python(r, record, state, &ignored);
+	int err = stack_reader_python(r, record, state, ident, &ignored);
 
 	/* One whose thread is no more has Python frames alone. */
 	bool has_native = r->copy && record->tid && !(record->flags & THREAD_NO_MEMORY);
@@ -246,7 +246,11 @@ int stack_reader_rest(struct stack_reader *r, struct snapshot *snapshot, const s
 	if (!has_native)
 		r->sample->native_id = 0;
 	err = stack_assemble(r, r->sample, has_native ? &r->unwound : NULL, &stack);
-	return err ? err : frame_names_stack(r->names, snapshot, stack, &r->python, ret);
+	if (!err)
+		err = frame_names_stack(r->names, snapshot, stack, &r->python, ret);
+	if (!err)
+		ret->anchor = r->python.run_cnt ? r->python.anchors[0] : 0;
+	return err;
 }
 
 int stack_reader_given(struct stack_reader *r, struct snapshot *snapshot, const struct asyncio_frame *frames,

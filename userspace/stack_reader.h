@@ -35,11 +35,12 @@ struct stack_frames {
 	u32 *ids; /* in the reader's frame table */
 	size_t cnt, python_cnt;
 	u8 loss; /* as in struct dump_thread */
+	u64 anchor; /* of its innermost Python run: where on a C stack that is; 0: not known */
 };
 
-/* A thread as it stands. state: its PyThreadState, or 0. -ESRCH: the state is none of this thread's any more. */
+/* A thread as it stands. state: its PyThreadState, or 0; ident: the thread pointer that is in there. -ESRCH: the state is none of this thread's any more. */
 int stack_reader_rest(struct stack_reader *reader, struct snapshot *snapshot, const struct thread_record *record,
-		      u64 state, struct stack_frames *ret);
+		      u64 state, u64 ident, struct stack_frames *ret);
 /* Frames that somebody else has found, of no thread: of a coroutine that is suspended, say. */
 int stack_reader_given(struct stack_reader *reader, struct snapshot *snapshot, const struct asyncio_frame *frames,
 		       size_t cnt, struct stack_frames *ret);
@@ -50,7 +51,7 @@ int stack_reader_sample(struct stack_reader *reader, struct snapshot *snapshot, 
  * The Python frames of a thread that stands as they are in its memory, for who looks for more in
  * them; *ret is valid until the next call. -ESRCH as above.
  */
-int stack_reader_python(struct stack_reader *reader, const struct thread_record *record, u64 state,
+int stack_reader_python(struct stack_reader *reader, const struct thread_record *record, u64 state, u64 ident,
 			const struct python_stack **ret);
 
 /* Once all stacks are there: opens files. */

@@ -2,6 +2,7 @@
 #include "thread_reader.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -21,6 +22,7 @@ static const u64 pauses_ns[] = {0, 300000, 700000, 1500000, 3000000};
 
 #define SAMPLE_TIMEOUT_NS  (200 * NS_PER_MS)
 #define RUNNING_TIMEOUT_NS (10 * NS_PER_MS) /* who runs is sampled in a quarter of a millisecond; or it has stopped */
+#define STACK_SIZE_MAX	   (1ull << 30)
 #define ROUND_CNT	   3 /* of passes, then samples: a thread that sleeps when it is to be sampled stands, and so on */
 
 static int listing_refresh(struct thread_reader *r)
@@ -65,9 +67,8 @@ static void thread_take(const struct thread_reader *r, struct read_thread *t, co
 	t->thread.taken = taken;
 	if (!record)
 		return;
-	if (awake && did_not_go_on(awake, record))
-		record = awake;
-	t->thread.record = *record;
+	t->thread.record = awake && did_not_go_on(awake, record) ? *awake : *record;
+	t->thread.record.switches = record->switches;
 	t->thread.record.kernel_cnt = 0;
 	t->thread.record.record.size = sizeof(*record);
 }
@@ -76,7 +77,7 @@ static void thread_take(const struct thread_reader *r, struct read_thread *t, co
 static int thread_read(struct thread_reader *r, struct read_thread *t, const struct thread_record *record)
 {
 	struct stack_frames stack;
-	int err = stack_reader_rest(r->stacks, r->snapshot, record, t->thread.state, &stack);
+	int err = stack_reader_rest(r->stacks, r->snapshot, record, t->thread.state, t->thread.ident, &stack);
 
 	if (err == -ENOMEM)
 		return err;
@@ -89,6 +90,48 @@ static int thread_read(struct thread_reader *r, struct read_thread *t, const str
 	return 0;
 }
 
+/* glibc and musl have a thread's stack right below its thread pointer; the first thread's is the system's. */
+static bool has_on_stack(const struct thread_record *record, u64 address)
+{
+	return address >= record->registers[REG_RSP] && address < record->thread_pointer;
+}
+
+/*
+ * A PyThreadState says who made it. To 3.12 another thread may have taken it over, with
+ * the sub-interpreter that it belongs to: then that one's C stack is where its frames
+ * have their anchors. Gives that thread, or NULL when it is the one that we took it for.
+ */
+static const struct thread_record *true_owner(const struct thread_reader *r, const struct read_thread *t)
+{
+	const struct thread_record *record = thread_listing_find(r->now, t->thread.tid), *owner = NULL;
+
+	if (!t->stack.anchor || !record || has_on_stack(record, t->stack.anchor))
+		return NULL;
+	for (size_t i = 0; i < r->now->cnt; i++) {
+		const struct thread_record *other = thread_listing_at(r->now, i);
+		bool is_main = other->tid == other->process.pid;
+
+		if (!is_main && has_on_stack(other, t->stack.anchor) &&
+		    (!owner || other->thread_pointer < owner->thread_pointer))
+			owner = other;
+	}
+	return owner && owner->thread_pointer - t->stack.anchor < STACK_SIZE_MAX ? owner : NULL;
+}
+
+/* It is read again, for it was the wrong thread that held still. */
+static bool thread_move(const struct thread_reader *r, struct read_thread *t)
+{
+	const struct thread_record *owner = t->interpreter && t->interpreter->id ? true_owner(r, t) : NULL;
+
+	if (!owner || owner->tid == t->thread.tid)
+		return false;
+	t->thread.tid = owner->tid;
+	t->thread.is_main = false;
+	memcpy(t->thread.comm, owner->comm, sizeof(t->thread.comm));
+	t->thread.comm[sizeof(t->thread.comm) - 1] = 0;
+	return true;
+}
+
 /* Its stack counts if it did not run since the listing before the last one. */
 static bool thread_confirm(struct thread_reader *r, struct read_thread *t)
 {
@@ -99,7 +142,7 @@ static bool thread_confirm(struct thread_reader *r, struct read_thread *t)
 		t->is_done = t->is_gone = true;
 		return true;
 	}
-	if (!thread_record_held_still(before, now)) {
+	if (thread_move(r, t) || !thread_record_held_still(before, now)) {
 		t->is_gone = false;
 		r->snapshot->reread_cnt++;
 		return false;

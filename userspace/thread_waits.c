@@ -117,7 +117,7 @@ static bool may_wait_for_lock(const struct read_thread *t)
 static int thread_locks_read(struct lock_facts *l, struct read_thread *t, bool wants_held, struct deadlock_facts *facts)
 {
 	const struct python_stack *stack;
-	int err = stack_reader_python(l->reader->stacks, &t->thread.record, t->thread.state, &stack);
+	int err = stack_reader_python(l->reader->stacks, &t->thread.record, t->thread.state, t->thread.ident, &stack);
 
 	if (!err && !wants_held && may_wait_for_lock(t))
 		err = python_lock_find(&l->locks, stack, t->thread.wait.address, &facts->lock);

@@ -24,6 +24,7 @@ struct dumps {
 	struct snapshot **at;
 	size_t cnt, capacity;
 	size_t python_cnt, thread_cnt, failed_cnt;
+	size_t closed_cnt; /* of many, those that we may not look into: who knows what they are */
 };
 
 static void dumps_deinit(struct dumps *dumps)
@@ -84,15 +85,17 @@ static int dumps_add(struct dumps *dumps, u32 pid, bool must)
 		return err;
 	dumps->python_cnt += snapshot->phase != PYTHON_NONE;
 	if (err) {
-		bool is_other = err == -ENOEXEC || err == -ENODATA || err == -ESRCH;
+		bool is_closed = err == -EPERM && snapshot->phase == PYTHON_NONE;
+		bool is_other = is_closed || err == -ENOEXEC || err == -ENODATA || err == -ESRCH;
 
 		if (must || !is_other)
 			dump_explain(pid, err, snapshot);
 		dumps->failed_cnt += must || !is_other;
+		dumps->closed_cnt += is_closed && !must;
 		/* The table of many tells of those too that could not be looked into. */
 		return must || snapshot->phase == PYTHON_NONE ? 0 : dumps_keep(dumps, take(snapshot));
 	}
-	dump_explain_missing(snapshot);
+	dump_explain_missing(snapshot, must);
 	return dumps_keep(dumps, take(snapshot));
 }
 
@@ -149,6 +152,10 @@ static int dumps_finish(const struct dumps *dumps)
 	/* Of one process that could not be looked into all is said; so of many, if none is a Python process. */
 	if (o->all && !dumps->python_cnt && !dumps->failed_cnt)
 		log_error("there is no Python process here");
+	if (dumps->closed_cnt)
+		log_warning(
+			"%zu processes may not be looked into, be they Python's or not: run as root on the host itself",
+			dumps->closed_cnt);
 	if (!dumps->cnt)
 		return EXIT_FAILED;
 	int err = dumps_write(dumps);

@@ -158,7 +158,7 @@ bool dump_explain_if_none(u32 pid)
 	return true;
 }
 
-void dump_explain_missing(const struct snapshot *snapshot)
+void dump_explain_missing(const struct snapshot *snapshot, bool must)
 {
 	size_t missing = 0, python = 0;
 
@@ -166,7 +166,7 @@ void dump_explain_missing(const struct snapshot *snapshot)
 		python += snapshot->threads[i].state != 0;
 		missing += snapshot->threads[i].taken == TAKEN_NOT && snapshot->threads[i].loss != LOSS_NONE;
 	}
-	if (!python)
+	if (!python && must)
 		log_warning("process %u has no Python thread now", snapshot->pid);
 	if (missing)
 		log_warning(

@@ -13,7 +13,7 @@ void dump_explain(u32 pid, int err, const struct snapshot *snapshot);
 void dump_explain_capture(int err, const char *step);
 /* True, and said, when there is no such process. */
 bool dump_explain_if_none(u32 pid);
-/* Of a snapshot that was taken: that it has no Python threads, or lacks the stacks of some. */
-void dump_explain_missing(const struct snapshot *snapshot);
+/* Of a snapshot that was taken: that it lacks the stacks of some threads, or with must that it has no Python threads. */
+void dump_explain_missing(const struct snapshot *snapshot, bool must);
 
 #endif
