@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which CPythons the other tests run on. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/e2e/harness.h"
@@ -65,4 +68,51 @@ ParameterizedTest(struct python *python, pythons, one_under_another_name_that_wa
 	cr_assert_gt(profile.folded.samples, FEW);
 	cr_expect_eq(stats_number(profile.stats, "python", "complete"), profile.folded.samples, "%s", python->name);
 	cr_expect_gt(folded_count(&profile.folded, "hot_a (*"), 0, "%s", python->name);
+}
+
+/* Says in its _Py_DebugOffsets, which nobody but others reads, that it is 3.99. */
+static void make_newer(const struct python *python, const char *path)
+{
+	static const char cookie[] = {'x', 'd', 'e', 'b', 'u', 'g', 'p', 'y'};
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct stat status;
+
+	cr_assert(fd >= 0 && !fstat(fd, &status));
+	size_t size = (size_t)status.st_size;
+	u8 *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	cr_assert(bytes != MAP_FAILED);
+	u64 version = (u64)3 << 24 | 99 << 16, was, changed = 0;
+	for (u8 *at = bytes; (at = memmem(at, size - (size_t)(at - bytes), cookie, sizeof(cookie)));) {
+		at += sizeof(cookie);
+		if (size - (size_t)(at - bytes) < sizeof(was))
+			break;
+		memcpy(&was, at, sizeof(was));
+		if (was >> 16 != (u64)(python->major << 8 | python->minor))
+			continue;
+		memcpy(at, &version, sizeof(version));
+		changed++;
+	}
+	cr_assert_eq(changed, 1, "%llu times _Py_DebugOffsets", (unsigned long long)changed);
+	munmap(bytes, size);
+	close(fd);
+}
+
+Test(pythons, one_that_is_too_new_is_counted_under_a_reason_of_its_own)
+{
+	struct python python = python_any();
+	struct place place = place_in(python.root);
+	struct start how = {.root = python.root};
+	const char *newer = text_of("%s/newer", place.inside);
+
+	cr_assert_eq(child_wait(child_start(&how, (const char *[]){"/bin/cp", python.path, newer, NULL}), 20), 0);
+	make_newer(&python, in_place(&place, "newer"));
+	struct child *workload = child_start(
+		&how, (const char *[]){newer, "-c", "print('ready', flush=True)\nwhile True: pass", NULL});
+	child_ready(workload, 20);
+	struct profile profile = profile_pid(&place, workload->pid, HZ, 1, false);
+
+	cr_assert_gt(profile.folded.samples, FEW);
+	cr_expect_eq(folded_count(&profile.folded, "[unknown: python-version]"), profile.folded.samples);
+	cr_expect_eq(stats_number(profile.stats, "python", "samples"), profile.folded.samples);
+	cr_expect_eq(stats_number(profile.stats, "python", "complete"), 0);
 }
