@@ -23,6 +23,19 @@ struct bpf_perf_event_data {
 	u64 sample_period, addr;
 };
 
+/* Likewise of the iterators; and each type that CO-RE has to find costs most of a millisecond. */
+struct seq_file;
+struct task_struct;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct upid {
@@ -91,17 +104,6 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct thread_struct thread;
-};
-
-struct seq_file;
-
-struct bpf_iter_meta {
-	struct seq_file *seq;
-};
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
 };
 
 #pragma clang attribute pop

@@ -6,6 +6,7 @@
 #include "capture/perf_event.h"
 #include "capture/record.h"
 #include "pyprof/losses.h"
+#include "pyprof/thread_record.h"
 
 /* A sample with room for the parts that tests ask for. */
 static struct {
@@ -166,4 +167,43 @@ Test(record, a_code_object_may_be_shorter_than_its_piece_but_no_longer)
 	cr_assert_eq(record_check(&code, sizeof(code)), 0);
 	code.pieces[CODE_PIECE_OBJECT].size = CODE_OBJECT_SIZE + 8;
 	cr_assert_eq(record_check(&code, sizeof(code)), -EBADMSG);
+}
+
+/* A thread with room for a kernel stack that is one frame too deep. */
+static struct {
+	struct thread_record thread;
+	u64 kernel[MAX_KERNEL_FRAMES + 1];
+} listed;
+
+static struct thread_record *thread_of(u32 kernel_cnt)
+{
+	struct thread_record *t = &listed.thread;
+
+	memset(&listed, 0, sizeof(listed));
+	t->record.type = RECORD_THREAD;
+	t->record.size = sizeof(*t) + 8 * kernel_cnt;
+	t->kernel_cnt = kernel_cnt;
+	return t;
+}
+
+Test(record, a_thread_passes_whose_kernel_stack_fills_it_or_that_has_none)
+{
+	cr_assert_eq(record_check(thread_of(0), sizeof(listed)), 0);
+	cr_assert_eq(record_check(thread_of(MAX_KERNEL_FRAMES), sizeof(listed)), 0);
+	cr_assert_eq(thread_record_kernel(&listed.thread), listed.kernel);
+}
+
+Test(record, a_thread_whose_size_is_another_or_beyond_the_bounds_does_not_pass)
+{
+	struct thread_record *t = thread_of(3);
+
+	t->kernel_cnt = 4;
+	cr_assert_eq(record_check(t, sizeof(listed)), -EBADMSG);
+	t->kernel_cnt = 2;
+	cr_assert_eq(record_check(t, sizeof(listed)), -EBADMSG);
+	t->kernel_cnt = 0;
+	t->record.size = sizeof(*t) - 8;
+	cr_assert_eq(record_check(t, sizeof(listed)), -EBADMSG);
+	cr_assert_eq(record_check(thread_of(3), sizeof(*t) + 16), -EBADMSG);
+	cr_assert_eq(record_check(thread_of(MAX_KERNEL_FRAMES + 1), sizeof(listed)), -EBADMSG);
 }

@@ -104,6 +104,18 @@ static void check_syscall(int pid, const struct thread_record *record)
 	cr_assert_eq(record->registers[IP], pc);
 }
 
+/* One line of a frame each. */
+static void check_kernel_stack(int pid, const struct thread_record *record)
+{
+	_cleanup_(free) char *text = proc_read(pid, record->tid, "stack");
+	u32 cnt = 0;
+
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		cnt++;
+	cr_assert_gt(cnt, 1);
+	cr_assert_eq(record->kernel_cnt, cnt, "tid %u: %u frames, not\n%s", record->tid, record->kernel_cnt, text);
+}
+
 static size_t thread_cnt(int pid)
 {
 	_cleanup_(free) char *status = proc_read(pid, pid, "status");
@@ -123,7 +135,7 @@ static void check_parked(const struct live_python *python)
 		cr_assert(!i || listed.records[i].tid > listed.records[i - 1].tid);
 		check_status(python->pid, &listed.records[i]);
 		check_syscall(python->pid, &listed.records[i]);
-		cr_assert_gt(listed.records[i].kernel_cnt, 1);
+		check_kernel_stack(python->pid, &listed.records[i]);
 	}
 	const char *fact = live_python_fact(python, "thread", NULL);
 	cr_assert_eq(listed.records[1].thread_pointer, strtoull(fact + strlen("thread "), NULL, 16));
