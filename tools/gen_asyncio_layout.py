@@ -81,9 +81,17 @@ MEMBERS = {
     "task_name": [((3, 11), offset("TaskObj", "name"))],
     "task_node": [((3, 11), None), ((3, 14), offset("TaskObj", "node"))],
     "thread_tasks": [((3, 11), None), ((3, 14), offset("_PyThreadStateImpl", "asyncio_tasks_head"))],
-    "thread_running_loop": [((3, 11), None), ((3, 14), offset("_PyThreadStateImpl", "asyncio_running_loop"))],
+    # In 3.13 right behind a PyThreadState, which grew between patch releases.
+    "thread_running_loop": [
+        ((3, 11), None),
+        ((3, 13), offset("_PyThreadStateImpl", "asyncio_running_loop") + " - sizeof(PyThreadState)"),
+        ((3, 14), offset("_PyThreadStateImpl", "asyncio_running_loop")),
+    ],
+    "running_loop_behind": [((3, 11), "0"), ((3, 13), "1"), ((3, 14), "0")],
     "thread_running_task": [((3, 11), None), ((3, 14), offset("_PyThreadStateImpl", "asyncio_running_task"))],
-    "thread_dict": [((3, 11), offset("PyThreadState", "dict")), ((3, 14), None)],
+    "thread_dict": [((3, 11), offset("PyThreadState", "dict")), ((3, 13), None)],
+    # set_running_loop() in Modules/_asynciomodule.c: a PyRunningLoopHolder, then the loop itself.
+    "running_loop_held": [((3, 11), "1"), ((3, 12), "0")],
     "interpreter_tasks": [((3, 11), None), ((3, 14), offset("PyInterpreterState", "asyncio_tasks_head"))],
     "module_state": [((3, 11), None), ((3, 14), offset("PyModuleObject", "md_state"))],
     "weakref_object": [((3, 11), offset("PyWeakReference", "wr_object"))],
@@ -101,9 +109,11 @@ PROBE = """
 #include "internal/pycore_interp.h"
 #include "internal/pycore_frame.h"
 #include "internal/pycore_moduleobject.h"
+#if PY_VERSION_HEX >= 0x030d0000
+#include "internal/pycore_tstate.h"
+#endif
 #if PY_VERSION_HEX >= 0x030e0000
 #include "internal/pycore_interpframe_structs.h"
-#include "internal/pycore_tstate.h"
 #endif
 
 typedef struct {

@@ -296,8 +296,15 @@ async def settled(tasks):
     await asyncio.get_running_loop().create_future()
 
 
+class QuietLoop(asyncio.SelectorEventLoop):
+    """Has no attribute that says which thread runs it, as loops of other libraries."""
+
+    hidden = {}
+    _thread_id = property(lambda self: self.hidden.get(self), lambda self, ident: self.hidden.update({self: ident}))
+
+
 def run(main, loops):
-    runner = asyncio.Runner()
+    runner = asyncio.Runner(loop_factory=QuietLoop if main is eager else None)
     loops[threading.get_ident()] = runner.get_loop()
     runner.run(main())
 

@@ -106,25 +106,27 @@ static void description_find(struct asyncio_objects *asyncio, u64 interpreter)
 			return;
 }
 
-/* To 3.13: __asyncio_running_event_loop__ is (loop, pid), in 3.11 an object that begins with the loop. */
-static u64 loop_of_dict(const struct asyncio_objects *asyncio, u64 state)
-{
-	const struct python_objects *objects = asyncio->objects;
-	u64 dict, holder, loop;
-
-	if (object_word(objects, state + asyncio->layout.thread_dict, &dict) || !dict ||
-	    dict_find(objects, dict, "__asyncio_running_event_loop__", &holder))
-		return 0;
-	if (!tuple_item(objects, holder, 0, &loop) || !asyncio_member(asyncio, holder, &loop))
-		return loop;
-	return 0;
-}
-
 static u64 member_of(const struct asyncio_objects *asyncio, u64 address, u32 offset)
 {
 	u64 value;
 
 	return offset == ABSENT || object_word(asyncio->objects, address + offset, &value) ? 0 : value;
+}
+
+static u64 running_loop_of(const struct asyncio_objects *asyncio, u64 state)
+{
+	const struct asyncio_layout *layout = &asyncio->layout;
+	u64 dict, loop;
+
+	if (layout->thread_dict == ABSENT)
+		return member_of(asyncio, state,
+				 layout->thread_running_loop +
+					 (layout->running_loop_behind ? asyncio->objects->layout->thread_size : 0));
+	dict = member_of(asyncio, state, layout->thread_dict);
+	if (!dict || dict_find(asyncio->objects, dict, "__asyncio_running_event_loop__", &loop) ||
+	    (layout->running_loop_held && asyncio_member(asyncio, loop, &loop)))
+		return 0;
+	return loop;
 }
 
 static int thread_add(void *ctx, const struct python_thread *thread)
@@ -146,9 +148,7 @@ static int thread_add(void *ctx, const struct python_thread *thread)
 	room[found->thread_cnt++] = (struct asyncio_thread){
 		.state = thread->state,
 		.ident = thread->thread_pointer,
-		.running_loop = layout->thread_dict != ABSENT
-					? loop_of_dict(finder->asyncio, thread->state)
-					: member_of(finder->asyncio, thread->state, layout->thread_running_loop),
+		.running_loop = running_loop_of(finder->asyncio, thread->state),
 	};
 	task = member_of(finder->asyncio, thread->state, layout->thread_running_task);
 	return task ? running_add(found, task) : 0;

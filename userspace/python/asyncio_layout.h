@@ -46,9 +46,11 @@ struct asyncio_layout {
 
 	/* PyThreadState (_PyThreadStateImpl), PyInterpreterState */
 	u32 thread_tasks; /* head of the list of tasks */
-	u32 thread_running_loop;
+	u32 thread_running_loop; /* ABSENT to 3.12: its dict has it */
+	u16 running_loop_behind; /* 1: counted from the end of the PyThreadState, python_layout's thread_size */
 	u32 thread_running_task;
-	u32 thread_dict; /* has the running loop to 3.13; ABSENT later */
+	u32 thread_dict; /* to 3.12: the running loop is its __asyncio_running_event_loop__ */
+	u16 running_loop_held; /* 1: that is an object whose first member is the loop */
 	u32 interpreter_tasks; /* head of the list of tasks whose thread is gone */
 
 	u16 module_state; /* PyModuleObject; ABSENT to 3.13: nothing of interest in it */
