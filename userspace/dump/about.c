@@ -55,25 +55,22 @@ static int exe_read(struct snapshot *snapshot)
 	return snapshot->exe ? 0 : -ENOMEM;
 }
 
-/* Lines are HIERARCHY:CONTROLLERS:PATH. */
+/* Lines are HIERARCHY:CONTROLLERS:PATH. Where both are mounted, version 2 may be empty: then everybody is in its root. */
 const char *about_cgroup_path(const char *text, size_t *ret_size)
 {
+	static const char systemd[] = ":name=systemd:";
 	const char *found = NULL;
 
 	for (const char *line = text; *line;) {
 		size_t size = strcspn(line, "\n");
 		bool unified = !strncmp(line, "0::", 3);
-		const char *named = memmem(line, size, ":name=systemd:", strlen(":name=systemd:"));
+		const char *named = memmem(line, size, systemd, strlen(systemd));
+		const char *path = unified ? line + 3 : named ? named + strlen(systemd) : NULL;
 
-		if (unified || (named && !found)) {
-			found = unified ? line + 3 : named + strlen(":name=systemd:");
-			*ret_size = line + size - found;
+		if (path && (!found || (unified && size > strlen("0::/")))) {
+			found = path;
+			*ret_size = line + size - path;
 		}
-		/* Where both are mounted, version 2 may be empty: then everybody is in its root. */
-		if (unified && *ret_size > 1)
-			break;
-		if (unified)
-			found = NULL;
 		line += size + (line[size] == '\n');
 	}
 	return found;
