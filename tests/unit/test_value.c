@@ -80,6 +80,36 @@ Test(value, of_an_address_that_is_no_object_is_some_text)
 	for_each_live_python_running(SCRIPT, 0, check_garbage);
 }
 
+/* What changes all the time is read as one of its states, or as something torn; never as more than there can be. */
+static void check_changing(const struct live_python *python)
+{
+	struct python_objects objects;
+	const struct python_value_options options = PYTHON_VALUE_OPTIONS;
+	char line[16];
+
+	cr_assert_eq(python_objects_init(&objects, &python->memory, &python->file.layout, python->runtime), 0);
+	fputs("\n", python->input);
+	fflush(python->input);
+	cr_assert(fgets(line, sizeof(line), python->output), "%s is gone", python->name);
+	for (int i = 0; i < 100; i++) {
+		for (const char *fact = NULL; (fact = live_python_fact(python, "changes", fact));) {
+			char *begin;
+			u64 address = strtoull(fact + strlen("changes "), &begin, 16);
+			STRBUF(value);
+
+			cr_assert_eq(python_value_put(&value, &objects, address, &options), 0);
+			cr_assert_lt(value.size, 2 * PYTHON_VALUE_SIZE_MAX);
+			cr_expect(value.at[0] == begin[1] || value.at[0] == begin[2] || value.at[0] == '<', "%s: %.60s",
+				  python->name, value.at);
+		}
+	}
+}
+
+Test(value, that_changes_while_it_is_read_is_some_text)
+{
+	for_each_live_python_running("tests/unit/data/changing.py", 0, check_changing);
+}
+
 static void check_float(double value, const char *expected)
 {
 	STRBUF(text);

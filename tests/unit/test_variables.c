@@ -2,6 +2,7 @@
 #include "python/variables.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,4 +97,66 @@ static void check_frames(const struct live_python *python)
 Test(variables, are_those_of_f_locals)
 {
 	for_each_live_python_running(SCRIPT, 0, check_frames);
+}
+
+struct sum {
+	size_t cnt, size, left_out;
+};
+
+static int sum_visit(void *ctx, const char *name, const char *value, bool is_argument)
+{
+	struct sum *sum = ctx;
+
+	sum->cnt++;
+	sum->size += strlen(value);
+	sum->left_out += !strcmp(value, "...");
+	return 0;
+}
+
+static void check_bounds(const struct live_python *python)
+{
+	struct python_objects objects;
+	const struct python_value_options options = {.text_max = 4096, .item_max = 1000, .depth_max = 8};
+	struct sum sum = {0};
+	const char *fact = live_python_fact(python, "many", NULL);
+	char *rest;
+
+	cr_assert_eq(python_objects_init(&objects, &python->memory, &python->file.layout, python->runtime), 0);
+	u64 frame = strtoull(fact + strlen("many "), &rest, 16);
+	cr_assert_eq(python_variables_read(&objects, frame_of_object(&objects, frame), strtoull(rest, NULL, 16),
+					   &options, sum_visit, &sum),
+		     0);
+	cr_assert_eq(sum.cnt, PYTHON_VARIABLES_MAX, "%s: %zu", python->name, sum.cnt);
+	cr_assert_geq(sum.size, PYTHON_VARIABLES_TEXT_MAX);
+	cr_assert_lt(sum.size, PYTHON_VARIABLES_TEXT_MAX + 2002 + 3 * PYTHON_VARIABLES_MAX);
+	cr_assert_eq(sum.left_out, PYTHON_VARIABLES_MAX - (PYTHON_VARIABLES_TEXT_MAX / 2002 + 1));
+}
+
+Test(variables, that_are_many_or_long_are_bounded)
+{
+	for_each_live_python_running(SCRIPT, 0, check_bounds);
+}
+
+static int stop(void *ctx, const char *name, const char *value, bool is_argument)
+{
+	return 7;
+}
+
+static void check_stop(const struct live_python *python)
+{
+	struct python_objects objects;
+	const struct python_value_options options = PYTHON_VALUE_OPTIONS;
+	char *rest;
+
+	cr_assert_eq(python_objects_init(&objects, &python->memory, &python->file.layout, python->runtime), 0);
+	u64 frame = strtoull(live_python_fact(python, "frame", NULL) + strlen("frame "), &rest, 16);
+	u64 code = strtoull(rest, NULL, 16);
+	cr_assert_eq(python_variables_read(&objects, frame_of_object(&objects, frame), code, &options, stop, NULL), 7);
+	cr_assert_eq(python_variables_read(&objects, 8, code, &options, stop, NULL), -EFAULT);
+	cr_assert_eq(python_variables_read(&objects, frame, 8, &options, stop, NULL), -EFAULT);
+}
+
+Test(variables, visits_end_when_one_says_so_or_nothing_can_be_read)
+{
+	for_each_live_python_running(SCRIPT, 0, check_stop);
 }

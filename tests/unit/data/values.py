@@ -7,6 +7,7 @@
     missing ADDRESS NAME           there is none
     frame FRAME CODE               a function that waits: addresses of the frame object and its code
     variable NAME TEXT ARGUMENT    of the frame above: repr() of what is bound; 1: it is an argument
+    many FRAME CODE                another one, that has 300 variables, each a str of 2,000 characters
     name IDENT TEXT                of a thread
     end
 """
@@ -233,8 +234,12 @@ if not OLD:
          "    ready.set()\n    event.wait()\n    return inner\n")
 
 
-def put_variables(target, arguments, named):
-    """Of the thread's outermost frame of `target`: f_locals is what CPython itself makes of its slots."""
+exec("def many():\n" + "".join("    v%d = 'x' * 2000\n" % i for i in range(300)) +
+     "    ready.set()\n    event.wait()\n")
+
+
+def frame_of(target, arguments, named):
+    """Of a new thread, the outermost frame of `target`, once it waits."""
     ready.clear()
     thread = threading.Thread(target=target, args=arguments, kwargs=named, name="waits \u20ac" if not OLD else "waits")
     thread.daemon = True
@@ -249,6 +254,12 @@ def put_variables(target, arguments, named):
             break
         time.sleep(0.001)
     KEPT.append(frame)
+    return frame
+
+
+def put_variables(target, arguments, named):
+    """f_locals is what CPython itself makes of a frame's slots."""
+    frame = frame_of(target, arguments, named)
     code = frame.f_code
     cnt = code.co_argcount + getattr(code, "co_kwonlyargcount", 0) + bool(code.co_flags & 4) + bool(code.co_flags & 8)
     put("frame", hex(id(frame)).rstrip("L"), hex(id(code)).rstrip("L"))
@@ -274,6 +285,8 @@ def main():
     put_variables(closes([1]), (9,), {})
     if not OLD:
         put_variables(globals()["keywords"], (1,), {"k": 3, "other": "x"})
+    frame = frame_of(globals()["many"], (), {})
+    put("many", hex(id(frame)).rstrip("L"), hex(id(frame.f_code)).rstrip("L"))
     for thread in threading.enumerate():
         put("name", hex(thread.ident).rstrip("L"), hexadecimal(thread.name))
     put("end")
