@@ -123,12 +123,25 @@ static size_t thread_cnt(int pid)
 	return status_number(status, "\nThreads:\t");
 }
 
+/* Its script has said all; now it is on its way to read its input. */
+static void wait_until_it_reads(int pid)
+{
+	for (size_t i = 0; i < 5000; i++) {
+		_cleanup_(free) char *text = proc_read(pid, pid, "syscall");
+
+		if (!strncmp(text, "0 ", 2))
+			return;
+		usleep(1000);
+	}
+	cr_assert_fail("it does not read");
+}
+
 static void check_parked(const struct live_python *python)
 {
 	_cleanup_(thread_capture) struct thread_capture *capture = capture_or_skip();
 	struct listed listed;
 
-	usleep(20000); /* the main thread is on its way to read its input */
+	wait_until_it_reads(python->pid);
 	list(capture, python->pid, &listed);
 	cr_assert_eq(listed.cnt, thread_cnt(python->pid));
 	for (size_t i = 0; i < listed.cnt; i++) {

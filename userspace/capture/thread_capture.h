@@ -22,7 +22,7 @@ struct thread_capture_options {
 	void (*on_message)(const char *message); /* what libbpf has to say; NULL: nothing */
 };
 
-/* Loads the iterator alone. -EPERM: rights are missing (rights.h). *ret_step (may be NULL) is what failed. */
+/* Loads the iterator alone (15 ms of CPU). -EPERM: rights are missing (rights.h). *ret_step (may be NULL) is what failed. */
 int thread_capture_open(const struct thread_capture_options *options, struct thread_capture **ret,
 			const char **ret_step);
 void thread_capture_close(struct thread_capture *capture);
@@ -46,10 +46,11 @@ struct thread_sample {
 
 /*
  * Samples these threads of the process on their own CPUs, each until its first
- * sample arrived, at most timeout_ns. row says where the process's CPython is; its
+ * sample arrived, at most timeout_ns. layout and runtime are those of its CPython; its
  * PyThreadStates are found by the kernel side. Loads the sampling program at the
- * first call. Returns 0 also when some thread did not run meanwhile: then there is
- * no sample of it.
+ * first call (60 ms of CPU). Returns 0 also when some thread did not run meanwhile, or
+ * there are more than file descriptors: then there is no sample of it. Of more
+ * than a thousand PyThreadStates the oldest are not found: SAMPLE_THREAD_LOOKUP.
  */
 int thread_capture_sample(struct thread_capture *capture, const struct process_id *process,
 			  const struct python_layout *layout, u64 runtime, const u32 *tids, size_t cnt, u64 timeout_ns,
