@@ -529,6 +529,55 @@ Test(dump, shows_what_a_process_started_and_every_other_one)
 	}
 }
 
+/* To 3.9 nothing says which thread works for an interpreter: its PyThreadState names who made it. */
+static bool has_subinterpreters(const struct python *python)
+{
+	return python->minor >= 10;
+}
+
+ParameterizedTestParameters(dump, shows_each_interpreter_under_the_thread_that_runs_it)
+{
+	return pythons_as_parameters();
+}
+
+ParameterizedTest(struct python *python, dump, shows_each_interpreter_under_the_thread_that_runs_it)
+{
+	struct place place = place_in(python->root);
+	json_t *thread;
+	json_int_t beside = 0, in_first = 0, in_second = 0, interpreters[2] = {0};
+	size_t i;
+
+	if (!has_subinterpreters(python))
+		cr_skip("%s", python->name);
+	struct child *child = python_start(python, &place, "subinterpreters.py", NULL);
+	child_ready(child, 60);
+	sleep_s(0.2);
+	json_t *all = json_of(child->pid, NULL);
+
+	json_array_foreach(json_object_get(all, "threads"), i, thread)
+	{
+		json_t *leaf = json_array_get(json_object_get(thread, "frames"), 0);
+		json_int_t tid = json_integer_value(json_object_get(thread, "tid"));
+		json_int_t interpreter = json_integer_value(json_object_get(thread, "interp"));
+
+		if (!strcmp(string_of(thread, "name"), "beside") && !interpreter)
+			beside = tid;
+		if (!strcmp(string_of(leaf, "func"), "in_first")) {
+			in_first = tid;
+			interpreters[0] = interpreter;
+		}
+		if (!strcmp(string_of(leaf, "func"), "in_second")) {
+			in_second = tid;
+			interpreters[1] = interpreter;
+		}
+	}
+	cr_expect_neq(beside, 0, "%s: no thread is called \"beside\"", python->name);
+	cr_expect_eq(in_first, beside, "%s: in_first is under %lld", python->name, (long long)in_first);
+	cr_expect_eq(in_second, child->pid, "%s: in_second is under %lld", python->name, (long long)in_second);
+	cr_expect(interpreters[0] && interpreters[1] && interpreters[0] != interpreters[1]);
+	json_decref(all);
+}
+
 /* --- errors ---------------------------------------------------------------- */
 
 static void expect_error(struct child *child, int status, const char *words)
@@ -567,6 +616,29 @@ Test(dump, says_why_there_is_nothing_to_tell)
 	struct child *refused = profiler_start(&nobody, "dump", "-p", text_of("%d", child->pid), NULL);
 	child_wait(refused, 20);
 	expect_error(refused, 1, "CAP_");
+}
+
+Test(dump, tells_a_python_that_has_not_begun_from_one_that_is_over)
+{
+	static const struct {
+		const char *halt, *words;
+	} rows[] = {{"begin", "is not initialised"}, {"end", "is finalizing"}};
+	struct python python = python_any();
+	struct place place = place_in(python.root);
+
+	cr_assert_eq(system(text_of("cc -shared -fPIC -o %s tests/workloads/halts.c", in_place(&place, "halts.so"))),
+		     0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct start how = {.root = python.root,
+				    .environment = {text_of("LD_PRELOAD=%s/halts.so", place.inside),
+						    text_of("HALT=%s", rows[i].halt)}};
+		const char *const argv[] = {python.path, "-S", "-c", "pass", NULL};
+		struct child *child = child_start(&how, argv);
+
+		child_ready(child, 20);
+		expect_error(dump_run(child->pid, NULL, NULL), 1, rows[i].words);
+		child_kill(child);
+	}
 }
 
 static const char *const wrong_lines[][5] = {
