@@ -65,10 +65,11 @@ run:
 PREFIX ?= /usr/local
 install: $(O)/pyprof-bpf
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/pyprof-bpf
+	ln -sf pyprof-bpf $(DESTDIR)$(PREFIX)/bin/pyflame
 	install -D -m 644 userspace/cmd/pyprof-bpf.8 $(DESTDIR)$(PREFIX)/share/man/man8/pyprof-bpf.8
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/pyprof-bpf $(DESTDIR)$(PREFIX)/share/man/man8/pyprof-bpf.8
+	rm -f $(DESTDIR)$(PREFIX)/bin/pyprof-bpf $(DESTDIR)$(PREFIX)/bin/pyflame $(DESTDIR)$(PREFIX)/share/man/man8/pyprof-bpf.8
 
 $(O)/%.bpf.o: %.bpf.c Makefile | build-deps
 	$(call say,BPF)

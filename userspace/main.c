@@ -25,7 +25,11 @@ int main(int argc, char **argv)
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "");
 
-	const struct command *command = argc > 1 ? command_find(argv[1]) : NULL;
+	/* A link with a command's name is that command: pyflame is meant to be one. */
+	const struct command *command = argc ? command_find(basename(argv[0])) : NULL;
+	if (command)
+		return command->main(argc, argv);
+	command = argc > 1 ? command_find(argv[1]) : NULL;
 	if (command)
 		return command->main(argc - 1, argv + 1);
 	return commands[0].main(argc, argv);

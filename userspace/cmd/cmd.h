@@ -30,5 +30,6 @@ int record_main(int argc, char **argv);
 int dump_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int unwind_table_main(int argc, char **argv);
+int pyflame_main(int argc, char **argv);
 
 #endif
