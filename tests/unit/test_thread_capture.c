@@ -123,7 +123,7 @@ static size_t thread_cnt(int pid)
 	return status_number(status, "\nThreads:\t");
 }
 
-/* Its script has said all; now it is on its way to read its input. */
+/* Its script has said all; now its main thread is on its way to read its input. */
 static void wait_until_it_reads(int pid)
 {
 	for (size_t i = 0; i < 5000; i++) {
@@ -311,6 +311,7 @@ static void check_spinning(const struct live_python *python)
 	cr_assert_eq(sscanf(fact, "thread %llx%n", &ident, &size), 1);
 	caught.thread_pointer = ident;
 	caught.codes = fact + size;
+	wait_until_it_reads(python->pid); /* or they would hand the GIL to each other */
 	list(capture, python->pid, &listed);
 	cr_assert_eq(listed.cnt, 2);
 	const struct thread_record *spinning = &listed.records[1];
