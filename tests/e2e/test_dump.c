@@ -578,6 +578,116 @@ ParameterizedTest(struct python *python, dump, shows_each_interpreter_under_the_
 	json_decref(all);
 }
 
+/* --- locks ------------------------------------------------------------------ */
+
+/* Of `thread NAME IDENT` in what the workload says. 0: "-" or none. */
+static json_int_t ident_of(const char *says, const char *name)
+{
+	const char *at = strstr(says, text_of("\nthread %s ", name));
+
+	return at ? atoll(at + strlen(text_of("\nthread %s ", name))) : 0;
+}
+
+static json_t *thread_by(const json_t *all, const char *key, json_int_t value)
+{
+	json_t *thread;
+	size_t i;
+
+	json_array_foreach(json_object_get(all, "threads"), i,
+			   thread) if (value &&
+				       json_integer_value(json_object_get(thread, key)) == value) return thread;
+	return NULL;
+}
+
+/* The lines `waits NAME KIND LOCK OWNER EVIDENCE`. Returns how many. */
+static size_t expect_owners(const json_t *all, const char *says, const char *what)
+{
+	char name[40], owner[40], evidence[40];
+	size_t cnt = 0;
+
+	for (const char *at = says; (at = strstr(at, "\nwaits ")); at++, cnt++) {
+		cr_assert_eq(sscanf(at, " waits %39s %*s %*s %39s %39s", name, owner, evidence), 3);
+		json_t *wait = json_object_get(thread_by(all, "ident", ident_of(says, name)), "wait");
+		json_t *found = thread_by(all, "tid", json_integer_value(json_object_get(wait, "owner")));
+
+		cr_expect_not_null(wait, "%s: %s does not wait", what, name);
+		cr_expect_eq(json_integer_value(json_object_get(found, "ident")), ident_of(says, owner),
+			     "%s: %s waits for %s, not for %s", what, name, owner, string_of(found, "name"));
+		if (found)
+			cr_expect_eq(json_is_true(json_object_get(wait, "owner_inferred")),
+				     !strcmp(evidence, "inferred"), "%s: %s", what, name);
+	}
+	return cnt;
+}
+
+static bool is_ring(const json_t *all, const json_t *ring, const char *says, const char *names)
+{
+	json_int_t first = 0;
+	json_t *member;
+	size_t i, cnt = 0;
+	char name[40];
+	int size;
+
+	/* Each name is in it, and no other. */
+	for (; sscanf(names, "%39[^ \n]%n", name, &size) == 1; names += size, names += *names == ' ', cnt++) {
+		bool found = false;
+
+		first = ident_of(says, name);
+		json_array_foreach(ring, i, member)
+			found |= json_integer_value(json_object_get(
+					 thread_by(all, "tid", json_integer_value(json_object_get(member, "tid"))),
+					 "ident")) == first;
+		if (!found)
+			return false;
+	}
+	return cnt == json_array_size(ring);
+}
+
+static size_t expect_rings(const json_t *all, const char *says, const char *what)
+{
+	const json_t *rings = json_object_get(all, "deadlocks"), *ring;
+	size_t cnt = 0, i;
+
+	for (const char *at = says; (at = strstr(at, "\nring ")); at++, cnt++) {
+		bool found = false;
+
+		json_array_foreach(rings, i, ring) found |= is_ring(all, ring, says, at + strlen("\nring "));
+		cr_expect(found, "%s: no deadlock of %.*s", what, (int)strcspn(at + 6, "\n"), at + 6);
+	}
+	cr_expect_eq(json_array_size(rings), cnt, "%s: %zu deadlocks", what, json_array_size(rings));
+	return cnt;
+}
+
+ParameterizedTestParameters(dump, finds_who_has_what_is_waited_for_and_the_deadlocks)
+{
+	return pythons_as_parameters();
+}
+
+ParameterizedTest(struct python *python, dump, finds_who_has_what_is_waited_for_and_the_deadlocks)
+{
+	struct place place = place_in(python->root);
+	const char *const argv[] = {python->path, text_of("%s/deadlock.py", place.inside), NULL};
+	int silence[2];
+
+	cr_assert_eq(pipe(silence), 0);
+	struct start how = {.root = python->root, .in = silence[0]};
+	struct child *child = child_start(&how, argv);
+	const char *says = "";
+	for (double end = now_s() + 60; !strstr(says, "\nend\n") && now_s() < end; sleep_s(0.1))
+		says = text_of("\n%s", child_out(child));
+	cr_assert_not_null(strstr(says, "\nend\n"), "%s: %s", python->name, child_err(child));
+	sleep_s(0.3);
+
+	static const char *const options[] = {NULL, "--freeze"};
+	for (size_t i = 0; i < 2; i++) {
+		json_t *all = json_of(child->pid, options[i]);
+
+		cr_expect_gt(expect_owners(all, says, python->name), 10);
+		cr_expect_gt(expect_rings(all, says, python->name), 4);
+		json_decref(all);
+	}
+}
+
 /* --- errors ---------------------------------------------------------------- */
 
 static void expect_error(struct child *child, int status, const char *words)
