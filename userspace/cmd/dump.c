@@ -154,7 +154,7 @@ static int dumps_finish(const struct dumps *dumps)
 		log_error("there is no Python process here");
 	if (dumps->closed_cnt)
 		log_warning(
-			"%zu processes may not be looked into, be they Python's or not: run as root on the host itself",
+			"%zu of all processes may not be looked into, Python's or not: run as root on the host itself",
 			dumps->closed_cnt);
 	if (!dumps->cnt)
 		return EXIT_FAILED;
