@@ -457,6 +457,7 @@ Test(dump, sees_into_other_namespaces_by_our_own_numbers)
 				    "--user",
 				    "--map-root-user",
 				    "--fork",
+				    "--kill-child",
 				    "chroot",
 				    python.root,
 				    python.path,
