@@ -44,7 +44,7 @@ def digest():
 
 def sort():
     def sort_key(_n):
-        spin()
+        return spin()
 
     [3, 1, 2].sort(key=sort_key)
 
