@@ -502,7 +502,9 @@ static const char *without_prefix(const char *symbol)
 {
 	while (*symbol == '_')
 		symbol++;
-	return starts_with(symbol, "GI_") ? without_prefix(symbol + 3) : symbol;
+	if (starts_with(symbol, "GI_"))
+		return without_prefix(symbol + 3);
+	return starts_with(symbol, "libc_") ? symbol + 5 : symbol; /* read() is __libc_read() too */
 }
 
 /* Where a library has several names at one address, gdb and we may choose another one. */

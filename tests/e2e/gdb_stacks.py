@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """gdb_stacks.py - in gdb: writes the first thread's native frames, outermost first, as gdb sees them.
+With $GDB_THREADS those of all threads, each under a line `thread<TAB>TID`.
 
 Lines `SYMBOL<TAB>FILE`, into the file that $GDB_STACKS names; `?` for what gdb does
 not know. What was inlined, and who was left by a tail call,
@@ -31,7 +32,12 @@ def frames(files):
 
 
 process = gdb.selected_inferior()
-min(process.threads(), key=lambda thread: thread.num).switch()
-found = list(frames(list(mappings(process.pid))))
+mapped = list(mappings(process.pid))
+threads = sorted(process.threads(), key=lambda thread: thread.num)
+every = "GDB_THREADS" in os.environ
 with open(os.environ["GDB_STACKS"], "w", encoding="utf-8") as out:
-    out.write("\n".join(reversed(found)) + "\n")
+    for thread in threads if every else threads[:1]:
+        thread.switch()
+        if every:
+            out.write(f"thread\t{thread.ptid[1]}\n")
+        out.write("\n".join(reversed(list(frames(mapped)))) + "\n")
