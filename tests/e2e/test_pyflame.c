@@ -95,8 +95,8 @@ ParameterizedTest(struct python *python, pyflame, a_dump_is_byte_for_byte_what_t
 
 	child_ready(workload, 30);
 	sleep_s(0.2); /* the thread that observed ends */
-	const char *truth = text_of("%.*s", (int)(strstr(child_out(workload), "ready\n") - child_out(workload)),
-				    child_out(workload));
+	const char *said = child_out(workload);
+	const char *truth = text_of("%.*s", (int)(strstr(said, "ready\n") - said), said);
 	struct child *pyflame = profiler_run(20, "pyflame", "-d", "-p", pid_text(workload), NULL);
 	cr_expect_eq(child_wait(pyflame, 1), 0);
 	cr_expect_str_eq(child_out(pyflame), truth, "%s", python->name);
@@ -197,7 +197,7 @@ Test(pyflame, lines_may_be_left_out)
 	const char *text = child_out(
 		profiler_run(20, "pyflame", "-n", "-s", "0.2", "-p", pid_text(parked("spin")), NULL));
 
-	cr_expect(matches(text, "^[^:;]+:[^:;]+(;[^:;]+:[^:;]+)*:spin [0-9]+$"), "%s", text);
+	cr_expect(matches(text, "^[^:;]+:[^:;]+(;[^:;]+:[^:;]+)*;[^:;]+:spin [0-9]+$"), "%s", text);
 }
 
 Test(pyflame, a_flame_chart_has_the_time_of_each_sample)
