@@ -173,6 +173,28 @@ static int python_look(struct dumper *d, struct snapshot *snapshot)
  * The threads
  */
 
+static bool share_gil(const struct read_thread *a, const struct read_thread *b)
+{
+	return a->interpreter && b->interpreter && a->interpreter->gil.start == b->interpreter->gil.start;
+}
+
+/*
+ * Who has the GIL runs, and is mostly read a moment later, when it stands and waits to
+ * get it back. So where nobody was read with it, who had it in the beginning is told.
+ */
+static void gil_settle_begin(struct thread_reader *r)
+{
+	for (size_t i = 0; i < r->cnt; i++) {
+		struct read_thread *t = &r->threads[i];
+		bool is_held = false;
+
+		for (size_t j = 0; j < r->cnt && !is_held; j++)
+			is_held = r->threads[j].thread.holds_gil && share_gil(t, &r->threads[j]);
+		t->thread.had_gil = !is_held && t->interpreter && t->interpreter->gil.exists &&
+				    t->interpreter->gil.holder == t->thread.state;
+	}
+}
+
 /* Everybody shares one GIL, or each interpreter has its own: of those that have one, who was read last has it. */
 static void gil_settle(struct thread_reader *r)
 {
@@ -182,7 +204,7 @@ static void gil_settle(struct thread_reader *r)
 		for (size_t j = 0; j < i && t->thread.holds_gil; j++) {
 			struct read_thread *other = &r->threads[j];
 
-			if (!other->thread.holds_gil || other->interpreter->gil.start != t->interpreter->gil.start)
+			if (!other->thread.holds_gil || !share_gil(t, other))
 				continue;
 			if (other->read_ns <= t->read_ns)
 				other->thread.holds_gil = false;
@@ -190,6 +212,7 @@ static void gil_settle(struct thread_reader *r)
 				t->thread.holds_gil = false;
 		}
 	}
+	gil_settle_begin(r);
 }
 
 /* Instead of stacks: the state of each, and who has the GIL. */

@@ -175,6 +175,7 @@ static void thread_fill(struct snapshot *snapshot, const json_t *json, struct du
 	snprintf(thread->comm, sizeof(thread->comm), "%s", text_of(snapshot, json, "comm"));
 	thread->is_main = flag_of(json, "is_main");
 	thread->holds_gil = flag_of(json, "holds_gil");
+	thread->had_gil = flag_of(json, "had_gil");
 	state_fill(json, thread);
 	wait_fill(snapshot, json_object_get(json, "wait"), thread);
 	thread->taken = word_of(json_object_get(json, "taken"), takens, TAKEN_NOT);

@@ -304,7 +304,7 @@ static int watch_signals(struct pyflame *p)
 
 static int open_process(struct pyflame *p)
 {
-	const struct snapshot_options options = {.native = DUMP_NATIVE_NONE};
+	const struct snapshot_options options = {.native = DUMP_NATIVE_NONE, .stacks_only = true};
 	const struct thread_capture_options capture = {0};
 	const char *step = NULL;
 

@@ -13,7 +13,7 @@
  *	  name        threading.Thread.name; null: not known
  *	  comm        the kernel's name
  *	  interp      id of its interpreter, 0 is the main one
- *	  is_main, holds_gil
+ *	  is_main, holds_gil; had_gil: it had it when all this began, and nobody was read with it
  *	  state       "on-cpu", "runnable", "waiting", "stopped", "traced", "exiting", "zombie", "gone"
  *	  cpu         where it runs, or ran last
  *	  wait        null unless it waits
@@ -184,7 +184,7 @@ static json_t *of_thread(const struct dump_thread *thread)
 	char comm[sizeof(thread->comm) + 1] = {0};
 
 	memcpy(comm, thread->comm, sizeof(thread->comm));
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", /**/
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", /**/
 			 "ident", of_count_or_null(thread->ident), /**/
 			 "tid", of_count_or_null(thread->tid), /**/
 			 "name", of_text(thread->name), /**/
@@ -192,6 +192,7 @@ static json_t *of_thread(const struct dump_thread *thread)
 			 "interp", of_count(thread->interpreter), /**/
 			 "is_main", thread->is_main, /**/
 			 "holds_gil", thread->holds_gil, /**/
+			 "had_gil", thread->had_gil, /**/
 			 "state", activity_name(thread_activity(thread)), /**/
 			 "cpu", thread->tid ? of_count(thread->record.cpu) : json_null(), /**/
 			 "wait", of_wait(thread), /**/

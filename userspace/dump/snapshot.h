@@ -89,6 +89,7 @@ struct dump_thread {
 	char comm[THREAD_COMM_SIZE];
 	bool is_main;
 	bool holds_gil; /* when its stack was read */
+	bool had_gil; /* when the snapshot began, and nobody did later on: it gave it up before it stood to be read */
 	struct thread_record record; /* without its kernel stack; all zero when tid is 0 */
 	struct dump_wait wait;
 
