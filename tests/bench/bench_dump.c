@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -27,15 +28,11 @@
 #define DUMP_PERIOD  0.1
 #define MAX_DUMPS    256
 #define FIRST_WORK_S 20
-
-/* What busy_threads.py shares with us. */
-struct progress {
-	volatile u64 done, longest_ns, asked, begun;
-};
+#define LOOK_S	     0.0002
 
 struct target {
 	pid_t pid;
-	struct progress *progress;
+	const volatile u64 *done; /* pieces of work, by all its threads */
 };
 
 /* Another way to the same dump. */
@@ -58,12 +55,12 @@ static struct target target_start(void)
 	_cleanup_(fd) int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		bench_die("busy_threads.py did not begin");
-	target.progress = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (target.progress == MAP_FAILED)
+	target.done = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	if (target.done == MAP_FAILED)
 		bench_die("cannot map %s", path);
-	for (int i = 0; i < FIRST_WORK_S * 10 && !target.progress->done; i++)
+	for (int i = 0; i < FIRST_WORK_S * 10 && !*target.done; i++)
 		bench_sleep(0.1);
-	if (!target.progress->done)
+	if (!*target.done)
 		bench_die("busy_threads.py does nothing");
 	bench_sleep(1);
 	return target;
@@ -115,6 +112,30 @@ static void measure_cost(const struct dumper *dumper, const struct target *targe
 	line(dumper, "failed", failed, "dumps", NO_GOAL);
 }
 
+/* Looks often, without taking a CPU: what is shorter than LOOK_S is no standstill. */
+struct watch {
+	const struct target *target;
+	volatile bool over;
+	u64 longest_ns;
+};
+
+static void *watch_run(void *ctx)
+{
+	struct watch *watch = ctx;
+	u64 done = *watch->target->done, since_ns = clock_monotonic_ns();
+
+	while (!watch->over) {
+		bench_sleep(LOOK_S);
+		u64 now_ns = clock_monotonic_ns();
+		if (*watch->target->done == done && now_ns - since_ns > watch->longest_ns)
+			watch->longest_ns = now_ns - since_ns;
+		if (*watch->target->done != done)
+			since_ns = now_ns;
+		done = *watch->target->done;
+	}
+	return NULL;
+}
+
 /* Dumps at their rate for so long, or nobody at all; what the target got done meanwhile. */
 struct round {
 	double done_per_s;
@@ -123,13 +144,12 @@ struct round {
 
 static struct round measure_round(const struct dumper *dumper, const struct target *target)
 {
-	struct progress *progress = target->progress;
-	u64 asked = progress->asked + 1;
+	struct watch watch = {.target = target};
+	pthread_t watcher;
 
-	progress->asked = asked;
-	while (progress->begun != asked)
-		bench_sleep(0.001);
-	u64 begin = clock_monotonic_ns(), done = progress->done, next = begin;
+	if (pthread_create(&watcher, NULL, watch_run, &watch))
+		bench_die("cannot make a thread");
+	u64 begin = clock_monotonic_ns(), done = *target->done, next = begin;
 	u64 end = begin + ROUND_S * NS_PER_S;
 
 	while (next < end) {
@@ -140,10 +160,12 @@ static struct round measure_round(const struct dumper *dumper, const struct targ
 		if (next > now)
 			bench_sleep((next - now) / 1e9);
 	}
-	return (struct round){
-		.done_per_s = (progress->done - done) * 1e9 / (clock_monotonic_ns() - begin),
-		.longest_ms = progress->longest_ns / 1e6,
-	};
+	struct round round = {.done_per_s = (*target->done - done) * 1e9 / (clock_monotonic_ns() - begin)};
+
+	watch.over = true;
+	pthread_join(watcher, NULL);
+	round.longest_ms = watch.longest_ns / 1e6;
+	return round;
 }
 
 /* Rounds with and without alternate; each with is compared with the mean of its neighbours. */
