@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""gen_asyncio_layout.py - measures what asyncio's readers need and writes userspace/python/asyncio_layout_table.h.
+"""gen_asyncio_layout.py - measures what asyncio's readers need and writes userspace/inspect/asyncio_layout_table.h.
 
-    tools/gen_asyncio_layout.py INCLUDE_DIR... > userspace/python/asyncio_layout_table.h
+    tools/gen_asyncio_layout.py INCLUDE_DIR... > userspace/inspect/asyncio_layout_table.h
 
 INCLUDE_DIR holds a CPython's Python.h and internal/, of 3.11 or later, as for gen_python_layout.py. What CPython
 declares in no header is listed here in its order (FUTURE, TASK, PARTIAL: struct FutureObj and TaskObj of

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""gen_object_layout.py - measures where CPython's objects keep what they hold; writes userspace/python/object_layout_table.h.
+"""gen_object_layout.py - measures where CPython's objects keep what they hold; writes userspace/inspect/object_layout_table.h.
 
-    tools/gen_object_layout.py INCLUDE_DIR... > userspace/python/object_layout_table.h
+    tools/gen_object_layout.py INCLUDE_DIR... > userspace/inspect/object_layout_table.h
 
 INCLUDE_DIR holds a CPython's Python.h and internal/, as for gen_python_layout.py. A small program compiled against
 these headers says where everything is. From 3.13 on each is measured twice, the second time as a free-threaded

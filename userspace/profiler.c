@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "assembler.h"
+#include "assemble/assembler.h"
 #include "base/clock.h"
 #include "base/remote_memory.h"
 #include "capture/capture.h"

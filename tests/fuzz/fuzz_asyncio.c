@@ -3,10 +3,10 @@
  * A process's memory with an interpreter's list of tasks; the first bytes are also
  * taken for an interpreter, for a task and for a coroutine. Once as each version has it.
  */
-#include "python/asyncio_awaiters.h"
-#include "python/asyncio_find.h"
-#include "python/asyncio_tasks.h"
-#include "python/await_chain.h"
+#include "inspect/asyncio_awaiters.h"
+#include "inspect/asyncio_find.h"
+#include "inspect/asyncio_tasks.h"
+#include "inspect/await_chain.h"
 #include "python/layout.h"
 
 #define BASE	   0x10000

@@ -2,7 +2,7 @@
 /* A process's memory, with the places of two frames, their code objects and a futex at its beginning; of all versions. */
 #include <string.h>
 
-#include "python/block_depth.h"
+#include "inspect/block_depth.h"
 #include "python/layout.h"
 
 #define BASE   0x10000

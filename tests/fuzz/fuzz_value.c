@@ -4,15 +4,15 @@
  * over and over: so almost every address leads somewhere. The first byte chooses the
  * version.
  */
-#include "python/value.h"
+#include "inspect/value.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "python/gil.h"
+#include "inspect/gil.h"
 #include "python/layout.h"
-#include "python/thread_name.h"
-#include "python/variables.h"
+#include "inspect/thread_name.h"
+#include "inspect/variables.h"
 
 #define BASE	   0x10000
 #define MAPPED_END (1ull << 47)

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "assembler.h"
+#include "assemble/assembler.h"
 #include "base/strbuf.h"
 #include "build_elf.h"
 #include "build_python.h"

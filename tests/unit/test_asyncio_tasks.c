@@ -3,16 +3,16 @@
  * Live interpreters say of themselves what is read from them (tests/workloads/tasks.py
  * and what it prints); memory made by hand stands for what no interpreter does.
  */
-#include "python/asyncio_tasks.h"
+#include "inspect/asyncio_tasks.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
 
 #include "live_python.h"
-#include "python/asyncio_find.h"
+#include "inspect/asyncio_find.h"
 #include "python/code_object.h"
-#include "python/gil.h"
+#include "inspect/gil.h"
 
 #define OLDEST	    0x030b0000
 #define LINES_MAX   16384

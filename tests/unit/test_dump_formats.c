@@ -5,7 +5,7 @@
  * With UPDATE_GOLDEN set in the environment expected.text is written instead; what
  * Pyflame prints is never ours to record.
  */
-#include "dump/dump_format.h"
+#include "report/dump_format.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 #include "build_snapshot.h"
-#include "dump/thread_words.h"
+#include "report/thread_words.h"
 
 #define GOLDEN	  "tests/golden/dump"
 #define FILE_SIZE (1 << 20)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "python/locks.h"
+#include "inspect/locks.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -10,7 +10,7 @@
 
 #include "dump/deadlock.h"
 #include "live_python.h"
-#include "python/block_depth.h"
+#include "inspect/block_depth.h"
 #include "python/thread_list.h"
 
 #define SCRIPT	   "tests/workloads/deadlock.py"

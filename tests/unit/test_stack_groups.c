@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "dump/stack_groups.h"
+#include "report/stack_groups.h"
 
 #include <criterion/criterion.h>
 

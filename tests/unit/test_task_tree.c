@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Trees are told as lines: depth times '.', the task's name, '*' when it has its own row elsewhere. */
-#include "dump/task_tree.h"
+#include "report/task_tree.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "python/thread_name.h"
+#include "inspect/thread_name.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

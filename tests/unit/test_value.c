@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "python/value.h"
+#include "inspect/value.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "live_python.h"
-#include "python/number.h"
+#include "inspect/number.h"
 
 #define SCRIPT "tests/unit/data/values.py" /* says which facts there are */
 

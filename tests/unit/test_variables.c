@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "python/variables.h"
+#include "inspect/variables.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -15,7 +15,7 @@
 #include "cmd/dump_explain.h"
 #include "cmd/dump_options.h"
 #include "dump/process_list.h"
-#include "dumper.h"
+#include "dump/dumper.h"
 
 struct dumps {
 	const struct dump_options *options;

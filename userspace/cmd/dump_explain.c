@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "capture/rights.h"
+#include "profile/losses.h"
 #include "python/python_file.h"
 
 /* One line of /proc/PID/status, behind its name; "" when it cannot be read. Valid with `text`. */
@@ -158,16 +159,45 @@ bool dump_explain_if_none(u32 pid)
 	return true;
 }
 
-void dump_explain_missing(const struct snapshot *snapshot, bool must)
+static bool is_cut(const struct dump_thread *thread)
 {
-	size_t missing = 0, python = 0;
+	return thread->loss >= LOSS_PYTHON_FAULT && thread->loss <= LOSS_PYTHON_LOOP;
+}
+
+static void explain_cut(const struct snapshot *snapshot)
+{
+	const struct dump_thread *first = NULL;
+	size_t cnt = 0;
 
 	for (size_t i = 0; i < snapshot->thread_cnt; i++) {
-		python += snapshot->threads[i].state != 0;
-		missing += snapshot->threads[i].taken == TAKEN_NOT && snapshot->threads[i].loss != LOSS_NONE;
+		const struct dump_thread *thread = &snapshot->threads[i];
+
+		if (thread->taken == TAKEN_NOT || !is_cut(thread))
+			continue;
+		first = first ? first : thread;
+		cnt++;
+	}
+	if (cnt)
+		log_warning("the outermost frames of %zu %s of process %u are missing: %s", cnt,
+			    cnt == 1 ? "thread" : "threads", snapshot->pid, loss_sentence(first->loss));
+}
+
+void dump_explain_missing(const struct snapshot *snapshot, bool must)
+{
+	size_t missing = 0, python = 0, idle = 0;
+
+	for (size_t i = 0; i < snapshot->thread_cnt; i++) {
+		const struct dump_thread *thread = &snapshot->threads[i];
+
+		python += thread->state != 0;
+		idle += thread->state && thread->taken != TAKEN_NOT && !thread->python_cnt;
+		missing += thread->taken == TAKEN_NOT && thread->loss != LOSS_NONE;
 	}
 	if (!python && must)
 		log_warning("process %u has no Python thread now", snapshot->pid);
+	if (python && idle == python && must)
+		log_warning("no thread of process %u executes Python code now", snapshot->pid);
+	explain_cut(snapshot);
 	if (missing)
 		log_warning(
 			"%zu threads of process %u could not be read: they ran each time, and no sample of them came; "

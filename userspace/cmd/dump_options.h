@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "base/strbuf.h"
-#include "dump/dump_format.h"
+#include "report/dump_format.h"
 #include "dump/snapshot.h"
 
 struct dump_options {

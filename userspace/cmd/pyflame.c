@@ -24,9 +24,9 @@
 #include "capture/rights.h"
 #include "cmd/child.h"
 #include "cmd/cmd.h"
-#include "dump/dump_format.h"
-#include "dump/pyflame_profile.h"
-#include "dumper.h"
+#include "report/dump_format.h"
+#include "report/pyflame_profile.h"
+#include "dump/dumper.h"
 
 #define PYFLAME_VERSION "pyflame 1.6.6 linux-gnu x86_64"
 #define START_TRIES	50 /* intervals that a program that was started has until it is a Python */

@@ -13,7 +13,7 @@
 #define PYPROF_DEADLOCK_H
 
 #include "dump/snapshot.h"
-#include "python/locks.h"
+#include "inspect/locks.h"
 
 /* What python/locks.h says of one thread. All zero: nothing. */
 struct deadlock_facts {

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "dump/thread_reader.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "pyprof/unwind.h"
+
+/*
+ * Every thread that waits for the GIL wakes up each 5 ms, be it to see that it has to
+ * go on waiting. So a batch must take much less than that, and as many threads are in
+ * one as held still lately.
+ */
+#define BATCH_FIRST 8
+#define BATCH_MAX   64
+
+/* Who ran is tried again after so long: a turn at the GIL lasts 5 ms. */
+static const u64 pauses_ns[] = {0, 300000, 700000, 1500000, 3000000};
+#define PASS_CNT (sizeof(pauses_ns) / sizeof(*pauses_ns))
+
+#define SAMPLE_TIMEOUT_NS  (200 * NS_PER_MS)
+#define RUNNING_TIMEOUT_NS (10 * NS_PER_MS) /* who runs is sampled in a quarter of a millisecond; or it has stopped */
+#define STACK_SIZE_MAX	   (1ull << 30)
+#define ROUND_CNT	   3 /* of passes, then samples: a thread that sleeps when it is to be sampled stands, and so on */
+
+static int listing_refresh(struct thread_reader *r)
+{
+	struct thread_listing *next = r->before;
+
+	r->before = r->now;
+	r->now = next;
+	return thread_listing_read(r->now, r->capture, r->process->id.pid, r->options->kernel);
+}
+
+static void pause_ns(u64 ns)
+{
+	const struct timespec pause = {.tv_nsec = ns};
+
+	if (ns)
+		nanosleep(&pause, NULL);
+}
+
+/* Whether it has the GIL at this moment. */
+static bool holds_gil(const struct thread_reader *r, const struct read_thread *t)
+{
+	struct python_gil gil;
+
+	return t->interpreter && r->objects && !gil_read(r->objects, r->current, t->interpreter->address, &gil) &&
+	       gil.exists && gil.holder == t->thread.state;
+}
+
+/* Being stopped it left its sleep, and goes on sleeping afterwards: what it was in when it was told to stop is meant. */
+static bool did_not_go_on(const struct thread_record *awake, const struct thread_record *frozen)
+{
+	return !(awake->flags & THREAD_ON_CPU) && awake->registers[REG_RIP] == frozen->registers[REG_RIP] &&
+	       awake->registers[REG_RSP] == frozen->registers[REG_RSP];
+}
+
+static void thread_take(const struct thread_reader *r, struct read_thread *t, const struct thread_record *record,
+			enum taken taken)
+{
+	const struct thread_record *awake = r->awake ? thread_listing_find(r->awake, t->thread.tid) : NULL;
+
+	t->is_done = true;
+	t->thread.taken = taken;
+	if (!record)
+		return;
+	t->thread.record = awake && did_not_go_on(awake, record) ? *awake : *record;
+	t->thread.record.switches = record->switches;
+	t->thread.record.kernel_cnt = 0;
+	t->thread.record.record.size = sizeof(*record);
+}
+
+/* As it stands now; to be believed or not. */
+static int thread_read(struct thread_reader *r, struct read_thread *t, const struct thread_record *record)
+{
+	struct stack_frames stack;
+	int err = stack_reader_rest(r->stacks, r->snapshot, record, t->thread.state, t->thread.ident, &stack);
+
+	if (err == -ENOMEM)
+		return err;
+	t->stack = (struct stack_frames){.loss = LOSS_PYTHON_FAULT};
+	if (!err)
+		t->stack = stack;
+	t->is_gone = err == -ESRCH;
+	t->read_ns = clock_monotonic_ns();
+	t->thread.holds_gil = holds_gil(r, t);
+	return 0;
+}
+
+/* glibc and musl have a thread's stack right below its thread pointer; the first thread's is the system's. */
+static bool has_on_stack(const struct thread_record *record, u64 address)
+{
+	return address >= record->registers[REG_RSP] && address < record->thread_pointer;
+}
+
+/*
+ * A PyThreadState says who made it. To 3.12 another thread may have taken it over, with
+ * the sub-interpreter that it belongs to: then that one's C stack is where its frames
+ * have their anchors. Gives that thread, or NULL when it is the one that we took it for.
+ */
+static const struct thread_record *true_owner(const struct thread_reader *r, const struct read_thread *t)
+{
+	const struct thread_record *record = thread_listing_find(r->now, t->thread.tid), *owner = NULL;
+
+	if (!t->stack.anchor || !record || has_on_stack(record, t->stack.anchor))
+		return NULL;
+	for (size_t i = 0; i < r->now->cnt; i++) {
+		const struct thread_record *other = thread_listing_at(r->now, i);
+		bool is_main = other->tid == other->process.pid;
+
+		if (!is_main && has_on_stack(other, t->stack.anchor) &&
+		    (!owner || other->thread_pointer < owner->thread_pointer))
+			owner = other;
+	}
+	return owner && owner->thread_pointer - t->stack.anchor < STACK_SIZE_MAX ? owner : NULL;
+}
+
+/* It is read again, for it was the wrong thread that held still. */
+static bool thread_move(const struct thread_reader *r, struct read_thread *t)
+{
+	const struct thread_record *owner = t->interpreter && t->interpreter->id ? true_owner(r, t) : NULL;
+
+	if (!owner || owner->tid == t->thread.tid)
+		return false;
+	t->thread.tid = owner->tid;
+	t->thread.is_main = false;
+	memcpy(t->thread.comm, owner->comm, sizeof(t->thread.comm));
+	t->thread.comm[sizeof(t->thread.comm) - 1] = 0;
+	return true;
+}
+
+/* Its stack counts if it did not run since the listing before the last one. */
+static bool thread_confirm(struct thread_reader *r, struct read_thread *t)
+{
+	const struct thread_record *before = thread_listing_find(r->before, t->thread.tid);
+	const struct thread_record *now = thread_listing_find(r->now, t->thread.tid);
+
+	if (!before || !now) {
+		t->is_done = t->is_gone = true;
+		return true;
+	}
+	if (thread_move(r, t) || !thread_record_held_still(before, now)) {
+		t->is_gone = false;
+		r->snapshot->reread_cnt++;
+		return false;
+	}
+	thread_take(r, t, before, r->awake ? TAKEN_FROZEN : TAKEN_AT_REST);
+	return true;
+}
+
+static int batch_read(struct thread_reader *r, struct read_thread **batch, size_t cnt, size_t *ret_confirmed)
+{
+	size_t confirmed = 0;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < cnt; i++)
+		err = thread_read(r, batch[i], thread_listing_find(r->now, batch[i]->thread.tid));
+	if (!err)
+		err = listing_refresh(r);
+	for (size_t i = 0; !err && i < cnt; i++)
+		confirmed += thread_confirm(r, batch[i]);
+	*ret_confirmed = confirmed;
+	return err;
+}
+
+/* Can be read where it stands, as far as the last listing knows. */
+static bool can_read(const struct thread_reader *r, struct read_thread *t)
+{
+	const struct thread_record *record = thread_listing_find(r->now, t->thread.tid);
+
+	if (!record)
+		t->is_done = t->is_gone = true;
+	return record && !(record->flags & THREAD_ON_CPU);
+}
+
+/* Once over all that are not done. *ret_left: how many still are not. */
+static int pass(struct thread_reader *r, size_t *batch_max, size_t *ret_left)
+{
+	struct read_thread *batch[BATCH_MAX];
+	size_t cnt = 0, confirmed, left = 0;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < r->cnt; i++) {
+		struct read_thread *t = &r->threads[i];
+
+		if (!t->is_done && can_read(r, t))
+			batch[cnt++] = t;
+		if (!cnt || (cnt < *batch_max && i + 1 < r->cnt))
+			continue;
+		err = batch_read(r, batch, cnt, &confirmed);
+		if (confirmed == cnt && *batch_max < BATCH_MAX)
+			*batch_max *= 2;
+		else if (confirmed<cnt && * batch_max> 1)
+			*batch_max /= 2;
+		cnt = 0;
+	}
+	for (size_t i = 0; i < r->cnt; i++)
+		left += !r->threads[i].is_done;
+	*ret_left = left;
+	return err;
+}
+
+static int read_at_rest(struct thread_reader *r, size_t pass_cnt, size_t *ret_left)
+{
+	size_t batch_max = r->options->locals ? 1 : BATCH_FIRST;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < pass_cnt; i++) {
+		if (i) {
+			pause_ns(pauses_ns[i]);
+			err = listing_refresh(r);
+		}
+		if (!err)
+			err = pass(r, &batch_max, ret_left);
+		if (!*ret_left)
+			break;
+	}
+	return err;
+}
+
+/*
+ * On their own CPUs
+ */
+
+/* Of a thread with several PyThreadStates the sample is about one. */
+static struct read_thread *sampled_thread(struct thread_reader *r, const struct sample *sample)
+{
+	struct read_thread *only = NULL;
+	size_t cnt = 0;
+
+	for (size_t i = 0; i < r->cnt; i++) {
+		struct read_thread *t = &r->threads[i];
+
+		if (t->thread.tid != sample->tid)
+			continue;
+		if (t->thread.state == sample->thread_state)
+			return t;
+		only = t;
+		cnt++;
+	}
+	return cnt == 1 ? only : NULL;
+}
+
+static int on_sample(void *ctx, const struct thread_sample *sample)
+{
+	struct thread_reader *r = ctx;
+	struct read_thread *t = sampled_thread(r, sample->sample);
+
+	if (!t || t->is_done)
+		return 0;
+	/* First, for it does not last. */
+	bool has_gil = holds_gil(r, t);
+	int err = stack_reader_sample(r->stacks, r->snapshot, sample, &t->stack);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	t->thread.holds_gil = has_gil;
+	t->read_ns = sample->sample->record.time_ns;
+	thread_take(r, t, thread_listing_find(r->now, t->thread.tid), TAKEN_ON_CPU);
+	return 0;
+}
+
+/* all: also those that are off their CPUs at the moment. */
+static int read_on_cpu(struct thread_reader *r, bool all, u64 timeout_ns)
+{
+	const struct mapped_file *file = r->process->python_file;
+	_cleanup_(free) u32 *tids = calloc(r->cnt + 1, sizeof(*tids));
+	struct process_id id = {0};
+	size_t cnt = 0;
+
+	if (!tids)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->cnt; i++) {
+		u32 tid = r->threads[i].thread.tid;
+		const struct thread_record *record = thread_listing_find(r->now, tid);
+
+		if (!r->threads[i].is_done && record && (all || record->flags & THREAD_ON_CPU) &&
+		    (!cnt || tids[cnt - 1] != tid))
+			tids[cnt++] = tid;
+	}
+	if (!cnt)
+		return 0;
+	id = thread_listing_at(r->now, 0)->process;
+	int err = thread_capture_sample(r->capture, &id, &file->python.layout, r->process->python_runtime, tids, cnt,
+					timeout_ns, on_sample, r);
+	if (!err)
+		err = listing_refresh(r);
+	return err;
+}
+
+/* What could not be had is said of each thread. */
+static void give_up(struct thread_reader *r)
+{
+	for (size_t i = 0; i < r->cnt; i++) {
+		struct read_thread *t = &r->threads[i];
+
+		if (t->is_done)
+			continue;
+		t->stack = (struct stack_frames){.loss = LOSS_TIME};
+		t->thread.holds_gil = false;
+		thread_take(r, t, thread_listing_find(r->now, t->thread.tid), TAKEN_NOT);
+	}
+}
+
+/* No thread belongs to these PyThreadStates, so nobody changes their frames. */
+static int read_ownerless(struct thread_reader *r)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < r->cnt; i++) {
+		struct read_thread *t = &r->threads[i];
+		const struct thread_record record = {.process = r->process->id, .thread_pointer = t->thread.ident};
+
+		if (t->thread.tid)
+			continue;
+		err = thread_read(r, t, &record);
+		t->is_gone = t->is_gone || !t->stack.python_cnt;
+		thread_take(r, t, NULL, r->awake ? TAKEN_FROZEN : TAKEN_AT_REST);
+	}
+	return err;
+}
+
+int thread_reader_read(struct thread_reader *r)
+{
+	size_t left = 0;
+	int err = read_ownerless(r);
+
+	/* Where the kernel cannot sample, they are read like all others. */
+	if (!err && r->options->running && !r->awake && read_on_cpu(r, false, RUNNING_TIMEOUT_NS) == -ENOMEM)
+		return -ENOMEM;
+	for (size_t round = 0; !err && round < ROUND_CNT; round++) {
+		err = read_at_rest(r, PASS_CNT, &left);
+		if (err || !left || r->awake)
+			break;
+		err = read_on_cpu(r, true, SAMPLE_TIMEOUT_NS);
+		/* Where the kernel cannot sample, who never stands is not read. */
+		if (err && err != -ENOMEM) {
+			err = 0;
+			break;
+		}
+	}
+	if (!err)
+		give_up(r);
+	return err;
+}
