@@ -40,17 +40,26 @@ static struct frozen_thread *thread_find(const struct freeze *freeze, pid_t tid)
 	return NULL;
 }
 
-static bool has_tracer(pid_t tid)
+/*
+ * Why it cannot be had. The kernel answers EPERM of a thread that somebody else
+ * traces, too, and of one that is on its way out, which is none.
+ */
+static int explain_refusal(pid_t tid, int err)
 {
 	_cleanup_(free) char *status = NULL;
-	char path[32];
+	char path[32], state;
 	size_t size;
 
+	if (err != -EPERM)
+		return err == -ESRCH ? 0 : err;
 	snprintf(path, sizeof(path), "/proc/%d/status", tid);
 	if (file_read(path, 65536, &status, &size))
-		return false;
-	const char *at = strstr(status, "\nTracerPid:");
-	return at && strtoul(at + strlen("\nTracerPid:"), NULL, 10);
+		return 0;
+	const char *at = strstr(status, "\nState:");
+	if (at && sscanf(at, " State: %c", &state) == 1 && (state == 'X' || state == 'Z'))
+		return 0;
+	at = strstr(status, "\nTracerPid:");
+	return at && strtoul(at + strlen("\nTracerPid:"), NULL, 10) ? -EBUSY : err;
 }
 
 /* A thread that ended meanwhile is none. */
@@ -61,11 +70,8 @@ static int thread_seize(struct freeze *freeze, pid_t tid)
 	if (!threads)
 		return -ENOMEM;
 	freeze->threads = threads;
-	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
-		if (errno == ESRCH)
-			return 0;
-		return has_tracer(tid) ? -EBUSY : -errno;
-	}
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL))
+		return explain_refusal(tid, -errno);
 	threads[freeze->cnt++] = (struct frozen_thread){.tid = tid};
 	if (!freeze->begin_ns)
 		freeze->begin_ns = clock_monotonic_ns();
