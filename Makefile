@@ -34,7 +34,7 @@ SHAPES   := gcc gcc-nopie gcc-cet gcc-static gcc-static-pie gcc-debug-frame clan
 CHAINS   := $(addprefix $(O)/tests/workloads/chains/,$(addprefix chains-,$(SHAPES) stripped headerless) \
 	    throws-gcc throws-clang throws-static stubs-plt stubs-plt-sec jit corners \
 	    libstubs.so plugin.so plugin-stripped.so one.so two.so)
-WORKLOADS := $(CHAINS) $(addprefix $(O)/tests/workloads/,native-fp native-nofp syscalls garbage.so)
+WORKLOADS := $(CHAINS) $(addprefix $(O)/tests/workloads/,native-fp native-nofp syscalls embedder garbage.so)
 BENCH_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out tests/bench/bench_% %.bpf.c tests/bench/levels.c,$(wildcard tests/bench/*.c)) \
 	      $(wildcard userspace/base/*.c))
 BENCHES  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
@@ -120,6 +120,9 @@ $(O)/tests/workloads/native-nofp: tests/workloads/native.c
 $(O)/tests/workloads/syscalls: tests/workloads/syscalls.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D) && $(WORKLOAD) $< -o $@
+$(O)/tests/workloads/embedder: tests/workloads/embedder.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(WORKLOAD) $< -pthread -ldl -o $@
 $(O)/tests/workloads/garbage.so: tests/workloads/garbage.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D) && $(WORKLOAD) -fPIC -shared -nostdlib -ffreestanding $< -o $@
