@@ -406,11 +406,29 @@ static __always_inline void cframes_align(struct scratch *s, const struct python
 	w->anchor_shift = 1;
 }
 
-/* To 3.10 a frame has an index, -1 before its first instruction; later ones a pointer. */
-static __always_inline u64 instr_offset(const struct python_layout *l, u64 code, u64 instr)
+/* Where the copy of the bytecode begins that a frame runs; see code_bytecodes. 0: cannot be read. */
+static __always_inline u64 bytecode_of(const struct python_layout *l, u64 code, const u8 *frame)
 {
-	if (!l->frame_instr_unit)
-		return instr - code - l->code_bytecode;
+	u64 bytecode = 0, copies = 0;
+
+	if (l->frame_bytecode_index == ABSENT)
+		return code + l->code_bytecode;
+	u32 index = *(u32 *)(frame + BOUND(l->frame_bytecode_index, 127));
+	if (!index)
+		return code + l->code_bytecode;
+	if (!read_user(&copies, sizeof(copies), code + l->code_bytecodes))
+		read_user(&bytecode, sizeof(bytecode), copies + l->bytecodes_entries + (u64)index * sizeof(bytecode));
+	return bytecode;
+}
+
+/* To 3.10 a frame has an index, -1 before its first instruction; later ones a pointer. */
+static __always_inline u64 instr_offset(const struct python_layout *l, u64 code, u64 instr, const u8 *frame)
+{
+	if (!l->frame_instr_unit) {
+		u64 bytecode = bytecode_of(l, code, frame);
+
+		return bytecode ? instr - bytecode : (u64)-1;
+	}
 	return (s32)instr < 0 ? (u64)-2 : (u64)(u32)instr * l->frame_instr_unit;
 }
 
@@ -474,7 +492,7 @@ __weak int python_step(u32 slot)
 		return w->cframe_unproven ? WALK_RESTART : LOSS_PYTHON_FAULT;
 	}
 
-	u64 what = (u64)signature << 32 | instr_of(instr_offset(l, code, instr));
+	u64 what = (u64)signature << 32 | instr_of(instr_offset(l, code, instr, bytes));
 	u32 word = s->word_cnt;
 
 	if (cnt == run_at(s, w->run_cnt)->first)

@@ -88,6 +88,7 @@ MEMBERS = {
     ],
     # An index in bytes, since 3.10 in code units; then a pointer.
     "frame_instr_unit": [((2, 7), "1"), ((3, 10), "2"), ((3, 11), "0")],
+    "frame_bytecode_index": [((2, 7), None), ((3, 14), offset("_PyInterpreterFrame", "tlbc_index"))],
     "frame_thread": [((2, 7), offset("PyFrameObject", "f_tstate")), ((3, 6), None)],
     "frame_owner": [((2, 7), None), ((3, 12), offset("_PyInterpreterFrame", "owner"))],
     "frame_is_entry": [((2, 7), None), ((3, 11), offset("_PyInterpreterFrame", "is_entry")), ((3, 12), None)],
@@ -97,6 +98,8 @@ MEMBERS = {
     "frame_code_mask": [((2, 7), "~0ull"), ((3, 14), "~3ull")],
     "code_version": [((2, 7), None), ((3, 12), offset("PyCodeObject", "co_version"))],
     "code_bytecode": [((2, 7), None), ((3, 11), offset("PyCodeObject", "co_code_adaptive"))],
+    "code_bytecodes": [((2, 7), None), ((3, 14), offset("PyCodeObject", "co_tlbc"))],
+    "bytecodes_entries": [((2, 7), None), ((3, 14), offset("_PyCodeArray", "entries"))],
     "code_first_line": [((2, 7), offset("PyCodeObject", "co_firstlineno"))],
     "code_first_traceable": [((2, 7), None), ((3, 11), offset("PyCodeObject", "_co_firsttraceable"))],
     "code_filename": [((2, 7), offset("PyCodeObject", "co_filename"))],
@@ -114,6 +117,17 @@ MEMBERS = {
     "bytes_data": [((2, 7), offset("PyBytesObject", "ob_sval"))],
     "type_name": [((2, 7), offset("PyTypeObject", "tp_name"))],
     "object_type": [((2, 7), offset("PyObject", "ob_type"))],
+    "object_refs_local": [((2, 7), None), ((3, 13), offset("PyObject", "ob_ref_local"))],
+    "object_refs_shared": [((2, 7), None), ((3, 13), offset("PyObject", "ob_ref_shared"))],
+}
+
+# What only builds with --disable-gil have.
+FREE_THREADED = {
+    "frame_bytecode_index",
+    "code_bytecodes",
+    "bytecodes_entries",
+    "object_refs_local",
+    "object_refs_shared",
 }
 
 # Where in _PyRuntimeState the PyThreadState is that has the GIL; to 3.6 a variable of its own, later each interpreter's.
@@ -139,7 +153,9 @@ DESCRIBED = {
     "frame_previous": [((3, 13), "interpreter_frame.previous")],
     "frame_instr": [((3, 13), "interpreter_frame.instr_ptr")],
     "frame_owner": [((3, 13), "interpreter_frame.owner")],
+    "frame_bytecode_index": [((3, 13), None), ((3, 14), "interpreter_frame.tlbc_index")],
     "code_bytecode": [((3, 13), "code_object.co_code_adaptive")],
+    "code_bytecodes": [((3, 13), None), ((3, 14), "code_object.co_tlbc")],
     "code_first_line": [((3, 13), "code_object.firstlineno")],
     "code_filename": [((3, 13), "code_object.filename")],
     "code_name": [((3, 13), "code_object.name")],
@@ -238,6 +254,8 @@ def measure(include, version, free_threaded):
             path = since(rows, version)
             wanted["index." + name] = path and offset("_Py_DebugOffsets", path)
         wanted["index.size"] = "sizeof(_Py_DebugOffsets)"
+    if not free_threaded:
+        wanted.update((name, None) for name in wanted if name.removeprefix("index.") in FREE_THREADED)
     prints = "".join(
         f'\tprintf("{name} %llu\\n", (unsigned long long)({expression}));\n'
         for name, expression in wanted.items()

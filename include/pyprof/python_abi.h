@@ -65,6 +65,7 @@ struct python_layout {
 	u16 frame_previous;
 	u16 frame_instr; /* pointer to the current or last instruction; with an instr_unit an int: its index */
 	u16 frame_instr_unit; /* of that index, in bytes; 0: it is a pointer */
+	u16 frame_bytecode_index; /* s32: which copy of the bytecode that pointer is into, see code_bytecodes; or ABSENT */
 	u16 frame_thread; /* 2.7: the PyThreadState that runs it; else ABSENT */
 	u16 frame_owner; /* u8; ABSENT to 3.11 */
 	u16 frame_is_entry; /* u8, 3.11: the outermost frame of a run; else ABSENT. Without both, each frame is a run */
@@ -74,6 +75,12 @@ struct python_layout {
 	/* PyCodeObject */
 	u16 code_version; /* u32 co_version, 3.12 and later; else ABSENT: see signature below */
 	u16 code_bytecode; /* co_code_adaptive: what instr is relative to; ABSENT to 3.10 */
+	/*
+	 * Free-threaded builds from 3.14 on: each thread runs, and specializes, its own copy of the
+	 * bytecode. Address of a list of them, of which the first is co_code_adaptive; else ABSENT.
+	 */
+	u16 code_bytecodes;
+	u16 bytecodes_entries; /* where in that list the first copy's address is */
 	u16 code_first_line;
 	u16 code_first_traceable; /* int, in code units: a frame before it is none yet, as CPython itself sees it; or ABSENT */
 	u16 code_filename;
@@ -93,6 +100,8 @@ struct python_layout {
 	u16 bytes_data;
 	u16 type_name;
 	u16 object_type;
+	u16 object_refs_local; /* u32, free-threaded builds: the owner's references; else ABSENT, and a count comes first */
+	u16 object_refs_shared; /* s64: all others' references, above two bits of state */
 
 	/*
 	 * To 3.9 nothing on the C stack belongs to a frame: an activation of the eval loop

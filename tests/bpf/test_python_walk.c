@@ -255,6 +255,62 @@ Test(python_walk, an_instruction_outside_of_the_code_is_unknown)
 	end();
 }
 
+/* As free-threaded builds from 3.14 on have it: a list of copies, of which the first is the code object's own. */
+#define INDEX_AT   72
+#define COPIES_AT  240
+#define ENTRIES_AT 8
+
+static u64 copy_of(u64 code, u32 index)
+{
+	u64 copies = built_space(python, ENTRIES_AT + 8 * (index + 1));
+	u64 copy = built_space(python, 64);
+
+	python->layout.frame_bytecode_index = INDEX_AT;
+	python->layout.code_bytecodes = COPIES_AT;
+	python->layout.bytecodes_entries = ENTRIES_AT;
+	built_poke_u64(python, code + COPIES_AT, copies);
+	built_poke_u64(python, copies, index + 1);
+	built_poke_u64(python, copies + ENTRIES_AT, code + python->layout.code_bytecode);
+	built_poke_u64(python, copies + ENTRIES_AT + 8 * index, copy);
+	return copy;
+}
+
+Test(python_walk, an_instruction_of_a_threads_own_copy_is_as_far_from_its_beginning)
+{
+	begin_without_cframe();
+	u64 copy = copy_of(main_code, 3);
+	u64 own = frame_of(main_code, shim_of(0), 6);
+	u64 first = frame_of(main_code, own, 8);
+
+	built_poke_u32(python, own + INDEX_AT, 3);
+	built_poke_u64(python, own + python->layout.frame_instr, copy + 6);
+	cr_assert_eq(walk(first, NULL), WALK_END);
+	cr_assert_eq(walked_cnt(), 2);
+	cr_assert_eq(walked(0)->instr, 8);
+	cr_assert_eq(walked(1)->instr, 6);
+	end();
+}
+
+Test(python_walk, an_instruction_of_a_copy_that_cannot_be_read_is_unknown)
+{
+	static const u32 indexes[] = {1, 1u << 20, 0x7fffffff, 0xffffffff};
+
+	begin_without_cframe();
+	copy_of(main_code, 3);
+	u64 frame = frame_of(main_code, shim_of(0), 6);
+
+	for (size_t i = 0; i < sizeof(indexes) / sizeof(*indexes); i++) {
+		built_poke_u32(python, frame + INDEX_AT, indexes[i]);
+		cr_assert_eq(walk(frame, NULL), WALK_END);
+		cr_assert_eq(walked(0)->instr, PYTHON_INSTR_UNKNOWN, "%#x", indexes[i]);
+	}
+	built_poke_u32(python, frame + INDEX_AT, 3);
+	built_poke_u64(python, main_code + COPIES_AT, 8);
+	cr_assert_eq(walk(frame, NULL), WALK_END);
+	cr_assert_eq(walked(0)->instr, PYTHON_INSTR_UNKNOWN);
+	end();
+}
+
 Test(python_walk, a_circle_ends_at_the_limit)
 {
 	begin_without_cframe();

@@ -113,6 +113,29 @@ Test(code_object, one_whose_reference_count_became_a_free_list_is_stale)
 	}
 }
 
+/* The first word is the thread that owns it, or a free list; two counts lie further in. */
+Test(code_object, of_a_free_threaded_build_is_stale_when_nobody_refers_to_it)
+{
+	static const struct {
+		u32 local;
+		u64 shared; /* above two bits of state */
+		int err;
+	} counts[] = {
+		{1, 0, 0}, {0, 1 << 2 | 3, 0}, {~0u, 0, 0}, {2, -1ull << 2, 0}, {0, 0, -ESTALE}, {0, 3, -ESTALE},
+	};
+	_cleanup_(built_python) struct built_python *built = built_python_new(0x030c01f0);
+	u64 address = built_code(built, "f", "f", "a.py", 7);
+	u32 signature = built_signature(built, address);
+
+	built->layout.object_refs_local = 4;
+	built->layout.object_refs_shared = CODE_WINDOW - 8;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		built_poke_u64(built, address, (u64)counts[i].local << 32 | 0x1000);
+		built_poke_u64(built, address + built->layout.object_refs_shared, counts[i].shared);
+		_cleanup_(code_object) struct code_object *code = read_built(built, address, signature, counts[i].err);
+	}
+}
+
 Test(code_object, of_another_type_is_invalid)
 {
 	for_each_version(built)

@@ -179,6 +179,9 @@ Test(layout, whose_members_contradict_each_other_is_invalid)
 	check_refused(0x030c00f0, layout.frame_is_entry = 68);
 	check_refused(0x030900f0, layout.line_table_kind = LINE_TABLE_LOCATIONS + 1);
 	check_refused(0x030b00f0, layout.code_bytecode = ABSENT);
+	check_refused(0x030c00f0, layout.frame_bytecode_index = 72);
+	check_refused(0x030c00f0, layout.code_bytecodes = 224);
+	check_refused(0x030c00f0, layout.object_refs_local = 12);
 }
 
 Test(layout, has_ranges_of_the_eval_loop_where_it_is_counted_and_up_to_the_first_empty_one)

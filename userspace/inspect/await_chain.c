@@ -24,6 +24,7 @@ struct level {
 	u64 coroutine;
 	u64 code;
 	u64 instr;
+	u64 bytecode_index; /* which copy of the bytecode that is into */
 	u64 awaited; /* 0: nothing */
 	s64 state;
 };
@@ -59,9 +60,34 @@ static int coroutine_read(const struct asyncio_objects *asyncio, u64 address, st
 	return remote_read(asyncio->objects->memory, address, ret->bytes, size);
 }
 
-static u32 instr_offset(const struct python_layout *layout, u64 code, u64 instr)
+static u32 bytecode_index(const struct python_layout *layout, const u8 *frame)
 {
-	u64 offset = instr - code - layout->code_bytecode;
+	u32 index = 0;
+
+	if (layout->frame_bytecode_index != ABSENT)
+		memcpy(&index, frame + layout->frame_bytecode_index, sizeof(index));
+	return index;
+}
+
+/* Where the copy of the bytecode begins that a frame runs; see code_bytecodes. */
+static int bytecode_find(const struct asyncio_objects *asyncio, u64 code, u32 index, u64 *ret)
+{
+	const struct python_layout *layout = asyncio->objects->layout;
+	u64 copies;
+
+	if (!index || layout->code_bytecodes == ABSENT) {
+		*ret = code + layout->code_bytecode;
+		return 0;
+	}
+	int err = object_word(asyncio->objects, code + layout->code_bytecodes, &copies);
+
+	return err ? err
+		   : object_word(asyncio->objects, copies + layout->bytecodes_entries + (u64)index * sizeof(*ret), ret);
+}
+
+static u32 instr_offset(u64 bytecode, u64 instr)
+{
+	u64 offset = instr - bytecode;
 
 	if ((s64)offset < 0 && (s64)offset >= -2)
 		return PYTHON_INSTR_BEFORE;
@@ -84,17 +110,21 @@ static int signature_get(struct asyncio_objects *asyncio, u64 code, u32 *ret)
 	return 0;
 }
 
-static int frame_make(struct asyncio_objects *asyncio, u64 address, u64 code, u64 instr, struct asyncio_frame *ret)
+static int frame_make(struct asyncio_objects *asyncio, u64 address, u64 code, u64 instr, u32 index,
+		      struct asyncio_frame *ret)
 {
 	const struct python_layout *layout = asyncio->objects->layout;
 	u32 signature;
+	u64 bytecode;
 
 	code &= layout->frame_code_mask;
 	int err = signature_get(asyncio, code, &signature);
+	if (!err)
+		err = bytecode_find(asyncio, code, index, &bytecode);
 	if (err)
 		return err;
 	*ret = (struct asyncio_frame){
-		.frame = {.code = code, .signature = signature, .instr = instr_offset(layout, code, instr)},
+		.frame = {.code = code, .signature = signature, .instr = instr_offset(bytecode, instr)},
 		.address = address,
 	};
 	return 0;
@@ -180,6 +210,7 @@ static int level_read(const struct asyncio_objects *asyncio, u64 address, struct
 		.coroutine = address,
 		.code = coroutine_u64(&coroutine, frame + layout->frame_code) & layout->frame_code_mask,
 		.instr = coroutine_u64(&coroutine, frame + layout->frame_instr),
+		.bytecode_index = bytecode_index(layout, coroutine.bytes + frame),
 		.awaited = awaited,
 		.state = (s8)coroutine_u8(&coroutine, asyncio->layout.coroutine_state),
 	};
@@ -239,7 +270,7 @@ static int frames_make(struct asyncio_objects *asyncio, const struct levels *lev
 		const struct level *level = &levels->at[i];
 
 		err = frame_make(asyncio, level->coroutine + asyncio->layout.coroutine_frame, level->code, level->instr,
-				 &chain->frames[chain->frame_cnt++]);
+				 level->bytecode_index, &chain->frames[chain->frame_cnt++]);
 	}
 	if (!err && levels->end == CHAIN_NOT_BEGUN)
 		frame_begin(asyncio, &chain->frames[0].frame);
@@ -303,7 +334,8 @@ static int thread_collect(struct asyncio_objects *asyncio, u64 frame, u64 outerm
 		memcpy(&instr, window + layout->frame_instr, sizeof(instr));
 		memcpy(&previous, window + layout->frame_previous, sizeof(previous));
 		if (layout->frame_owner == ABSENT || window[layout->frame_owner] < layout->frame_owner_shim)
-			err = frame_make(asyncio, frame, code, instr, &chain->frames[chain->frame_cnt++]);
+			err = frame_make(asyncio, frame, code, instr, bytecode_index(layout, window),
+					 &chain->frames[chain->frame_cnt++]);
 		if (err || frame == outermost)
 			return err;
 		frame = previous;

@@ -44,13 +44,17 @@ static u32 window_u32(const u8 *window, u16 offset)
  * leave all others, so that a code object looks well while its strings are gone.
  * The first word of a living one is its reference count: the low half, never 0,
  * while bits 32 to 47, which a list's pointer would set, are 0 in all versions.
- * (Free-threaded builds have no such word: there, the type alone must do.)
+ * Free-threaded builds count further in: no word of a list is put there, and the
+ * last reference to go leaves both counts at 0.
  */
 static bool window_is_alive(const u8 *window, const struct python_layout *layout)
 {
 	u64 count = window_u64(window, 0);
 
-	return layout->free_threaded || ((u32)count && !(count >> 32 & 0xffff));
+	if (layout->object_refs_local != ABSENT)
+		return window_u32(window, layout->object_refs_local) ||
+		       window_u64(window, layout->object_refs_shared) >> 2;
+	return (u32)count && !(count >> 32 & 0xffff);
 }
 
 static int code_window_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,

@@ -51,6 +51,8 @@ struct debug_offsets_index {
 	u16 size; /* of the struct itself; 0: a version without one */
 	u16 interpreter_size;
 	u16 interpreter_generation;
+	u16 frame_bytecode_index;
+	u16 code_bytecodes;
 };
 
 /* One minor version, in one of its two kinds; or, where something moved within it, a part of its releases. */
@@ -140,6 +142,11 @@ static void layout_describe(struct python_layout *layout, const struct measured_
 	if (layout->thread_size >= ABSENT - measured->thread_tail)
 		offsets->bad = true;
 	layout->thread_size += measured->thread_tail;
+	if (measured->index.frame_bytecode_index)
+		layout->frame_bytecode_index = described_value(offsets, measured->index.frame_bytecode_index,
+							       ABSENT - 1);
+	if (measured->index.code_bytecodes)
+		layout->code_bytecodes = described_value(offsets, measured->index.code_bytecodes, ABSENT - 1);
 	layout_find_generation(layout, measured, offsets);
 }
 
@@ -222,11 +229,14 @@ static const struct offset_rule offset_rules[] = {
 	INSIDE(frame_previous, 8, frame_window),
 	INSIDE(frame_instr, 8, frame_window), /* of an int, the one behind it is read too */
 	RULE(frame_instr_unit, 0, 2),
+	OPTIONAL_INSIDE(frame_bytecode_index, 4, frame_window),
 	OPTIONAL_INSIDE(frame_thread, 8, frame_window),
 	OPTIONAL_INSIDE(frame_owner, 1, frame_window),
 	OPTIONAL_INSIDE(frame_is_entry, 1, frame_window),
 	OPTIONAL_INSIDE(code_version, 4, code_window),
 	OPTIONAL(code_bytecode, 2, BYTECODE_MAX),
+	OPTIONAL(code_bytecodes, 8, BYTECODE_MAX),
+	OPTIONAL(bytecodes_entries, 8, OBJECT_HEADER_MAX),
 	INSIDE(code_first_line, 4, code_window),
 	OPTIONAL_INSIDE(code_first_traceable, 4, code_window),
 	INSIDE(code_filename, 8, code_window),
@@ -245,6 +255,8 @@ static const struct offset_rule offset_rules[] = {
 	RULE(type_name, 8, TYPE_WINDOW),
 	INSIDE(object_type, 8, code_window),
 	INSIDE(object_type, 8, bytes_data),
+	OPTIONAL_INSIDE(object_refs_local, 4, bytes_data),
+	OPTIONAL_INSIDE(object_refs_shared, 8, bytes_data),
 };
 
 static u16 layout_member(const struct python_layout *layout, u16 place)
@@ -278,6 +290,15 @@ static bool string_header_holds(const struct python_layout *layout)
 		return false;
 	return layout->string_state == ABSENT || (layout->string_state + 4 <= layout->string_ascii_size &&
 						  layout->string_ascii_size <= layout->string_compact_size);
+}
+
+/* Copies of the bytecode are found by three members; of references there are two counts. */
+static bool free_threading_holds(const struct python_layout *layout)
+{
+	return are_together(layout->frame_bytecode_index, layout->code_bytecodes) &&
+	       are_together(layout->frame_bytecode_index, layout->bytecodes_entries) &&
+	       are_together(layout->object_refs_local, layout->object_refs_shared) &&
+	       (layout->frame_bytecode_index == ABSENT || layout->code_bytecode != ABSENT);
 }
 
 static bool generation_holds(const struct python_layout *layout)
@@ -330,7 +351,8 @@ int python_layout_check(const struct python_layout *layout)
 	for (size_t i = 0; i < ARRAY_SIZE(offset_rules); i++)
 		if (!offset_rule_holds(&offset_rules[i], layout))
 			return -EINVAL;
-	if (!run_holds(layout) || !string_header_holds(layout) || !generation_holds(layout) || !eval_holds(layout))
+	if (!run_holds(layout) || !string_header_holds(layout) || !generation_holds(layout) ||
+	    !free_threading_holds(layout) || !eval_holds(layout))
 		return -EINVAL;
 	return 0;
 }
