@@ -6,6 +6,9 @@
 #
 #   tools/get_pythons.sh          make what is missing, then list
 #   tools/get_pythons.sh --list   list only
+#   tools/get_pythons.sh --mirror Debian's mirror, as it is used
+#
+# What tools/get_free_threaded.sh built is listed too, but only ever made by hand.
 #
 # Each line of the list is NAME<TAB>INTERPRETER<TAB>ROOT: the interpreter's path
 # as seen from inside ROOT, which is `/` for those that need no chroot.
@@ -78,6 +81,12 @@ list() {
 			fi
 		done
 	done
+	for python in "$roots"/*/opt/python3.*t/bin/python3.*t; do
+		if [ -x "$python" ]; then
+			root=${python%/opt/*}
+			printf '%s-%s\t%s\t%s\n' "${root##*/}" "${python##*/python}" "${python#"$root"}" "$root"
+		fi
+	done
 	for version in 2.7 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13; do
 		for python in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python$version; do
 			if [ -x "$python" ]; then
@@ -88,6 +97,10 @@ list() {
 	done
 }
 
+if [ "${1:-}" = --mirror ]; then
+	mirror
+	exit
+fi
 if [ "${1:-}" != --list ]; then
 	mkdir -p "$roots" || die "cannot make $roots"
 	exec 9>"$roots/.lock"
