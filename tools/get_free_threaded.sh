@@ -11,7 +11,7 @@
 # some ten minutes, so neither `make test` nor .ci/run calls it.
 #
 # What is built: -O2, neither PGO nor LTO, and of the extension modules those that
-# need no library but libc, libffi and zlib. With the compiler of this machine,
+# need no library but libc, libffi, sqlite and zlib. With the compiler of this machine,
 # whose libc must not be newer than sid's.
 #
 # PYPROF_ROOTS and PYPROF_MIRROR as in tools/get_pythons.sh. PYPROF_PYTHON_SOURCE is
@@ -26,7 +26,7 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # Modules that want other libraries, or are large and of no use to the tests.
 left_out="_bz2 _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _multibytecodec _curses
-	_curses_panel _dbm _decimal _elementtree _gdbm _hashlib _lsprof _lzma _sqlite3 _ssl _tkinter _uuid _zstd
+	_curses_panel _dbm _decimal _elementtree _gdbm _hashlib _lsprof _lzma _ssl _tkinter _uuid _zstd
 	ossaudiodev pyexpat readline"
 
 die() {
