@@ -88,7 +88,7 @@ $(O)/%.o: %.c Makefile | $(SKEL)
 	$(Q)$(CC) $(USER) -MMD -MP -c $< -o $@
 
 # The kernel side's text reads eight bytes wherever it likes: so may x86, and the verifier knows.
-$(O)/userspace/python/python_walk.o: USER += $(if $(filter 1,$(SAN)),-fno-sanitize=alignment)
+$(O)/userspace/python/python_walk.o $(O)/tests/bpf/%.o: USER += $(if $(filter 1,$(SAN)),-fno-sanitize=alignment)
 
 # Assembly, so that files can be embedded with .incbin.
 $(O)/%.o: %.S Makefile

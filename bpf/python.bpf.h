@@ -42,15 +42,17 @@ static __always_inline int object_read(struct scratch *s, u64 size, u64 address)
  */
 static __always_inline int thread_state_is_linked(struct scratch *s, const struct python_layout *l, u64 state)
 {
-	u64 previous = MEMBER(s->object, l->thread_previous, u64);
-	u64 interpreter = MEMBER(s->object, l->thread_interpreter, u64);
-	u64 back = 0;
-	u64 link = previous ? previous + l->thread_next : interpreter + l->interpreter_threads;
+	u64 back = 0, link;
 
-	/* 2.7 has no link back. A state loses its frame when it dies, and a frame knows the state that runs it. */
-	if (l->thread_previous == ABSENT)
+	if (l->thread_previous == ABSENT) {
+		/* 2.7 has no link back. A state loses its frame when it dies, and a frame knows the state that runs it. */
 		link = MEMBER(s->object, l->thread_frame, u64) + l->frame_thread;
+	} else {
+		u64 previous = MEMBER(s->object, l->thread_previous, u64);
+		u64 interpreter = MEMBER(s->object, l->thread_interpreter, u64);
 
+		link = previous ? previous + l->thread_next : interpreter + l->interpreter_threads;
+	}
 	return !read_user(&back, sizeof(back), link) && back == state;
 }
 
