@@ -11,9 +11,8 @@
 #include "python/code_object.h"
 #include "python/thread_list.h"
 
-#define FRAME_OBJECT_FRAME 24 /* PyFrameObject.f_frame from 3.11 on: behind the object's head and f_back */
-#define VERSION		   0x030c01f0
-#define THREAD_POINTER	   0x7f0012345680ull
+#define VERSION	       0x030c01f0
+#define THREAD_POINTER 0x7f0012345680ull
 
 struct wanted {
 	u64 thread_pointer;
@@ -78,7 +77,9 @@ static u64 frame_of_object(const struct live_python *python, u64 object)
 
 	if (python->file.layout.frame_instr_unit)
 		return object;
-	cr_assert_eq(remote_read(&python->memory, object + FRAME_OBJECT_FRAME, &frame, sizeof(frame)), 0);
+	/* From 3.11 on f_frame comes behind the object's head, of which the type is the last, and f_back. */
+	u64 address = object + python->file.layout.object_type + 2 * sizeof(u64);
+	cr_assert_eq(remote_read(&python->memory, address, &frame, sizeof(frame)), 0);
 	return frame;
 }
 

@@ -15,6 +15,7 @@ from __future__ import print_function
 import argparse
 import binascii
 import dis
+import gc
 import sys
 import threading
 import time
@@ -193,6 +194,8 @@ def main():
     sys.stdout.flush()
     for line in iter(sys.stdin.readline, ""):
         exec("def made():\n    pass\n", {})
+        if not getattr(sys, "_is_gil_enabled", lambda: True)():
+            gc.collect()  # without a GIL nobody counts what refers to code
         print("end")
         sys.stdout.flush()
         while line == "spin\n":
