@@ -261,6 +261,33 @@ ParameterizedTest(struct python *python, dump_targets, threads_that_python_does_
 	json_decref(dump);
 }
 
+ParameterizedTestParameters(dump_targets, a_process_outlives_its_main_thread)
+{
+	return pythons_as_parameters();
+}
+
+ParameterizedTest(struct python *python, dump_targets, a_process_outlives_its_main_thread)
+{
+	struct place place = place_in(python->root);
+	struct child *child = python_start(python, &place, "headless.py", NULL);
+
+	child_ready(child, 20);
+	sleep_s(0.1);
+	json_t *dump = dump_json(child->pid, "--native"), *thread;
+	size_t i;
+	json_array_foreach(dump_threads(dump), i, thread)
+	{
+		bool is_survivor = !strcmp(dump_text_of(thread, "state"), "waiting");
+		json_t *frames = json_object_get(thread, "frames");
+
+		cr_expect_eq(strstr(dump_stack_of(thread, "func"), ":survivor:") != NULL, is_survivor);
+		cr_expect(!is_survivor || json_array_size(frames) > 5 + 2, "%s: no native frames", python->name);
+	}
+	/* Nobody has told CPython that the main thread is gone. */
+	cr_expect_eq(i, 2, "%s: %zu threads", python->name, i);
+	json_decref(dump);
+}
+
 static void check_one_of_many(json_t *dump, unsigned long long ident, int steps)
 {
 	json_t *thread = dump_thread_of(dump, "ident", ident);

@@ -8,6 +8,7 @@
 #define PYPROF_REMOTE_MEMORY_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "pyprof/types.h"
 
@@ -22,6 +23,8 @@ struct remote_memory {
 
 /* process_vm_readv; the target is not stopped and pages that are not present are faulted in. */
 struct remote_memory remote_memory_of_process(int pid);
+/* As many of the bytes as are mapped from address on; how many, or -errno. */
+ssize_t remote_read_some(int pid, u64 address, void *ret, size_t size);
 /* bytes that pretend to lie at base. */
 struct remote_memory remote_memory_of_bytes(const void *bytes, size_t size, u64 base);
 

@@ -275,7 +275,8 @@ int frame_names_stack(struct frame_names *names, struct snapshot *snapshot, u32 
 	found.ids = snapshot_room(snapshot, names->cnt, sizeof(*found.ids));
 	if (!found.frames || !found.ids)
 		return -ENOMEM;
-	memcpy(found.ids, names->ids, names->cnt * sizeof(*names->ids));
+	if (found.cnt)
+		memcpy(found.ids, names->ids, found.cnt * sizeof(*found.ids));
 	for (size_t i = 0; !err && i < found.cnt; i++) {
 		const struct frame frame = *frame_table_get(names->tables.frames, found.ids[i]);
 		struct dump_frame *at = &found.frames[i];

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "assemble/assembler.h"
 #include "dump/frame_names.h"
@@ -111,9 +110,7 @@ bool stack_reader_is_full(const struct stack_reader *r)
 /* As much as there is from the page of sp up; fewer bytes than were asked for where the mapping ends. */
 static u32 stack_copy(const struct stack_reader *r, u64 start, u32 size)
 {
-	struct iovec local = {.iov_base = r->copy + 1, .iov_len = size};
-	struct iovec remote = {.iov_base = (void *)start, .iov_len = size};
-	ssize_t got = process_vm_readv(r->process->id.pid, &local, 1, &remote, 1, 0);
+	ssize_t got = remote_read_some(r->process->id.pid, start, r->copy + 1, size);
 
 	return got > 0 ? got : 0;
 }

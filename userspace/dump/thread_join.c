@@ -151,7 +151,8 @@ static int threads_make(struct thread_join *join, const struct thread_reader *r,
 			err = interpreter_add(join, states->at[i].interpreter, join->interpreter_cnt);
 	if (err)
 		return err;
-	qsort(join->interpreters, join->interpreter_cnt, sizeof(*join->interpreters), compare_interpreters);
+	if (join->interpreter_cnt)
+		qsort(join->interpreters, join->interpreter_cnt, sizeof(*join->interpreters), compare_interpreters);
 	gils_read(join, r);
 
 	for (size_t j = 0; j < join->interpreter_cnt; j++)
