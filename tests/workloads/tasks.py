@@ -358,9 +358,18 @@ def tell_task(task, ident):
         print("frame", f"{id(task):#x}", i, frame.f_lineno, told(code.co_qualname), told(code.co_filename))
 
 
+def native_tasks_of(loop):
+    """Without a GIL, all_tasks() shows those that were started eagerly to their own thread alone (as of 3.14)."""
+    found, answered = [], threading.Event()
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        loop.call_soon_threadsafe(lambda: (found.extend(asyncio.all_tasks(loop)), answered.set()))
+        answered.wait(1)  # in vain, where a task blocks its loop
+    return asyncio.all_tasks(loop) | set(found)
+
+
 def tasks_of(loop):
     """From 3.14 on asyncio.all_tasks() does not know of those that are written in Python."""
-    return asyncio.all_tasks(loop) | getattr(asyncio.tasks, "_py_all_tasks", asyncio.all_tasks)(loop)
+    return native_tasks_of(loop) | getattr(asyncio.tasks, "_py_all_tasks", asyncio.all_tasks)(loop)
 
 
 def tell(loops):
