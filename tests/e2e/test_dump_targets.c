@@ -495,12 +495,17 @@ Test(dump_targets, at_any_moment_of_a_short_life_there_are_threads_or_one_known_
 {
 	struct python python = python_any();
 	struct start how = {.root = python.root};
-	const char *const argv[] = {python.path, "-c", "import json, threading, decimal", NULL};
+	/* One that ends at once, and one that stays for a while: its beginning is seen, and it is killed. */
+	const char *const codes[] = {"import json, threading, decimal", "import json, threading, decimal; input()"};
 	int shown = 0, rounds = long_run() ? 400 : 60;
 
 	for (int i = 0; i < rounds; i++) {
-		struct child *child = child_start(&how, argv);
+		int input[2];
+		cr_assert_eq(pipe(input), 0);
+		how.in = input[0];
+		struct child *child = child_start(&how, (const char *[]){python.path, "-c", codes[i % 3 == 0], NULL});
 
+		close(input[0]);
 		sleep_s(0.001 * (i % 60));
 		struct child *dump = dump_run(child->pid, i % 2 ? "--format=json" : NULL, NULL);
 		cr_expect(dump->status == 0 || dump->status == 1, "status %d: %s", dump->status, child_err(dump));
@@ -511,7 +516,8 @@ Test(dump_targets, at_any_moment_of_a_short_life_there_are_threads_or_one_known_
 		cr_expect_eq(dump->status == 1,
 			     !*child_out(dump) && *child_err(dump) && !strstr(child_err(dump), " now\n"));
 		shown += dump->status == 0;
-		child_wait(child, 30);
+		close(input[1]);
+		child_kill(child);
 	}
 	cr_expect_gt(shown, 0, "it was never seen alive");
 }
