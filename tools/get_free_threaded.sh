@@ -4,15 +4,15 @@
 # get_free_threaded.sh - CPythons without a GIL, which Debian does not package:
 # built from Debian's source, once, into the root of sid.
 #
-#   tools/get_free_threaded.sh [VERSION...]   3.14 unless told; 3.13 and 3.15 work as well
+#   tools/get_free_threaded.sh [VERSION...]   3.14 unless told
 #
 # From then on tools/get_pythons.sh lists them as sid-3.14t and so on, and every
 # test that runs on each interpreter runs on them. Only by hand: it compiles for
-# some ten minutes, so neither `make test` nor .ci/run calls it.
+# two minutes of CPU time at best, so neither `make test` nor .ci/run calls it.
 #
 # What is built: -O2, neither PGO nor LTO, and of the extension modules those that
-# need no library but libc, libffi, sqlite and zlib. With the compiler of this machine,
-# whose libc must not be newer than sid's.
+# need no library but libc, libffi, sqlite and zlib. With the compiler of this
+# machine, whose libc must not be newer than sid's.
 #
 # PYPROF_ROOTS and PYPROF_MIRROR as in tools/get_pythons.sh. PYPROF_PYTHON_SOURCE is
 # a CPython's source as a tar file, for one VERSION, where a mirror lags behind its
@@ -70,7 +70,7 @@ build() { # VERSION PREFIX
 	../source/configure --prefix="$2" --disable-gil --disable-test-modules --without-ensurepip \
 		--without-doc-strings >>../log 2>&1 || die "configure failed, see $roots/python$1t.part/log"
 	{ echo "*disabled*"; echo $left_out; } >Modules/Setup.local
-	say "compiling, some ten minutes; $roots/python$1t.part/log grows"
+	say "compiling, for minutes; $roots/python$1t.part/log grows"
 	make -j"${PYPROF_JOBS:-$(nproc)}" OPT="-DNDEBUG -O2" >>../log 2>&1 &&
 		make install DESTDIR="$PWD/image" >>../log 2>&1 || die "make failed, see $roots/python$1t.part/log"
 	rm -rf "image$2/lib/python$1t/test" "image$2/lib/python$1t/idlelib"
@@ -87,7 +87,7 @@ get() { # VERSION
 		mkdir "$part"
 		cd "$part"
 		if [ -n "${PYPROF_PYTHON_SOURCE:-}" ]; then
-			cp "$PYPROF_PYTHON_SOURCE" given.orig.tar.xz # or what else: tar looks into it
+			cp "$given" given.orig.tar.xz # or what else: tar looks into it
 		else
 			download "$1"
 		fi
@@ -116,7 +116,7 @@ for version in "${@:-3.14}"; do
 done
 [ -z "${PYPROF_PYTHON_SOURCE:-}" ] || [ $# -le 1 ] || die "PYPROF_PYTHON_SOURCE is for one version"
 if [ -n "${PYPROF_PYTHON_SOURCE:-}" ]; then
-	PYPROF_PYTHON_SOURCE=$(readlink -e "$PYPROF_PYTHON_SOURCE") || die "$PYPROF_PYTHON_SOURCE is missing"
+	given=$(readlink -e "$PYPROF_PYTHON_SOURCE") || die "$PYPROF_PYTHON_SOURCE is missing"
 fi
 exec 9>"$roots/.lock"
 flock 9

@@ -8,7 +8,7 @@
 #   tools/get_pythons.sh --list   list only
 #   tools/get_pythons.sh --mirror Debian's mirror, as it is used
 #
-# What tools/get_free_threaded.sh built is listed too, but only ever made by hand.
+# What tools/get_free_threaded.sh built is listed too; that is never called from here.
 #
 # Each line of the list is NAME<TAB>INTERPRETER<TAB>ROOT: the interpreter's path
 # as seen from inside ROOT, which is `/` for those that need no chroot.
