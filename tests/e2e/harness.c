@@ -185,14 +185,26 @@ size_t pythons_list(struct python *ret, size_t max)
 	return cnt;
 }
 
-struct criterion_test_params pythons_as_parameters(void)
+struct criterion_test_params pythons_that(bool (*is_meant)(const struct python *python))
 {
 	struct python found[MAX_PYTHONS];
-	size_t cnt = pythons_list(found, MAX_PYTHONS);
-	struct python *parameters = cr_calloc(cnt + 1, sizeof(*parameters));
+	size_t all = pythons_list(found, MAX_PYTHONS), cnt = 0;
+	struct python *parameters = cr_calloc(all + 1, sizeof(*parameters));
 
-	memcpy(parameters, found, cnt * sizeof(*parameters));
+	for (size_t i = 0; i < all; i++)
+		if (is_meant(&found[i]))
+			parameters[cnt++] = found[i];
 	return cr_make_param_array(struct python, parameters, cnt);
+}
+
+static bool is_any(const struct python *python)
+{
+	return python != NULL;
+}
+
+struct criterion_test_params pythons_as_parameters(void)
+{
+	return pythons_that(is_any);
 }
 
 struct python python_any(void)

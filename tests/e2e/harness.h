@@ -52,6 +52,8 @@ size_t pythons_list(struct python *ret, size_t max);
 #define MAX_PYTHONS 32
 /* One test per interpreter: ParameterizedTest(struct python *python, suite, name). */
 struct criterion_test_params pythons_as_parameters(void);
+/* Those alone that the test is about. */
+struct criterion_test_params pythons_that(bool (*is_meant)(const struct python *python));
 /* The newest of them, for tests that need just one. */
 struct python python_any(void);
 

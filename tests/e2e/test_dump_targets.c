@@ -180,15 +180,18 @@ static void check_embedder(const char *library)
 	json_decref(json);
 }
 
+static bool has_library(const struct python *python)
+{
+	return *library_of(python);
+}
+
 ParameterizedTestParameters(dump_targets, a_program_that_embeds_python_at_each_of_its_ages)
 {
-	return pythons_as_parameters();
+	return pythons_that(has_library);
 }
 
 ParameterizedTest(struct python *python, dump_targets, a_program_that_embeds_python_at_each_of_its_ages)
 {
-	if (!*library_of(python))
-		cr_skip_test("it comes without a libpython");
 	check_embedder(library_of(python));
 }
 
@@ -369,9 +372,15 @@ Test(dump_targets, a_stack_that_is_too_deep_is_cut_and_that_is_said)
 
 /* --- interpreters --------------------------------------------------------- */
 
+/* Not a free-threaded build, sid-3.14t. */
+static bool has_gils(const struct python *python)
+{
+	return python_is_since(python, 3, 12) && python->name[strlen(python->name) - 1] != 't';
+}
+
 ParameterizedTestParameters(dump_targets, interpreters_with_a_gil_each_have_a_holder_each)
 {
-	return pythons_as_parameters();
+	return pythons_that(has_gils);
 }
 
 ParameterizedTest(struct python *python, dump_targets, interpreters_with_a_gil_each_have_a_holder_each)
@@ -379,8 +388,6 @@ ParameterizedTest(struct python *python, dump_targets, interpreters_with_a_gil_e
 	struct place place = place_in(python->root);
 	int both = 0;
 
-	if (!python_is_since(python, 3, 12))
-		cr_skip_test("to 3.11 there is one GIL");
 	struct child *child = python_start(python, &place, "own_gils.py", NULL);
 	child_ready(child, 20);
 	for (int i = 0; i < 10; i++) {

@@ -139,17 +139,21 @@ static struct told told_by_faulthandler(struct child *child, const char *path, s
 	return told;
 }
 
+/* Of 2.7 test_dump.c compares sys._current_frames(). */
+static bool has_faulthandler(const struct python *python)
+{
+	return python->major >= 3;
+}
+
 ParameterizedTestParameters(dump_truth, a_dump_has_the_threads_frames_and_order_of_faulthandler)
 {
-	return pythons_as_parameters();
+	return pythons_that(has_faulthandler);
 }
 
 ParameterizedTest(struct python *python, dump_truth, a_dump_has_the_threads_frames_and_order_of_faulthandler)
 {
 	struct place place = place_in(python->root);
 
-	if (python->major == 2)
-		cr_skip_test("2.7 has no faulthandler; test_dump.c compares it with sys._current_frames()");
 	struct child *child = python_start(python, &place, "faulthandled.py", text_of("%s/tracebacks", place.inside),
 					   text_of("%s/standing.py", place.inside), text_of("%s/truth", place.inside),
 					   NULL);
@@ -379,17 +383,20 @@ static const char *told_from_inside(const struct python *python, pid_t pid, cons
 	return child_out(child);
 }
 
+static bool has_sampler(const struct python *python)
+{
+	return python_is_since(python, 3, 15);
+}
+
 ParameterizedTestParameters(dump_truth, a_dump_has_the_threads_and_frames_of_pythons_own_sampler)
 {
-	return pythons_as_parameters();
+	return pythons_that(has_sampler);
 }
 
 ParameterizedTest(struct python *python, dump_truth, a_dump_has_the_threads_and_frames_of_pythons_own_sampler)
 {
 	struct place place = place_in(python->root);
 
-	if (!python_is_since(python, 3, 15))
-		cr_skip_test("profiling.sampling is in 3.15 and later");
 	struct child *child = start_with_proc(python, &place, "standing.py", text_of("%s/truth", place.inside));
 	json_t *dump = dump_when_rested(child->pid, NULL);
 	struct told told = told_parse(
@@ -449,17 +456,20 @@ static void expect_same_tasks(json_t *dump, const char *told, const char *what)
 	}
 }
 
+static bool has_pstree(const struct python *python)
+{
+	return python_is_since(python, 3, 14);
+}
+
 ParameterizedTestParameters(dump_truth, a_dump_has_the_tasks_of_asyncios_own_pstree)
 {
-	return pythons_as_parameters();
+	return pythons_that(has_pstree);
 }
 
 ParameterizedTest(struct python *python, dump_truth, a_dump_has_the_tasks_of_asyncios_own_pstree)
 {
 	struct place place = place_in(python->root);
 
-	if (!python_is_since(python, 3, 14))
-		cr_skip_test("`asyncio pstree` is in 3.14 and later");
 	cr_assert_eq(system(text_of("cp tests/e2e/remote_tasks.py '%s'", place.outside)), 0);
 	struct child *child = start_with_proc(python, &place, "awaits.py", NULL);
 	const char *told = told_from_inside(
