@@ -31,7 +31,7 @@
 	X(PROCESS_GONE, UNKNOWN, "process-gone", "The process ended before anything about it could be read.")        \
 	X(PYTHON_FAULT, TRUNCATED, "python-fault", "A Python frame was not in memory when it was sampled.")          \
 	X(PYTHON_DEPTH, TRUNCATED, "python-depth", "The Python stack is deeper than 512 frames.")                    \
-	X(PYTHON_RUNS, TRUNCATED, "python-runs", "Python and C call each other more than 512 times on this stack.")   \
+	X(PYTHON_RUNS, TRUNCATED, "python-runs", "Python and C call each other more than 512 times on this stack.")  \
 	X(PYTHON_LOOP, TRUNCATED, "python-loop", "The chain of Python frames makes no sense, or leads in a circle.") \
 	X(NATIVE_DEPTH, TRUNCATED, "native-depth", "The native stack is deeper than 1024 frames.")                   \
 	X(NATIVE_FAULT, TRUNCATED, "native-fault", "A word of the native stack was not in memory when sampled.")     \
