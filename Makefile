@@ -106,7 +106,7 @@ $(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(O)/tests/e2e/check.o $(O)/tests/e2e/check
 # Criterion does not count a leak as a failure, so look for reports ourselves.
 check: $(O)/unit
 	$(Q)rm -rf $(O)/san && mkdir -p $(O)/san
-	$(Q)ASAN_OPTIONS=log_path=$(O)/san/report $<
+	$(Q)ASAN_OPTIONS=log_path=$(O)/san/report LSAN_OPTIONS=suppressions=tests/leaks.supp:print_suppressions=0 $<
 	$(Q)! cat $(O)/san/report.* 2>/dev/null
 
 # End to end: the program is run, not linked. What it profiles is never built with sanitizers.

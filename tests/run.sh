@@ -18,6 +18,7 @@ rm -rf "$results" "$reports"
 mkdir -p "$results" "$reports"
 export PYPROF_BUILD=$build
 export ASAN_OPTIONS=log_path=$reports/report UBSAN_OPTIONS=print_stacktrace=1
+export LSAN_OPTIONS=suppressions=tests/leaks.supp:print_suppressions=0
 
 pythons=$(tools/get_pythons.sh) || pythons=
 clean_up() {
