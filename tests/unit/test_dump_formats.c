@@ -265,6 +265,27 @@ Test(dump_formats, many_processes_begin_with_a_table)
 	expect_in(text, "Its interpreter is not initialised yet.\n");
 }
 
+Test(dump_formats, who_had_the_gil_is_shown_wherever_its_holder_is)
+{
+	_cleanup_(snapshot) struct snapshot *snapshot = snapshot_of_text(
+		"{'pid': 7, 'python': '3.13.0', 'threads': ["
+		"{'tid': 8, 'ident': 80, 'name': 'idle', 'wait': {'kind': 'gil'},"
+		"  'frames': [{'func': 'f', 'file': '/x.py', 'line': 3}]},"
+		"{'tid': 9, 'ident': 90, 'name': 'busy', 'had_gil': true, 'wait': {'kind': 'gil'},"
+		"  'frames': [{'func': 'f', 'file': '/x.py', 'line': 3}]},"
+		"{'tid': 10, 'ident': 100, 'name': 'idle too', 'wait': {'kind': 'gil'},"
+		"  'frames': [{'func': 'f', 'file': '/x.py', 'line': 3}]}]}");
+	const struct snapshot *const all[] = {snapshot};
+	const struct dump_view many = {.many = true};
+	_cleanup_(free) char *pyflame = written("pyflame", all, 1, &many);
+	_cleanup_(free) char *text = written("text", all, 1, &many);
+
+	cr_assert_str_eq(pyflame, "80:\n/x.py:f:3\n\n90*:\n/x.py:f:3\n\n100:\n/x.py:f:3\n");
+	expect_in(text, "  7  3.13.0        3  \"busy\"  f (/x.py:3)  -\n");
+	expect_in(text, "Thread 9 \"busy\" (ident 90), had the GIL when this began: ");
+	expect_in(text, "2 threads like this: ");
+}
+
 Test(dump_formats, json_of_many_is_one_document_even_of_one_or_none)
 {
 	_cleanup_(snapshot) struct snapshot *one = snapshot_of_text("{'pid': 7}");

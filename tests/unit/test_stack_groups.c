@@ -45,6 +45,14 @@ Test(stack_groups, do_not_hold_who_has_the_gil_nor_the_main_thread)
 		      "0 3, 1, 2");
 }
 
+Test(stack_groups, do_not_hold_who_had_the_gil_and_stands_like_others_now)
+{
+	expect_groups("{'tid': 1, 'ident': 1, 'wait': {'kind': 'gil'}, " FRAMES "},"
+		      "{'tid': 2, 'ident': 2, 'had_gil': true, 'wait': {'kind': 'gil'}, " FRAMES "},"
+		      "{'tid': 3, 'ident': 3, 'wait': {'kind': 'gil'}, " FRAMES "}",
+		      "0 2, 1");
+}
+
 Test(stack_groups, are_apart_when_their_threads_do_different_things)
 {
 	expect_groups("{'tid': 1, 'ident': 1, 'state': 'on-cpu', " FRAMES "},"

@@ -100,7 +100,16 @@ struct dump_thread {
 	size_t python_cnt; /* of these, of kind FRAME_PYTHON */
 };
 
-/* A task of asyncio (python/asyncio_tasks.h), as a tree: awaited_by leads to the root. */
+/*
+ * Whom people call the holder of the GIL: who was read with it, or had it last before. A thread that runs
+ * Python is mostly read when it stands, which is when it has just given the GIL up.
+ */
+static inline bool dump_thread_has_star(const struct dump_thread *thread)
+{
+	return thread->holds_gil || thread->had_gil;
+}
+
+/* A task of asyncio (inspect/asyncio_tasks.h), as a tree: awaited_by leads to the root. */
 struct dump_task {
 	u64 address;
 	u32 interpreter;

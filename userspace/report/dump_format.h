@@ -29,7 +29,7 @@ extern const struct dump_format dump_formats[];
 const struct dump_format *dump_format_find(const char *name); /* NULL: none */
 
 /*
- * Byte for byte what Pyflame's --dump prints: "IDENT:", or "IDENT*:" of who holds the GIL, then FILE:FUNCTION:LINE
+ * Byte for byte what Pyflame's --dump prints: "IDENT:", or "IDENT*:" of who holds the GIL or had it, then FILE:FUNCTION:LINE
  * of its Python frames, innermost first; a blank line between threads; none of those without Python frames.
  */
 int pyflame_format_put(const struct snapshot *const *snapshots, size_t cnt, const struct dump_view *view,
@@ -40,7 +40,7 @@ int text_format_put(const struct snapshot *const *snapshots, size_t cnt, const s
 /* One object; of many, {"version", "processes": [...]}. Its members are explained in json_format.c. */
 int json_format_put(const struct snapshot *const *snapshots, size_t cnt, const struct dump_view *view,
 		    struct strbuf *b);
-/* A line for each process: pid, version, threads, who holds the GIL, where, cgroup. */
+/* A line for each process: pid, version, threads, who holds the GIL or had it, where, cgroup. */
 int overview_put(const struct snapshot *const *snapshots, size_t cnt, const struct dump_view *view, struct strbuf *b);
 
 /* 0, -ENOMEM or -errno of the stream. */

@@ -11,13 +11,13 @@
 
 typedef char overview_cell[CELL_SIZE_MAX + sizeof("...")];
 
-/* Who holds the GIL, else the main thread, else the first: whom one would ask first. */
+/* Who holds the GIL or had it, else the main thread, else the first: whom one would ask first. */
 static const struct dump_thread *speaker(const struct snapshot *snapshot)
 {
 	const struct dump_thread *main_thread = NULL;
 
 	for (size_t i = 0; i < snapshot->thread_cnt; i++) {
-		if (snapshot->threads[i].holds_gil)
+		if (dump_thread_has_star(&snapshot->threads[i]))
 			return &snapshot->threads[i];
 		if (snapshot->threads[i].is_main && !main_thread)
 			main_thread = &snapshot->threads[i];
@@ -77,7 +77,7 @@ static void gil_put(const struct snapshot *snapshot, const struct dump_thread *t
 {
 	if (!thread)
 		strbuf_put_char(b, '-');
-	else if (thread->holds_gil)
+	else if (dump_thread_has_star(thread))
 		thread_name_put(thread, b);
 	else
 		strbuf_put(b, snapshot->free_threaded ? "none" : "free");

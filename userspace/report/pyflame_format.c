@@ -8,7 +8,7 @@
 
 static void thread_put(const struct dump_thread *thread, struct strbuf *b)
 {
-	strbuf_printf(b, "%" PRIu64 "%s:\n", (uint64_t)thread->ident, thread->holds_gil || thread->had_gil ? "*" : "");
+	strbuf_printf(b, "%" PRIu64 "%s:\n", (uint64_t)thread->ident, dump_thread_has_star(thread) ? "*" : "");
 	for (size_t i = 0; i < thread->frame_cnt; i++) {
 		const struct dump_frame *frame = &thread->frames[i];
 

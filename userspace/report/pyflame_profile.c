@@ -126,7 +126,7 @@ int pyflame_profile_add(struct pyflame_profile *profile, const struct snapshot *
 	for (size_t i = 0; !err && i < snapshot->thread_cnt; i++) {
 		const struct dump_thread *thread = &snapshot->threads[i];
 
-		if (!profile->options.threads && !thread->holds_gil && !thread->had_gil)
+		if (!profile->options.threads && !dump_thread_has_star(thread))
 			continue;
 		if (thread->python_cnt) {
 			seen = true;

@@ -60,7 +60,7 @@ static bool same_frame(const struct dump_frame *one, const struct dump_frame *ot
 
 static bool stays_alone(const struct dump_thread *thread)
 {
-	return thread->holds_gil || thread->is_main || (!thread->frame_cnt && thread->loss == LOSS_NONE);
+	return dump_thread_has_star(thread) || thread->is_main || (!thread->frame_cnt && thread->loss == LOSS_NONE);
 }
 
 static bool same_thread(const struct dump_thread *one, const struct dump_thread *other)

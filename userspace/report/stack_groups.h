@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * stack_groups.h - threads that stand at the same place and do the same, together:
- * thread pools make dumps unreadable otherwise. The holder of the GIL and the main
- * thread stay alone, and so does a thread of which there is no stack to compare. Of
+ * thread pools make dumps unreadable otherwise. Who holds the GIL, or had it, and the
+ * main thread stay alone, and so does a thread of which there is no stack to compare. Of
  * locals that were asked for, all must be the same.
  */
 #ifndef PYPROF_STACK_GROUPS_H

@@ -130,7 +130,7 @@ static void thread_head_put(const struct dump_thread *thread, const struct dump_
 		strbuf_put(b, ", main thread");
 	if (thread->interpreter)
 		strbuf_printf(b, ", interpreter %u", thread->interpreter);
-	if (thread->holds_gil || thread->had_gil) {
+	if (dump_thread_has_star(thread)) {
 		strbuf_put(b, ", ");
 		style_begin(view, STYLE_GIL, b);
 		strbuf_put(b, thread->holds_gil ? "holds the GIL" : "had the GIL when this began");
