@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/strbuf.h"
 #include "capture/perf_event.h"
+#include "capture/probe.h"
 #include "capture/record.h"
 #include "pyprof/config.h"
 #include "pyprof.skel.h"
@@ -20,7 +22,8 @@
 #define FREQUENCY_HZ	  4000
 #define TIME_BUDGET_NS	  (500 * 1000ull)
 #define KERNEL_STACK_SIZE 16384 /* x86-64; only used where bpf_task_pt_regs is absent */
-#define RING_SIZE	  (2u << 20) /* 30 of the largest stacks: more than are taken between two looks */
+#define RING_SIZE_MIN	  (2u << 20)
+#define RING_SIZE_OF_CPU  (128u << 10) /* all CPUs may send the largest stack at once */
 #define POLL_MS		  10 /* each sample wakes us up */
 
 DEFINE_CLEANUP(ring, struct ring_buffer *, ring_buffer__free)
@@ -28,6 +31,8 @@ DEFINE_CLEANUP(ring, struct ring_buffer *, ring_buffer__free)
 struct thread_sampler {
 	struct pyprof_bpf *skeleton;
 	int ring;
+	u32 ring_size;
+	u32 frequency_hz;
 	u32 cpu_cnt; /* possible ones */
 	bool hardware;
 	/* by CPU: of the sample that comes next from there */
@@ -46,6 +51,7 @@ struct taking {
 	const struct process_id *process;
 	struct wanted *wanted;
 	size_t cnt, left;
+	u64 start_ns;
 	int (*visit)(void *ctx, const struct thread_sample *sample);
 	void *ctx;
 	int err; /* visit's answer */
@@ -71,7 +77,7 @@ static void configure(struct thread_sampler *s, bool kernel_stacks)
 		bpf_program__set_autoload(program, program == s->skeleton->progs.sample);
 	s->skeleton->rodata->config = (struct config){
 		.time_budget_ns = TIME_BUDGET_NS,
-		.ring_size = RING_SIZE,
+		.ring_size = s->ring_size,
 		.all = 1, /* only those that are wanted have a clock */
 		.kernel_stacks = kernel_stacks,
 		.thread_size = KERNEL_STACK_SIZE,
@@ -81,10 +87,28 @@ static void configure(struct thread_sampler *s, bool kernel_stacks)
 	};
 }
 
+static u32 ring_size_for(u32 cpu_cnt)
+{
+	u32 size = RING_SIZE_MIN;
+
+	while (size < cpu_cnt * RING_SIZE_OF_CPU)
+		size *= 2;
+	return size;
+}
+
+/* What the kernel allows: less than it once did, where interrupts took long. */
+static u32 frequency_allowed(void)
+{
+	_cleanup_(stream) FILE *file = fopen("/proc/sys/kernel/perf_event_max_sample_rate", "re");
+	unsigned int most;
+
+	return file && fscanf(file, "%u", &most) == 1 && most && most < FREQUENCY_HZ ? most : FREQUENCY_HZ;
+}
+
 /* One ring for all CPUs. */
 static int ring_make(struct thread_sampler *s)
 {
-	s->ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, RING_SIZE, NULL);
+	s->ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, s->ring_size, NULL);
 	if (s->ring < 0)
 		return -errno;
 	for (u32 i = 0; i * CPUS_PER_RING < s->cpu_cnt; i++)
@@ -98,12 +122,19 @@ int thread_sampler_new(bool kernel_stacks, u32 namespace_level, struct thread_sa
 	_cleanup_(thread_sampler) struct thread_sampler *s = calloc(1, sizeof(*s));
 	int cpu_cnt = libbpf_num_possible_cpus();
 
+	STRBUF(why);
+
 	if (!s)
 		return -ENOMEM;
 	s->ring = -1;
+	/* Reading user memory in an interrupt may hang some kernels: there, threads are read at rest or not at all. */
+	if (probe_kernel_is_safe(false, &why))
+		return -EOPNOTSUPP;
 	if (cpu_cnt < 1 || cpu_cnt > MAX_CPUS)
 		return -E2BIG;
 	s->cpu_cnt = cpu_cnt;
+	s->ring_size = ring_size_for(cpu_cnt);
+	s->frequency_hz = frequency_allowed();
 	s->hardware = true;
 	s->stacks = calloc(s->cpu_cnt, sizeof(*s->stacks));
 	if (!s->stacks)
@@ -160,7 +191,7 @@ static int process_set(struct thread_sampler *s, const struct process_id *proces
 /* Its event ends with its first overflow: a thread is interrupted, and its stack copied, once. */
 static int clock_start(struct thread_sampler *s, struct wanted *wanted)
 {
-	int fd = perf_event_open_thread(wanted->tid, FREQUENCY_HZ, &s->hardware);
+	int fd = perf_event_open_thread(wanted->tid, s->frequency_hz, &s->hardware);
 
 	if (fd == -ESRCH)
 		return 0;
@@ -225,7 +256,7 @@ static int sample_hand_over(struct taking *t, const struct sample *sample)
 	struct thread_sample whole = {.sample = sample};
 
 	/* Of an earlier taking, or after an exec. */
-	if (!wanted || sample->process.start_ns != t->process->start_ns ||
+	if (!wanted || sample->record.time_ns < t->start_ns || sample->process.start_ns != t->process->start_ns ||
 	    sample->process.exec_id != t->process->exec_id)
 		return 0;
 	if (sample->flags & SAMPLE_STACK && stack && stack->tid == sample->tid &&
@@ -272,7 +303,15 @@ int thread_sampler_take(struct thread_sampler *s, const struct process_id *proce
 			int (*visit)(void *ctx, const struct thread_sample *sample), void *ctx)
 {
 	_cleanup_(free) struct wanted *wanted = calloc(cnt + 1, sizeof(*wanted));
-	struct taking t = {.sampler = s, .process = process, .wanted = wanted, .cnt = cnt, .visit = visit, .ctx = ctx};
+	struct taking t = {
+		.sampler = s,
+		.process = process,
+		.wanted = wanted,
+		.cnt = cnt,
+		.start_ns = clock_monotonic_ns(),
+		.visit = visit,
+		.ctx = ctx,
+	};
 
 	if (!wanted)
 		return -ENOMEM;
