@@ -209,7 +209,8 @@ static __always_inline void record_fill(struct thread_buffer *buffer, struct tas
 			record->kernel_cnt = size > 0 ? (u64)size / sizeof(u64) : 0;
 		}
 	}
-	if (task_is_on_cpu(task))
+	/* Who ran from the start, and stopped before its CPU was asked for, has been counted by now. */
+	if (task_is_on_cpu(task) || switches_read(task) != record->switches)
 		flags |= THREAD_ON_CPU;
 	record->flags = flags;
 }
