@@ -12,6 +12,8 @@ static const char *const waits[] = {"none", "gil", "lock", "futex", "fd", "sysca
 static const char *const takens[] = {"not", "at-rest", "on-cpu", "frozen", NULL};
 static const char *const phases[] = {"none", "unsupported", "starting", "running", "finalizing", NULL};
 
+static const char *const tasks_reads[] = {"not", "all", "some", "unsupported", NULL};
+
 static const struct {
 	const char *name;
 	u32 flags;
@@ -202,6 +204,7 @@ static void task_fill(struct snapshot *snapshot, const json_t *json, struct dump
 		.state = text_of(snapshot, json, "state"),
 		.frames = frames_of(snapshot, json_object_get(json, "frames")),
 		.frame_cnt = json_array_size(json_object_get(json, "frames")),
+		.cut = flag_of(json, "cut"),
 		.awaited_by = addresses,
 		.awaited_by_cnt = json_array_size(awaited_by),
 	};
@@ -242,6 +245,7 @@ struct snapshot *snapshot_of_json(const json_t *json)
 	snapshot->task_cnt = json_array_size(tasks);
 	snapshot->tasks = room(snapshot, snapshot->task_cnt, sizeof(*snapshot->tasks));
 	json_array_foreach(tasks, i, item) task_fill(snapshot, item, (struct dump_task *)&snapshot->tasks[i]);
+	snapshot->tasks_read = word_of(json_object_get(json, "tasks_read"), tasks_reads, TASKS_NOT_ASKED);
 	snapshot->deadlock_cnt = json_array_size(deadlocks);
 	snapshot->deadlocks = room(snapshot, snapshot->deadlock_cnt, sizeof(*snapshot->deadlocks));
 	json_array_foreach(deadlocks, i, item)

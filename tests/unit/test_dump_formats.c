@@ -243,6 +243,33 @@ Test(dump_formats, a_terminal_is_safe_from_what_a_process_calls_its_things)
 	}
 }
 
+#define TASKS(read)                                                                                         \
+	"{'pid': 1, 'threads': [{'tid': 1, 'ident': 1, 'name': 'm'}], 'tasks_read': '" read "', 'tasks': [" \
+	"{'address': '0x10', 'loop': 1, 'name': 'deep', 'state': 'waiting', 'cut': true, 'frames': ["       \
+	"  {'func': 'inner', 'file': '/x.py', 'line': 3}, {'func': 'outer', 'file': '/x.py', 'line': 2}]}]}"
+
+Test(dump_formats, tasks_that_are_missing_and_frames_of_tasks_that_are_are_told_of)
+{
+	_cleanup_(free) char *all = written_text("text", TASKS("all"), &plain);
+	_cleanup_(free) char *some = written_text("text", TASKS("some"), &(struct dump_view){.leaf_first = true});
+	_cleanup_(free) char *unsupported = written_text("text", "{'pid': 1, 'tasks_read': 'unsupported'}", &plain);
+	_cleanup_(free) char *json = written_text("json", TASKS("some"), &plain);
+
+	expect_in(all, "    deep: waiting\n"
+		       "        outer (/x.py:2)\n"
+		       "        inner (/x.py:3)\n"
+		       "        [its innermost coroutines are left out: there are too many]\n");
+	expect_not_in(all, "missing");
+	expect_in(some, "    deep: waiting\n"
+			"        [its innermost coroutines are left out: there are too many]\n"
+			"        inner (/x.py:3)\n"
+			"        outer (/x.py:2)\n");
+	expect_in(some, "\nTasks of asyncio may be missing: ");
+	expect_in(unsupported, "\nTasks of asyncio are not known of this CPython");
+	expect_in(json, "\"tasks_read\": \"some\"");
+	expect_in(json, "\"cut\": true");
+}
+
 /* ---- several ---- */
 
 Test(dump_formats, many_processes_begin_with_a_table)

@@ -182,6 +182,18 @@ static void explain_cut(const struct snapshot *snapshot)
 			    cnt == 1 ? "thread" : "threads", snapshot->pid, loss_sentence(first->loss));
 }
 
+static void explain_tasks(const struct snapshot *snapshot)
+{
+	char version[PYTHON_VERSION_SIZE];
+
+	if (snapshot->tasks_read != TASKS_UNSUPPORTED)
+		return;
+	python_version_format(snapshot->version, snapshot->free_threaded, version);
+	log_warning(
+		"the asyncio tasks of process %u are not shown: it runs CPython %s, and --asyncio takes 3.11 or later",
+		snapshot->pid, version);
+}
+
 void dump_explain_missing(const struct snapshot *snapshot, bool must)
 {
 	size_t missing = 0, python = 0, idle = 0;
@@ -198,6 +210,7 @@ void dump_explain_missing(const struct snapshot *snapshot, bool must)
 	if (python && idle == python && must)
 		log_warning("no thread of process %u executes Python code now", snapshot->pid);
 	explain_cut(snapshot);
+	explain_tasks(snapshot);
 	if (missing)
 		log_warning(
 			"%zu threads of process %u could not be read: they ran each time, and no sample of them came; "

@@ -272,6 +272,8 @@ static int threads_read(struct dumper *d, struct thread_reader *r, struct thread
 		err = threads_keep(r, r->snapshot);
 	if (!err && !d->options.stacks_only && !d->options.threads_only)
 		err = thread_waits_find_deadlocks(r, r->snapshot);
+	if (d->options.tasks && !d->has_objects)
+		r->snapshot->tasks_read = TASKS_SOME;
 	for (size_t i = 0; !err && d->options.tasks && d->has_objects && i < join->interpreter_cnt; i++)
 		err = tasks_read(&d->objects, join->interpreters[i].address, join->interpreters[i].id, d->stacks,
 				 r->snapshot);

@@ -118,6 +118,7 @@ struct dump_task {
 	const char *state; /* "running", "ready" (its loop has not come to it yet), "waiting", "done" */
 	const struct dump_frame *frames; /* its coroutines, innermost first; of a running one all that it called */
 	size_t frame_cnt;
+	bool cut; /* its innermost coroutines are not there: there are too many */
 	const u64 *awaited_by; /* addresses of the tasks that await this one */
 	size_t awaited_by_cnt;
 };
@@ -126,6 +127,14 @@ struct dump_task {
 struct dump_deadlock {
 	const size_t *threads; /* indices in `threads` */
 	size_t cnt;
+};
+
+/* Whether the tasks of a snapshot are all that there are. The greater one of two interpreters is the process's. */
+enum tasks_read {
+	TASKS_NOT_ASKED,
+	TASKS_ALL,
+	TASKS_SOME, /* others came and went too fast, are too many or could not be read */
+	TASKS_UNSUPPORTED, /* where this version keeps them is not known */
 };
 
 enum python_phase { PYTHON_NONE, PYTHON_UNSUPPORTED, PYTHON_STARTING, PYTHON_RUNNING, PYTHON_FINALIZING };
@@ -146,6 +155,7 @@ struct snapshot {
 	size_t thread_cnt;
 	const struct dump_task *tasks;
 	size_t task_cnt;
+	enum tasks_read tasks_read;
 	const struct dump_deadlock *deadlocks;
 	size_t deadlock_cnt;
 

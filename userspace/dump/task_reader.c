@@ -37,6 +37,7 @@ static int task_fill(struct reading *reading, const struct asyncio_task *task, s
 		.state = asyncio_state_name(task->state),
 		.frames = frames.frames,
 		.frame_cnt = frames.cnt,
+		.cut = task->cut,
 		.awaited_by = awaited_by,
 		.awaited_by_cnt = task->awaited_by_cnt,
 	};
@@ -78,11 +79,14 @@ int tasks_read(const struct python_objects *objects, u64 interpreter, u32 interp
 	       struct snapshot *snapshot)
 {
 	struct reading reading = {.stacks = stacks, .snapshot = snapshot, .interpreter = interpreter_id};
-	bool complete;
+	bool complete = false;
 
+	int err = asyncio_tasks_read(objects, interpreter, on_task, &reading, &complete);
 	/* What could not be read of the process leaves fewer tasks, not fewer threads. */
-	asyncio_tasks_read(objects, interpreter, on_task, &reading, &complete);
-	int err = reading.err;
+	enum tasks_read answer = err == -ENOTSUP ? TASKS_UNSUPPORTED : err || !complete ? TASKS_SOME : TASKS_ALL;
+	if (answer > snapshot->tasks_read)
+		snapshot->tasks_read = answer;
+	err = err == -ENOMEM ? err : reading.err;
 	if (!err)
 		err = tasks_keep(&reading);
 	free(reading.at);

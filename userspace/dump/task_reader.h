@@ -4,10 +4,10 @@
 #define PYPROF_TASK_READER_H
 
 #include "dump/snapshot.h"
-#include "inspect/object.h"
 #include "dump/stack_reader.h"
+#include "inspect/object.h"
 
-/* Adds them to those that the snapshot has. A version whose tasks are not known has none. */
+/* Adds them to those that the snapshot has, which says in tasks_read whether they are all. */
 int tasks_read(const struct python_objects *objects, u64 interpreter, u32 interpreter_id, struct stack_reader *stacks,
 	       struct snapshot *snapshot);
 

@@ -36,7 +36,9 @@
  *	    line      null: not known
  *	    locals    [{name, value, is_argument}], value as repr() would say it; only with --locals
  *	tasks         of asyncio: address, name, state, interp, loop (ident of its thread or null), frames,
- *	              awaited_by (addresses of tasks)
+ *	              cut (its innermost frames are not there), awaited_by (addresses of tasks)
+ *	tasks_read    "all", "some" (others came and went too fast, are too many or could not be read),
+ *	              "unsupported" (not known of this version); null: not asked for
  *	deadlocks     arrays of {thread (index in threads), tid, on, owner, owner_inferred}: each waits for the next
  *	wall_ns, frozen_ns, reread_cnt   what it took; how long the process was stopped; stacks that were read again
  *
@@ -216,13 +218,14 @@ static json_t *of_task(const struct dump_task *task)
 
 	for (size_t i = 0; awaited_by && i < task->awaited_by_cnt; i++)
 		awaited_by = array_append(awaited_by, of_address(task->awaited_by[i]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /**/
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", /**/
 			 "address", of_address(task->address), /**/
 			 "name", of_text(task->name), /**/
 			 "state", of_text(task->state), /**/
 			 "interp", of_count(task->interpreter), /**/
 			 "loop", of_count_or_null(task->loop_ident), /**/
 			 "frames", of_frames(task->frames, task->frame_cnt), /**/
+			 "cut", task->cut, /**/
 			 "awaited_by", awaited_by);
 }
 
@@ -270,8 +273,12 @@ static json_t *of_snapshot(const struct snapshot *snapshot)
 		[PYTHON_NONE] = "none",	      [PYTHON_UNSUPPORTED] = "unsupported", [PYTHON_STARTING] = "starting",
 		[PYTHON_RUNNING] = "running", [PYTHON_FINALIZING] = "finalizing",
 	};
+	static const char *const tasks_read[] = {[TASKS_NOT_ASKED] = NULL,
+						 [TASKS_ALL] = "all",
+						 [TASKS_SOME] = "some",
+						 [TASKS_UNSUPPORTED] = "unsupported"};
 
-	return json_pack("{s:i, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /**/
+	return json_pack("{s:i, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /**/
 			 "version", JSON_VERSION, /**/
 			 "pid", of_count(snapshot->pid), /**/
 			 "python", of_version(snapshot->version), /**/
@@ -282,6 +289,7 @@ static json_t *of_snapshot(const struct snapshot *snapshot)
 			 "cgroup", of_text(snapshot->cgroup), /**/
 			 "threads", of_threads(snapshot), /**/
 			 "tasks", of_tasks(snapshot), /**/
+			 "tasks_read", of_text(tasks_read[snapshot->tasks_read]), /**/
 			 "deadlocks", of_deadlocks(snapshot), /**/
 			 "wall_ns", of_count(snapshot->wall_ns), /**/
 			 "frozen_ns", of_count(snapshot->frozen_ns), /**/

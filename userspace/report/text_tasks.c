@@ -21,9 +21,18 @@ static void task_put(const struct dump_task *task, const struct task_row *row, c
 	strbuf_put_char(b, '\n');
 }
 
+static void cut_put(const struct task_row *rows, size_t row, bool has_children, struct strbuf *b)
+{
+	strbuf_put(b, "    ");
+	task_tree_indent_more(rows, row, has_children, b);
+	strbuf_put(b, "[its innermost coroutines are left out: there are too many]\n");
+}
+
 static void task_frames_put(const struct dump_task *task, const struct task_row *rows, size_t row, bool has_children,
 			    const struct dump_view *view, struct strbuf *b)
 {
+	if (task->cut && view->leaf_first)
+		cut_put(rows, row, has_children, b);
 	for (size_t i = 0; i < task->frame_cnt; i++) {
 		size_t at = view->leaf_first ? i : task->frame_cnt - 1 - i;
 
@@ -32,6 +41,8 @@ static void task_frames_put(const struct dump_task *task, const struct task_row 
 		frame_line_put(&task->frames[at], view, b);
 		strbuf_put_char(b, '\n');
 	}
+	if (task->cut && !view->leaf_first)
+		cut_put(rows, row, has_children, b);
 }
 
 /* The thread that runs a loop, by its ident. */
@@ -49,6 +60,15 @@ static void loop_put(const struct snapshot *snapshot, const struct dump_task *ta
 		return;
 	}
 	strbuf_put(b, "asyncio, whose event loop does not run\n");
+}
+
+static void missing_put(enum tasks_read read, struct strbuf *b)
+{
+	if (read == TASKS_SOME)
+		strbuf_put(b, "\nTasks of asyncio may be missing: they came and went too fast, are too many or could "
+			      "not be read.\n");
+	else if (read == TASKS_UNSUPPORTED)
+		strbuf_put(b, "\nTasks of asyncio are not known of this CPython: they are of 3.11 and later.\n");
 }
 
 int text_tasks_put(const struct snapshot *snapshot, const struct dump_view *view, struct strbuf *b)
@@ -73,5 +93,7 @@ int text_tasks_put(const struct snapshot *snapshot, const struct dump_view *view
 		if (!rows[i].again)
 			task_frames_put(task, rows, i, i + 1 < cnt && rows[i + 1].parent == i, view, b);
 	}
+	if (!err)
+		missing_put(snapshot->tasks_read, b);
 	return err;
 }
