@@ -310,7 +310,7 @@ static __always_inline u32 content_signature(struct scratch *s, const struct pyt
 	return python_signature(0, name_hash, first_line, filename_hash(s, l, filename));
 }
 
-/* Code objects are 16-byte aligned and lie below 2^47: that leaves 21 bits to tell processes apart. */
+/* No two code objects begin in the same 16 bytes, and they lie below 2^47: that leaves 21 bits to tell processes apart. */
 static __always_inline u64 signature_key(u64 code, u32 process_tag)
 {
 	return code >> 4 | (u64)process_tag << 43;

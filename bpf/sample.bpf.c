@@ -317,7 +317,8 @@ __weak int stack_send(u32 slot)
 	record->cpu = s->sample.cpu;
 	record->stack_size = size;
 	record->run_cnt = s->python.run_cnt;
-	anchors_fill(slot);
+	if (s->python.run_cnt)
+		anchors_fill(slot);
 	if (!ring_send(record, sizeof(*record) + size, 0))
 		s->sample.flags |= SAMPLE_STACK;
 	return 0;

@@ -74,12 +74,13 @@ struct python_frame {
 /*
  * A run is what one activation of the eval loop executes: Python frames that call
  * each other without C in between. Set in the code of each run's innermost frame.
- * (Code objects are 16-byte aligned.)
+ * (Code objects are 8-byte aligned at least.)
  */
 #define PYTHON_RUN_BEGIN 1ull
 
 #define PYTHON_INSTR_UNKNOWN 0xffffffffu
-#define PYTHON_INSTR_BEFORE  0xfffffffeu /* pushed, but not begun: to 3.12 one code unit before the first */
+#define PYTHON_INSTR_BEFORE \
+	0xfffffffeu /* pushed, but not begun: to 3.10 index -1, to 3.12 one code unit before the first */
 
 /*
  * A code object as it was at the instant of the sample that follows, whose thread

@@ -251,6 +251,15 @@ Test(frame_objects, without_anchors_an_activation_that_has_no_frame_is_the_inner
 	cr_assert_eq(host.scratch.native.run, 2);
 }
 
+Test(frame_objects, without_anchors_an_activation_too_many_further_out_matches_nothing)
+{
+	begin(PY_3_9);
+	host.layout = python->layout;
+	host.scratch.sample.python_end = LOSS_NONE;
+	cr_assert(!place(1, (const u64[]){OTHER, OTHER, EVAL, EVAL}, 4));
+	cr_assert(has_run(2) && has_run(3));
+}
+
 Test(frame_objects, without_anchors_two_activations_too_many_match_nothing)
 {
 	begin(PY_3_9);

@@ -149,7 +149,7 @@ static enum part_form form_choose(const struct assembler *a, const struct assemb
 	runs = part_table_at(a->parts, python)->run_cnt;
 	if (a->options.native != NATIVE_NONE)
 		*ret = s->counted ? MERGE_COUNTED : MERGE_VERIFIED;
-	if (*ret && (s->unmerged || runs < places || (runs > places && native->complete)))
+	if (*ret && (s->unmerged || native->greenlet || runs < places || (runs > places && native->complete)))
 		*ret = MERGE_UNMERGED;
 	/*
 	 * A run beside a whole native stack that has no place: either something is wrong,
@@ -157,7 +157,7 @@ static enum part_form form_choose(const struct assembler *a, const struct assemb
 	 * That run is outward of all that is shown, where the thread's start is not.
 	 */
 	bool is_cut = s->sample->python_end != LOSS_NONE && a->options.native == NATIVE_EXTENSIONS;
-	if (s->unmerged || (*ret == MERGE_UNMERGED && runs > places && !is_cut))
+	if (s->unmerged || native->greenlet || (*ret == MERGE_UNMERGED && runs > places && !is_cut))
 		return FORM_APART;
 	return runs > places ? FORM_WHOLE : FORM_INNER;
 }

@@ -157,6 +157,15 @@ static bool is_in_greenlet(struct process *process, u64 word)
 	return slash && !strncmp(slash + 1, "_greenlet.", strlen("_greenlet."));
 }
 
+/* Where runs are counted, the activations outward of a greenlet are counted as well, and are not its frames'. */
+static bool words_count_others(struct process *process, const u64 *words, u32 cnt)
+{
+	for (u32 i = 0; i < cnt; i++)
+		if (is_in_greenlet(process, words[i]))
+			return true;
+	return false;
+}
+
 /*
  * A greenlet runs on the stack of the thread, where the greenlet stood that started
  * it; what lies outward of its first frames, which are of greenlet's own extension,
@@ -248,6 +257,7 @@ static int native_part_build(struct part_builder *b, const struct assembly *s, s
 	int err = 0;
 
 	ret->complete = end == LOSS_NONE;
+	ret->greenlet = s->counted && words_count_others(s->process, s->words, cnt);
 	if (end != LOSS_NONE && !(s->python && b->native == NATIVE_NONE))
 		err = item_push_loss(b, end);
 	b->start_item = 0;

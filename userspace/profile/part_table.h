@@ -56,6 +56,7 @@ struct known_part {
 	u64 id;
 	u32 forms[FORM_CNT]; /* indices of parts */
 	bool complete; /* native: the walk came to the thread's first frame */
+	bool greenlet; /* native: on a greenlet's stack, so what is outward of that is not its caller */
 };
 
 struct part_table;

@@ -36,10 +36,12 @@ void placement_settle(struct placement *placement, u64 *words, u32 cnt)
 
 	if (!placement->counted || placement->next != placement->cnt + 1)
 		return;
-	while (i < cnt && !(words[i] & NATIVE_RUN))
+	/* It is what is executed, or calls that. */
+	while (i < cnt && i < 2 && !(words[i] & NATIVE_RUN))
 		i++;
-	if (i < cnt)
-		words[i] &= ~NATIVE_RUN;
+	if (i >= cnt || i == 2)
+		return;
+	words[i] &= ~NATIVE_RUN;
 	placement->next--;
 }
 
