@@ -121,14 +121,8 @@ static int thread_add(struct thread_join *join, const struct thread_record *reco
 		at->thread.state = state->state;
 		at->thread.interpreter = interpreter->id;
 	}
-	if (record) {
-		at->thread.tid = record->tid;
-		at->thread.is_main = record->tid == record->process.pid;
-		memcpy(at->thread.comm, record->comm, sizeof(at->thread.comm));
-		at->thread.comm[sizeof(at->thread.comm) - 1] = 0;
-		at->thread.record = *record;
-		at->thread.record.kernel_cnt = 0;
-	}
+	if (record)
+		read_thread_own(at, record);
 	return 0;
 }
 
@@ -138,6 +132,24 @@ static bool has_tid(const struct thread_join *join, u32 tid, size_t cnt)
 		if (join->threads[i].thread.tid == tid)
 			return true;
 	return false;
+}
+
+/* One that has ended since the listing before is known by that. */
+static const struct thread_record *owner_of(const struct thread_reader *r, const struct python_thread *state)
+{
+	const struct thread_record *now = thread_listing_find_pointer(r->now, state->thread_pointer);
+
+	return now ? now : thread_listing_find_pointer(r->before, state->thread_pointer);
+}
+
+/* A thread that began after the listing has a PyThreadState in the list, and would be taken for one that is no more. */
+static int owners_complete(struct thread_reader *r, const struct states *states)
+{
+	r->before->size = r->before->cnt = 0;
+	for (size_t i = 0; i < states->cnt; i++)
+		if (!thread_listing_find_pointer(r->now, states->at[i].thread_pointer))
+			return thread_reader_look(r);
+	return 0;
 }
 
 static int threads_make(struct thread_join *join, const struct thread_reader *r, const struct states *states)
@@ -158,9 +170,8 @@ static int threads_make(struct thread_join *join, const struct thread_reader *r,
 	for (size_t j = 0; j < join->interpreter_cnt; j++)
 		for (size_t i = 0; !err && i < states->cnt; i++)
 			if (states->at[i].interpreter == join->interpreters[j].address)
-				err = thread_add(join,
-						 thread_listing_find_pointer(r->now, states->at[i].thread_pointer),
-						 &states->at[i], &join->interpreters[j]);
+				err = thread_add(join, owner_of(r, &states->at[i]), &states->at[i],
+						 &join->interpreters[j]);
 	python_cnt = join->thread_cnt;
 	for (size_t i = 0; !err && r->options->native_threads && i < r->now->cnt; i++) {
 		const struct thread_record *record = thread_listing_at(r->now, i);
@@ -181,6 +192,8 @@ int thread_join_make(struct thread_reader *r, struct thread_join **ret)
 
 	if (!err)
 		err = states_read(r, &states);
+	if (!err)
+		err = owners_complete(r, &states);
 	if (!err)
 		err = threads_make(join, r, &states);
 	free(states.at);

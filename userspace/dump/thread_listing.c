@@ -62,7 +62,7 @@ const struct thread_record *thread_listing_find(const struct thread_listing *lis
 
 const struct thread_record *thread_listing_find_pointer(const struct thread_listing *listing, u64 thread_pointer)
 {
-	for (size_t i = 0; i < listing->cnt; i++)
+	for (size_t i = 0; thread_pointer && i < listing->cnt; i++)
 		if (thread_listing_at(listing, i)->thread_pointer == thread_pointer)
 			return thread_listing_at(listing, i);
 	return NULL;

@@ -19,7 +19,7 @@ int thread_listing_read(struct thread_listing *listing, struct thread_capture *c
 const struct thread_record *thread_listing_at(const struct thread_listing *listing, size_t i);
 /* NULL: not there. */
 const struct thread_record *thread_listing_find(const struct thread_listing *listing, u32 tid);
-/* By thread pointer. */
+/* By thread pointer; none has 0. */
 const struct thread_record *thread_listing_find_pointer(const struct thread_listing *listing, u64 thread_pointer);
 
 /* The thread did not run between these two: what was read meanwhile is how it stood. */

@@ -25,13 +25,23 @@ static const u64 pauses_ns[] = {0, 300000, 700000, 1500000, 3000000};
 #define STACK_SIZE_MAX	   (1ull << 30)
 #define ROUND_CNT	   3 /* of passes, then samples: a thread that sleeps when it is to be sampled stands, and so on */
 
-static int listing_refresh(struct thread_reader *r)
+int thread_reader_look(struct thread_reader *r)
 {
 	struct thread_listing *next = r->before;
 
 	r->before = r->now;
 	r->now = next;
 	return thread_listing_read(r->now, r->capture, r->process->id.pid, r->options->kernel);
+}
+
+void read_thread_own(struct read_thread *t, const struct thread_record *record)
+{
+	t->thread.tid = record->tid;
+	t->thread.is_main = record->tid == record->process.pid;
+	memcpy(t->thread.comm, record->comm, sizeof(t->thread.comm));
+	t->thread.comm[sizeof(t->thread.comm) - 1] = 0;
+	t->thread.record = *record;
+	t->thread.record.kernel_cnt = 0;
 }
 
 static void pause_ns(u64 ns)
@@ -125,10 +135,7 @@ static bool thread_move(const struct thread_reader *r, struct read_thread *t)
 
 	if (!owner || owner->tid == t->thread.tid)
 		return false;
-	t->thread.tid = owner->tid;
-	t->thread.is_main = false;
-	memcpy(t->thread.comm, owner->comm, sizeof(t->thread.comm));
-	t->thread.comm[sizeof(t->thread.comm) - 1] = 0;
+	read_thread_own(t, owner);
 	return true;
 }
 
@@ -159,7 +166,7 @@ static int batch_read(struct thread_reader *r, struct read_thread **batch, size_
 	for (size_t i = 0; !err && i < cnt; i++)
 		err = thread_read(r, batch[i], thread_listing_find(r->now, batch[i]->thread.tid));
 	if (!err)
-		err = listing_refresh(r);
+		err = thread_reader_look(r);
 	for (size_t i = 0; !err && i < cnt; i++)
 		confirmed += thread_confirm(r, batch[i]);
 	*ret_confirmed = confirmed;
@@ -211,7 +218,7 @@ static int read_at_rest(struct thread_reader *r, size_t pass_cnt, size_t *ret_le
 	for (size_t i = 0; !err && i < pass_cnt; i++) {
 		if (i) {
 			pause_ns(pauses_ns[i]);
-			err = listing_refresh(r);
+			err = thread_reader_look(r);
 		}
 		if (!err)
 			err = pass(r, &batch_max, ret_left);
@@ -286,7 +293,7 @@ static int read_on_cpu(struct thread_reader *r, bool all, u64 timeout_ns)
 	int err = thread_capture_sample(r->capture, &id, &file->python.layout, r->process->python_runtime, tids, cnt,
 					timeout_ns, on_sample, r);
 	if (!err)
-		err = listing_refresh(r);
+		err = thread_reader_look(r);
 	return err;
 }
 
@@ -304,9 +311,24 @@ static void give_up(struct thread_reader *r)
 	}
 }
 
-/* No thread belongs to these PyThreadStates, so nobody changes their frames. */
+/* No thread belongs to these PyThreadStates, before and after: so nobody changed their frames. */
+static void ownerless_confirm(struct thread_reader *r, struct read_thread *t)
+{
+	const struct thread_record *owner = thread_listing_find_pointer(r->now, t->thread.ident);
+
+	/* It has begun meanwhile: then it is read like all others. */
+	if (owner) {
+		read_thread_own(t, owner);
+		t->is_gone = false;
+		return;
+	}
+	t->is_gone = t->is_gone || !t->stack.python_cnt;
+	thread_take(r, t, NULL, r->awake ? TAKEN_FROZEN : TAKEN_AT_REST);
+}
+
 static int read_ownerless(struct thread_reader *r)
 {
+	size_t cnt = 0;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < r->cnt; i++) {
@@ -316,9 +338,14 @@ static int read_ownerless(struct thread_reader *r)
 		if (t->thread.tid)
 			continue;
 		err = thread_read(r, t, &record);
-		t->is_gone = t->is_gone || !t->stack.python_cnt;
-		thread_take(r, t, NULL, r->awake ? TAKEN_FROZEN : TAKEN_AT_REST);
+		cnt++;
 	}
+	if (err || !cnt)
+		return err;
+	err = thread_reader_look(r);
+	for (size_t i = 0; !err && i < r->cnt; i++)
+		if (!r->threads[i].thread.tid)
+			ownerless_confirm(r, &r->threads[i]);
 	return err;
 }
 

@@ -49,4 +49,9 @@ struct thread_reader {
 
 int thread_reader_read(struct thread_reader *reader);
 
+/* Looks at all threads once more: `now` becomes `before`. */
+int thread_reader_look(struct thread_reader *reader);
+/* From now on it is this thread's of the kernel's. */
+void read_thread_own(struct read_thread *thread, const struct thread_record *record);
+
 #endif
