@@ -8,6 +8,7 @@
 
 #include "dump/about.h"
 #include "dump/process_list.h"
+#include "profile/losses.h"
 
 static struct snapshot *snapshot_of(u32 pid)
 {
@@ -45,6 +46,28 @@ Test(snapshot, room_for_more_than_there_is_memory_is_refused)
 	cr_expect_null(snapshot_room(snapshot, SIZE_MAX / 2, 4));
 	cr_expect_null(snapshot_room(snapshot, 1, SIZE_MAX));
 	cr_expect_not_null(snapshot_room(snapshot, 0, 8));
+}
+
+Test(snapshot, counts_threads_that_were_read_and_those_that_could_not_be)
+{
+	struct dump_thread threads[] = {
+		{.tid = 1, .state = 1, .taken = TAKEN_AT_REST, .loss = LOSS_NONE},
+		{.tid = 2, .state = 1, .taken = TAKEN_ON_CPU, .loss = LOSS_PYTHON_DEPTH},
+		{.tid = 3, .state = 1, .taken = TAKEN_NOT, .loss = LOSS_TIME},
+		{.tid = 4, .state = 1, .taken = TAKEN_NOT, .loss = LOSS_NONE}, /* its stack was not asked for */
+		{.tid = 0, .state = 1, .taken = TAKEN_NOT, .loss = LOSS_NONE},
+		{.tid = 0,
+		 .state = 1,
+		 .taken = TAKEN_AT_REST,
+		 .loss = LOSS_NONE}, /* its thread did not survive a fork */
+	};
+	struct snapshot_counts all = snapshot_count(&(struct snapshot){.threads = threads, .thread_cnt = 6});
+	struct snapshot_counts lost = snapshot_count(&(struct snapshot){.threads = &threads[2], .thread_cnt = 1});
+
+	cr_expect_eq(all.read, 4);
+	cr_expect_eq(all.lost, 1);
+	cr_expect_eq(lost.read, 0);
+	cr_expect_eq(lost.lost, 1);
 }
 
 Test(snapshot, a_text_is_kept_once_and_made_fit_for_every_output)

@@ -23,7 +23,8 @@ struct dumps {
 	struct mapped_file_cache *files;
 	struct snapshot **at;
 	size_t cnt, capacity;
-	size_t python_cnt, thread_cnt, failed_cnt;
+	size_t python_cnt, failed_cnt;
+	struct snapshot_counts threads;
 	size_t closed_cnt; /* of many, those that we may not look into: who knows what they are */
 };
 
@@ -68,7 +69,9 @@ static int dumps_keep(struct dumps *dumps, struct snapshot *snapshot)
 	}
 	dumps->at = at;
 	at[dumps->cnt++] = snapshot;
-	dumps->thread_cnt += snapshot->thread_cnt;
+	struct snapshot_counts threads = snapshot_count(snapshot);
+	dumps->threads.read += threads.read;
+	dumps->threads.lost += threads.lost;
 	return 0;
 }
 
@@ -166,7 +169,7 @@ static int dumps_finish(const struct dumps *dumps)
 				o->output ? o->output : "stdout");
 		return EXIT_FAILED;
 	}
-	return dumps->thread_cnt || !dumps->failed_cnt ? EXIT_OK : EXIT_FAILED;
+	return dumps->threads.read || !(dumps->failed_cnt + dumps->threads.lost) ? EXIT_OK : EXIT_FAILED;
 }
 
 /* A descriptor for each file that is mapped in one of many processes. */

@@ -196,14 +196,13 @@ static void explain_tasks(const struct snapshot *snapshot)
 
 void dump_explain_missing(const struct snapshot *snapshot, bool must)
 {
-	size_t missing = 0, python = 0, idle = 0;
+	size_t lost = snapshot_count(snapshot).lost, python = 0, idle = 0;
 
 	for (size_t i = 0; i < snapshot->thread_cnt; i++) {
 		const struct dump_thread *thread = &snapshot->threads[i];
 
 		python += thread->state != 0;
 		idle += thread->state && thread->taken != TAKEN_NOT && !thread->python_cnt;
-		missing += thread->taken == TAKEN_NOT && thread->loss != LOSS_NONE;
 	}
 	if (!python && must)
 		log_warning("process %u has no Python thread now", snapshot->pid);
@@ -211,9 +210,8 @@ void dump_explain_missing(const struct snapshot *snapshot, bool must)
 		log_warning("no thread of process %u executes Python code now", snapshot->pid);
 	explain_cut(snapshot);
 	explain_tasks(snapshot);
-	if (missing)
-		log_warning(
-			"%zu threads of process %u could not be read: they ran each time, and no sample of them came; "
-			"--freeze reads them",
-			missing, snapshot->pid);
+	if (lost)
+		log_warning("%zu %s of process %u could not be read: it ran each time, and no sample came; "
+			    "pyprof-bpf dump --freeze reads all",
+			    lost, lost == 1 ? "thread" : "threads", snapshot->pid);
 }

@@ -24,6 +24,7 @@
 #include "capture/rights.h"
 #include "cmd/child.h"
 #include "cmd/cmd.h"
+#include "cmd/dump_explain.h"
 #include "report/dump_format.h"
 #include "report/pyflame_profile.h"
 #include "dump/dumper.h"
@@ -378,8 +379,12 @@ static int dump(struct pyflame *p, struct snapshot *snapshot)
 	STRBUF(text);
 	const struct snapshot *const snapshots[] = {snapshot};
 	const struct dump_view view = {0};
-
+	const struct snapshot_counts threads = snapshot_count(snapshot);
 	int err = pyflame_format_put(snapshots, 1, &view, &text);
+
+	dump_explain_missing(snapshot, false);
+	if (!err && !threads.read && threads.lost)
+		return -ENODATA; /* as was just said */
 	if (!err && !text.size)
 		fprintf(stderr, "no Python threads found\n");
 	errno = 0;
@@ -438,7 +443,7 @@ static int run(struct pyflame *p)
 	if (err)
 		return err;
 	err = p->dump ? dump(p, snapshot) : profile(p, snapshot);
-	if (err)
+	if (err && err != -ENODATA)
 		fprintf(stderr, "Failed to go on with PID %u: %s\n", p->pid, strerror(-err));
 	return err;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "profile/losses.h"
 #include "profile/string_table.h"
 
 #define CHUNK_SIZE (64u << 10)
@@ -26,6 +27,20 @@ struct owned {
 static struct owned *owned_of(struct snapshot *snapshot)
 {
 	return (struct owned *)snapshot;
+}
+
+struct snapshot_counts snapshot_count(const struct snapshot *snapshot)
+{
+	struct snapshot_counts counts = {0};
+
+	for (size_t i = 0; i < snapshot->thread_cnt; i++) {
+		const struct dump_thread *thread = &snapshot->threads[i];
+		bool is_lost = thread->taken == TAKEN_NOT && thread->loss != LOSS_NONE;
+
+		counts.lost += is_lost;
+		counts.read += !is_lost && (thread->tid || thread->taken != TAKEN_NOT);
+	}
+	return counts;
 }
 
 int snapshot_new(u32 pid, struct snapshot **ret)

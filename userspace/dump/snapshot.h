@@ -164,6 +164,14 @@ struct snapshot {
 	u32 reread_cnt; /* stacks that were read again, for their thread ran meanwhile */
 };
 
+struct snapshot_counts {
+	size_t read; /* threads that are there with what was asked for, whole or cut */
+	size_t lost; /* those whose stack could not be read */
+};
+
+/* Without those PyThreadStates that have neither a living thread nor a stack. */
+struct snapshot_counts snapshot_count(const struct snapshot *snapshot);
+
 /* One without threads. */
 int snapshot_new(u32 pid, struct snapshot **ret);
 /* Room in it, zeroed; NULL: memory is short. */
