@@ -240,8 +240,7 @@ static __always_inline int counted_runs_match(struct scratch *s, u32 first_word)
 {
 	struct native_walk *w = &s->native;
 
-	/* Such a one is what is executed, or calls that. */
-	if (w->run == s->python.run_cnt + 1 && w->first_place <= 1) {
+	if (w->run == s->python.run_cnt + 1 && w->first_place <= PLACE_DEPTH_MAX) {
 		s->words[BOUND(first_word + w->first_place, SAMPLE_WORDS - 1)] &= ~NATIVE_RUN;
 		w->id = hash_mix(w->id, w->first_place);
 		w->run--;

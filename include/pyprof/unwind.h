@@ -73,6 +73,9 @@ struct unwind_rule {
 #define UNWIND_REG(rule)      ((rule)->cfa >> 4)
 #define UNWIND_CFA(kind, reg) ((kind) | (reg) << 4)
 
+/* So many frames at most are inside of an activation of the eval loop that has no Python frame yet, or none any more. */
+#define PLACE_DEPTH_MAX 3
+
 #define REG_RAX 0
 #define REG_RBP 6
 #define REG_RSP 7

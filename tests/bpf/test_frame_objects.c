@@ -256,8 +256,8 @@ Test(frame_objects, without_anchors_an_activation_too_many_further_out_matches_n
 	begin(PY_3_9);
 	host.layout = python->layout;
 	host.scratch.sample.python_end = LOSS_NONE;
-	cr_assert(!place(1, (const u64[]){OTHER, OTHER, EVAL, EVAL}, 4));
-	cr_assert(has_run(2) && has_run(3));
+	cr_assert(!place(1, (const u64[]){OTHER, OTHER, OTHER, OTHER, EVAL, EVAL}, 6));
+	cr_assert(has_run(4) && has_run(5));
 }
 
 Test(frame_objects, without_anchors_two_activations_too_many_match_nothing)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "unwind/placement.h"
 
+#include "pyprof/unwind.h"
+
 static bool is_eval_loop(const struct placement *placement, u64 pc)
 {
 	for (u32 i = 0; i < EVAL_RANGES && placement->counted->eval[i].size; i++)
@@ -36,10 +38,9 @@ void placement_settle(struct placement *placement, u64 *words, u32 cnt)
 
 	if (!placement->counted || placement->next != placement->cnt + 1)
 		return;
-	/* It is what is executed, or calls that. */
-	while (i < cnt && i < 2 && !(words[i] & NATIVE_RUN))
+	while (i < cnt && i <= PLACE_DEPTH_MAX && !(words[i] & NATIVE_RUN))
 		i++;
-	if (i >= cnt || i == 2)
+	if (i >= cnt || i > PLACE_DEPTH_MAX)
 		return;
 	words[i] &= ~NATIVE_RUN;
 	placement->next--;
