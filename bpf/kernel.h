@@ -53,6 +53,7 @@ typedef struct {
 
 struct signal_struct {
 	atomic_t live;
+	int nr_threads; /* that are in the kernel's list of them: also those that have ended and are not buried */
 };
 
 struct mm_struct {

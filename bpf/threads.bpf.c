@@ -188,6 +188,7 @@ static __always_inline void record_fill(struct thread_buffer *buffer, struct tas
 	record->record.time_ns = bpf_ktime_get_ns();
 	process_id_fill(&record->process, task);
 	record->tid = task_number(task);
+	record->thread_cnt = BPF_CORE_READ(task, signal, nr_threads);
 	record->cpu = task_cpu(task);
 	record->state = state_letter(task_state_word(task), BPF_CORE_READ(task, exit_state));
 	record->thread_pointer = BPF_CORE_READ(task, thread.fsbase);

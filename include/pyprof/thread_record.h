@@ -33,7 +33,7 @@ struct thread_record {
 	u64 registers[17]; /* with which user mode goes on, by DWARF number; 16 is rip */
 	char comm[THREAD_COMM_SIZE];
 	u32 kernel_cnt; /* u64 addresses that follow: its kernel stack, innermost first */
-	u32 reserved;
+	u32 thread_cnt; /* of its process, at this time; 0: it has just ended */
 };
 
 _Static_assert(sizeof(struct thread_record) == 16 + 24 + 16 + 24 + 8 + 48 + 8 * 17 + 16 + 8,

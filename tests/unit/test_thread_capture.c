@@ -186,6 +186,86 @@ Test(thread_capture, of_the_host_has_every_process_until_the_visit_has_enough)
 	cr_assert_eq(visits, 1);
 }
 
+/* ---- while threads end */
+
+#define PASSING 400 /* that end one after the other; each has a newer one behind it that stays */
+
+static void *stay(void *none)
+{
+	prctl(PR_SET_NAME, "stays");
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static int passing_begins[2]; /* when the other end is closed */
+
+static void *pass_by(void *number)
+{
+	char ignored;
+
+	if (!read(passing_begins[0], &ignored, 1))
+		usleep(500 * (unsigned int)(size_t)number);
+	return NULL;
+}
+
+static pid_t passing_start(void)
+{
+	cr_assert_eq(pipe(passing_begins), 0);
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(passing_begins[1]);
+	for (size_t i = 0; i < PASSING; i++) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, pass_by, (void *)i) || pthread_create(&thread, NULL, stay, NULL))
+			_exit(1);
+	}
+	for (;;)
+		pause();
+}
+
+struct census {
+	size_t staying, all;
+};
+
+static int count_staying(void *ctx, const struct thread_record *record)
+{
+	struct census *census = ctx;
+
+	census->staying += !strcmp(record->comm, "stays");
+	census->all++;
+	return 0;
+}
+
+/* The kernel's list breaks off where a thread ends that it has just come to. */
+Test(thread_capture, threads_that_stay_are_listed_while_others_end, .timeout = 60)
+{
+	_cleanup_(thread_capture) struct thread_capture *capture = capture_or_skip();
+	pid_t pid = passing_start();
+	struct census census = {0};
+	size_t lists = 0;
+
+	while (census.staying < PASSING) {
+		census = (struct census){0};
+		cr_assert_eq(thread_capture_list(capture, pid, false, count_staying, &census), 0);
+	}
+	close(passing_begins[1]);
+	for (; census.all > PASSING + 1; lists++) {
+		census = (struct census){0};
+		cr_assert_eq(thread_capture_list(capture, pid, false, count_staying, &census), 0);
+		cr_expect_eq(census.staying, PASSING, "list %zu: %zu of %d", lists, census.staying, PASSING);
+	}
+	cr_expect_gt(lists, 10);
+	close(passing_begins[0]);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 /* ---- since when */
 
 /* Says when it goes to sleep, each time before it does. */

@@ -17,6 +17,7 @@
 
 #define KERNEL_STACK_SIZE 16384 /* x86-64; only used where bpf_task_pt_regs is absent */
 #define LIST_SIZE_FIRST	  (256 << 10)
+#define LIST_TRIES	  8 /* until a list of one process is whole: threads that end break it off */
 
 struct thread_capture {
 	struct thread_capture_options options;
@@ -130,7 +131,7 @@ static int list_make_room(struct thread_capture *c)
 	return 0;
 }
 
-/* The kernel may give any number of bytes at a time, but always the whole list in the end. */
+/* The kernel may give any number of bytes at a time. */
 static int list_read(struct thread_capture *c)
 {
 	_cleanup_(fd) int fd = bpf_iter_create(bpf_link__fd(c->link));
@@ -179,6 +180,39 @@ static int list_index(const struct thread_capture *c, const struct thread_record
 	return 0;
 }
 
+/* Each thread says how many there were when it was visited. */
+static bool list_is_whole(const struct thread_record *const *records, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++)
+		if (records[i]->thread_cnt > cnt)
+			return false;
+	return true;
+}
+
+/*
+ * Asked for one process, the kernel goes from each thread to the next one; its list ends
+ * where it is when that thread has ended meanwhile, as if there were no more. Then it is
+ * asked again, and where threads end all the time, what came last has to do.
+ */
+static int list_take(struct thread_capture *c, u32 pid, const struct thread_record ***ret, size_t *ret_cnt)
+{
+	for (int i = 1;; i++) {
+		_cleanup_(free) const struct thread_record **records = NULL;
+		size_t cnt = 0;
+		int err = list_read(c);
+
+		if (!err)
+			err = list_index(c, &records, &cnt);
+		if (!err && pid && i < LIST_TRIES && !list_is_whole(records, cnt))
+			continue;
+		if (err)
+			return err;
+		*ret = take(records);
+		*ret_cnt = cnt;
+		return 0;
+	}
+}
+
 /*
  * The clock of our CPU's run queue says how long others have been waiting. It rests
  * between ticks, unless somebody asks how much CPU we have used until now.
@@ -202,9 +236,7 @@ int thread_capture_list(struct thread_capture *c, u32 pid, bool with_stacks,
 	c->skeleton->bss->threads_clock = INT64_MIN;
 	own_clock_update();
 	if (!err)
-		err = list_read(c);
-	if (!err)
-		err = list_index(c, &records, &cnt);
+		err = list_take(c, pid, &records, &cnt);
 	if (!err && pid && !cnt)
 		return -ESRCH;
 	for (size_t i = 0; !err && i < cnt; i++)

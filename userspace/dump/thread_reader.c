@@ -2,8 +2,10 @@
 #include "dump/thread_reader.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "pyprof/unwind.h"
@@ -128,6 +130,15 @@ static const struct thread_record *true_owner(const struct thread_reader *r, con
 	return owner && owner->thread_pointer - t->stack.anchor < STACK_SIZE_MAX ? owner : NULL;
 }
 
+/* The kernel's list may have broken off before it came to this one. */
+static bool has_ended(const struct thread_reader *r, const struct read_thread *t)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u", r->process->id.pid, t->thread.tid);
+	return access(path, F_OK) != 0;
+}
+
 /* It is read again, for it was the wrong thread that held still. */
 static bool thread_move(const struct thread_reader *r, struct read_thread *t)
 {
@@ -145,11 +156,11 @@ static bool thread_confirm(struct thread_reader *r, struct read_thread *t)
 	const struct thread_record *before = thread_listing_find(r->before, t->thread.tid);
 	const struct thread_record *now = thread_listing_find(r->now, t->thread.tid);
 
-	if (!before || !now) {
+	if ((!before || !now) && has_ended(r, t)) {
 		t->is_done = t->is_gone = true;
 		return true;
 	}
-	if (thread_move(r, t) || !thread_record_held_still(before, now)) {
+	if (!before || !now || thread_move(r, t) || !thread_record_held_still(before, now)) {
 		t->is_gone = false;
 		r->snapshot->reread_cnt++;
 		return false;
@@ -178,7 +189,7 @@ static bool can_read(const struct thread_reader *r, struct read_thread *t)
 {
 	const struct thread_record *record = thread_listing_find(r->now, t->thread.tid);
 
-	if (!record)
+	if (!record && has_ended(r, t))
 		t->is_done = t->is_gone = true;
 	return record && !(record->flags & THREAD_ON_CPU);
 }
