@@ -313,6 +313,39 @@ Test(dump_formats, who_had_the_gil_is_shown_wherever_its_holder_is)
 	expect_in(text, "2 threads like this: ");
 }
 
+Test(dump_formats, a_process_that_could_not_be_looked_into_says_why)
+{
+	static const struct {
+		int err;
+		const char *name, *sentence;
+	} cases[] = {
+		{-EPERM, "no rights", "Its memory may not be read"},
+		{-EBUSY, "debugged", "A debugger is attached to it"},
+		{-EFAULT, "unreadable", "Its memory cannot be read"},
+		{-EIO, "failed", "It could not be dumped."},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_(snapshot) struct snapshot *snapshot = snapshot_of_text(
+			"{'pid': 7, 'python': '3.13.0', 'phase': 'starting'}");
+		const struct snapshot *const all[] = {snapshot};
+		const struct dump_view many = {.many = true};
+		STRBUF(line);
+
+		snapshot->err = cases[i].err;
+		_cleanup_(free) char *text = written("text", all, 1, &many);
+		_cleanup_(free) char *json = written("json", all, 1, &many);
+		strbuf_printf(&line, "0  -    %s", cases[i].name);
+		expect_in(text, line.at);
+		expect_in(text, cases[i].sentence);
+		expect_not_in(text, "It has no Python threads.");
+		expect_not_in(text, "not initialised");
+		strbuf_clear(&line);
+		strbuf_printf(&line, "\"error\": \"%s\"", cases[i].name);
+		expect_in(json, line.at);
+	}
+}
+
 Test(dump_formats, json_of_many_is_one_document_even_of_one_or_none)
 {
 	_cleanup_(snapshot) struct snapshot *one = snapshot_of_text("{'pid': 7}");

@@ -95,8 +95,11 @@ static int dumps_add(struct dumps *dumps, u32 pid, bool must)
 			dump_explain(pid, err, snapshot);
 		dumps->failed_cnt += must || !is_other;
 		dumps->closed_cnt += is_closed && !must;
-		/* The table of many tells of those too that could not be looked into. */
-		return must || snapshot->phase == PYTHON_NONE ? 0 : dumps_keep(dumps, take(snapshot));
+		/* The table of many tells of those too that could not be looked into, and are still there. */
+		if (must || snapshot->phase == PYTHON_NONE || err == -ESRCH)
+			return 0;
+		snapshot->err = err;
+		return dumps_keep(dumps, take(snapshot));
 	}
 	dump_explain_missing(snapshot, must);
 	return dumps_keep(dumps, take(snapshot));

@@ -141,6 +141,7 @@ enum python_phase { PYTHON_NONE, PYTHON_UNSUPPORTED, PYTHON_STARTING, PYTHON_RUN
 
 struct snapshot {
 	u32 pid;
+	int err; /* why there are no threads: what dumper_take() answered; 0: it could be looked into */
 	const char *command_line; /* arguments separated by blanks; never with a line break */
 	const char *exe;
 	const char *cgroup; /* path */

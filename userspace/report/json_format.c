@@ -7,6 +7,8 @@
  *	python        "3.13.1"; null: no CPython
  *	free_threaded
  *	phase         "none", "unsupported", "starting", "running", "finalizing"
+ *	error         why there are no threads: "no rights", "not supported", "not running", "debugged",
+ *	              "unreadable", "ended", "failed"; null: it could be looked into. Only among many
  *	threads       interpreters in their order, in each the newest thread first; then those that are not Python's
  *	  ident       threading.get_ident(); null: not Python's
  *	  tid         of the kernel, in the reader's PID namespace; null: the PyThreadState has no living thread
@@ -278,7 +280,9 @@ static json_t *of_snapshot(const struct snapshot *snapshot)
 						 [TASKS_SOME] = "some",
 						 [TASKS_UNSUPPORTED] = "unsupported"};
 
-	return json_pack("{s:i, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /**/
+	const struct error_words *error = error_words_find(snapshot);
+
+	return json_pack("{s:i, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /**/
 			 "version", JSON_VERSION, /**/
 			 "pid", of_count(snapshot->pid), /**/
 			 "python", of_version(snapshot->version), /**/
@@ -287,6 +291,7 @@ static json_t *of_snapshot(const struct snapshot *snapshot)
 			 "command_line", of_text(snapshot->command_line), /**/
 			 "exe", of_text(snapshot->exe), /**/
 			 "cgroup", of_text(snapshot->cgroup), /**/
+			 "error", of_text(error ? error->name : NULL), /**/
 			 "threads", of_threads(snapshot), /**/
 			 "tasks", of_tasks(snapshot), /**/
 			 "tasks_read", of_text(tasks_read[snapshot->tasks_read]), /**/

@@ -53,14 +53,17 @@ static void where_put(const struct snapshot *snapshot, const struct dump_thread 
 					     [PYTHON_STARTING] = "starting",
 					     [PYTHON_FINALIZING] = "finalizing"};
 	const struct dump_view plain = {0};
+	const struct error_words *error = error_words_find(snapshot);
 
 	for (size_t i = 0; thread && i < thread->frame_cnt; i++)
 		if (thread->frames[i].kind == FRAME_PYTHON)
 			return frame_line_put(&thread->frames[i], &plain, b);
-	if (snapshot->phase < sizeof(phases) / sizeof(phases[0]) && phases[snapshot->phase])
+	if (error && !error->phase_says)
+		strbuf_put(b, error->name);
+	else if (snapshot->phase < sizeof(phases) / sizeof(phases[0]) && phases[snapshot->phase])
 		strbuf_put(b, phases[snapshot->phase]);
 	else
-		strbuf_put_char(b, '-');
+		strbuf_put(b, error ? error->name : "-");
 }
 
 /* "...end" of a long text; a character is not cut in two. */

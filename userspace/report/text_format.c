@@ -69,11 +69,13 @@ static void process_put(const struct snapshot *snapshot, const struct dump_view 
 		clean_put(snapshot->cgroup, b);
 	}
 	strbuf_put_char(b, '\n');
-	if (phase_sentence(snapshot->phase))
-		strbuf_printf(b, "%s\n", phase_sentence(snapshot->phase));
+	const struct error_words *error = error_words_find(snapshot);
+	const char *phase = error && !error->phase_says ? NULL : phase_sentence(snapshot->phase);
+	if (phase || error)
+		strbuf_printf(b, "%s\n", phase ? phase : error->sentence);
 	if (snapshot->thread_cnt)
 		strbuf_printf(b, "Stacks: most recent call %s.\n", view->leaf_first ? "first" : "last");
-	else if (snapshot->phase == PYTHON_RUNNING)
+	else if (snapshot->phase == PYTHON_RUNNING && !error)
 		strbuf_put(b, "It has no Python threads.\n");
 }
 

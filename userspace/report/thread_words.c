@@ -1,10 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "report/thread_words.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
+
+static const struct error_words error_words[] = {
+	{-EPERM, "no rights", "Its memory may not be read: this takes root, or CAP_SYS_PTRACE.", false},
+	{-EACCES, "no rights", "Its memory may not be read: this takes root, or CAP_SYS_PTRACE.", false},
+	{-ENOTSUP, "not supported", "This version is not supported.", true},
+	{-EAGAIN, "not running", "Its interpreter is not initialised, or it becomes another program.", true},
+	{-EBUSY, "debugged", "A debugger is attached to it, so it cannot be frozen.", false},
+	{-EFAULT, "unreadable", "Its memory cannot be read where its CPython should be.", false},
+	{-ENODATA, "ended", "It has ended.", false},
+	{0, "failed", "It could not be dumped.", false},
+};
+
+const struct error_words *error_words_find(const struct snapshot *snapshot)
+{
+	const struct error_words *words = error_words;
+
+	if (!snapshot->err)
+		return NULL;
+	while (words->err && words->err != snapshot->err)
+		words++;
+	return words;
+}
 
 enum thread_activity thread_activity(const struct dump_thread *thread)
 {

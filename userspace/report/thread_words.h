@@ -28,6 +28,16 @@ struct thread_span {
 enum thread_activity thread_activity(const struct dump_thread *thread);
 const char *activity_name(enum thread_activity activity); /* "on-cpu": for programs */
 
+/* Why a process could not be looked into, from snapshot->err. */
+struct error_words {
+	int err;
+	const char *name; /* for programs */
+	const char *sentence;
+	bool phase_says; /* the phase says it better, if it is one that says something */
+};
+
+/* NULL: it could be. An error that has no words of its own is "failed". */
+const struct error_words *error_words_find(const struct snapshot *snapshot);
 /* "850 ms", "12.4 s", "3 min 20 s", "2 h 5 min", "4 d 1 h" */
 void duration_put(u64 ns, struct strbuf *b);
 /* "3.15.0b2" from PY_VERSION_HEX */
