@@ -2,6 +2,7 @@
 #include "dump/thread_waits.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -147,67 +148,106 @@ static int locks_read(struct lock_facts *l)
 	return err;
 }
 
-/* Of threads that ran meanwhile nothing is believed. */
-static int locks_confirm(struct lock_facts *l)
+static bool held_still(const struct thread_reader *r, const struct read_thread *t)
 {
-	struct thread_reader *r = l->reader;
+	const struct thread_record *now = thread_listing_find(r->now, t->thread.tid);
+
+	/* Its record is from before it was stopped; since then it cannot have run. */
+	return t->thread.taken == TAKEN_FROZEN || (now && thread_record_held_still(&t->thread.record, now));
+}
+
+/*
+ * Who has what a thread waited for was read after its stack. Whoever waits for the GIL
+ * wakes up each 5 ms to go on waiting, so who has that is told all the same, unless the
+ * thread has got it itself.
+ */
+static void owner_forget(struct dump_thread *thread)
+{
+	struct dump_wait *wait = &thread->wait;
+
+	if (wait->kind == WAIT_GIL && wait->owner_tid != thread->tid)
+		return;
+	if (wait->kind == WAIT_FUTEX)
+		wait->on = "";
+	wait->owner_tid = 0;
+	wait->owner_inferred = false;
+}
+
+/* Of threads that ran meanwhile nothing is believed. */
+static int waits_confirm(struct thread_reader *r, struct dump_thread *threads, struct deadlock_facts *facts,
+			 bool *ret_still)
+{
 	int err = thread_listing_read(r->now, r->capture, r->process->id.pid, false);
 
 	for (size_t i = 0; !err && i < r->cnt; i++) {
-		const struct thread_record *now = thread_listing_find(r->now, r->threads[i].thread.tid);
-
-		/* Its record is from before it was stopped; since then it cannot have run. */
-		if (r->threads[i].thread.taken == TAKEN_FROZEN)
+		ret_still[i] = held_still(r, &r->threads[i]);
+		if (ret_still[i])
 			continue;
-		if (!now || !thread_record_held_still(&r->threads[i].thread.record, now))
-			l->facts[i] = (struct deadlock_facts){0};
+		facts[i] = (struct deadlock_facts){0};
+		owner_forget(&threads[i]);
 	}
 	return err;
 }
 
-/* Everything is the snapshot's from here on. */
-static int deadlocks_keep(struct snapshot *snapshot)
+/* Each of them stood, and waited, from when it was read until the last one had been. */
+static bool is_still(const struct dump_deadlock *ring, const bool *still)
 {
-	struct dump_deadlock *found = NULL;
-	size_t cnt = 0;
+	for (size_t i = 0; i < ring->cnt; i++)
+		if (!still[ring->threads[i]])
+			return false;
+	return true;
+}
+
+static int deadlock_keep(struct snapshot *snapshot, const struct dump_deadlock *found, struct dump_deadlock *ret)
+{
+	size_t *threads = snapshot_room(snapshot, found->cnt, sizeof(*threads));
+
+	if (!threads)
+		return -ENOMEM;
+	memcpy(threads, found->threads, found->cnt * sizeof(*threads));
+	*ret = (struct dump_deadlock){.threads = threads, .cnt = found->cnt};
+	return 0;
+}
+
+/* Everything is the snapshot's from here on. */
+static int deadlocks_keep(struct snapshot *snapshot, const bool *still)
+{
+	_cleanup_(free) struct dump_deadlock *found = NULL;
+	size_t cnt = 0, kept = 0;
 	int err = deadlock_find(snapshot->threads, snapshot->thread_cnt, &found, &cnt);
 
 	struct dump_deadlock *room = cnt ? snapshot_room(snapshot, cnt, sizeof(*room)) : NULL;
 	if (!err && cnt && !room)
 		err = -ENOMEM;
 	for (size_t i = 0; !err && i < cnt; i++) {
-		size_t *threads = snapshot_room(snapshot, found[i].cnt, sizeof(*threads));
-
-		if (!threads)
-			err = -ENOMEM;
-		else
-			memcpy(threads, found[i].threads, found[i].cnt * sizeof(*threads));
-		room[i] = (struct dump_deadlock){.threads = threads, .cnt = found[i].cnt};
+		if (!is_still(&found[i], still))
+			continue;
+		err = deadlock_keep(snapshot, &found[i], &room[kept]);
+		kept += !err;
 	}
-	free(found);
 	if (!err) {
 		snapshot->deadlocks = room;
-		snapshot->deadlock_cnt = cnt;
+		snapshot->deadlock_cnt = kept;
 	}
 	return err;
 }
 
 int thread_waits_find_deadlocks(struct thread_reader *r, struct snapshot *snapshot)
 {
+	_cleanup_(free) bool *still = calloc(r->cnt + 1, sizeof(*still));
 	struct lock_facts l = {.reader = r};
 	int err = 0;
 
 	l.facts = snapshot_room(snapshot, r->cnt, sizeof(*l.facts));
-	if (!l.facts)
+	if (!l.facts || !still)
 		return -ENOMEM;
-	if (r->objects && !python_locks_init(&l.locks, r->objects)) {
+	if (r->objects && !python_locks_init(&l.locks, r->objects))
 		err = locks_read(&l);
-		if (!err)
-			err = locks_confirm(&l);
-	}
+	if (!err)
+		err = waits_confirm(r, snapshot->threads, l.facts, still);
 	if (!err)
 		err = deadlock_name_owners(snapshot->threads, l.facts, snapshot->thread_cnt);
 	if (!err)
 		err = wait_count_others(snapshot->threads, snapshot->thread_cnt);
-	return err ? err : deadlocks_keep(snapshot);
+	return err ? err : deadlocks_keep(snapshot, still);
 }
