@@ -223,12 +223,10 @@ static void threads_only(struct thread_reader *r)
 		const struct thread_record *record = thread_listing_find(r->now, t->thread.tid);
 
 		t->stack.loss = LOSS_NONE;
-		t->is_gone = !record;
-		if (!record)
-			continue;
-		t->thread.record = *record;
-		t->thread.record.kernel_cnt = 0;
-		t->thread.holds_gil = t->interpreter && t->interpreter->gil.exists &&
+		t->is_gone = !record && (!t->thread.tid || read_thread_has_ended(r, t));
+		if (record)
+			read_thread_record(r, t, record);
+		t->thread.holds_gil = !t->is_gone && t->interpreter && t->interpreter->gil.exists &&
 				      t->interpreter->gil.holder == t->thread.state;
 	}
 }

@@ -44,6 +44,7 @@ void read_thread_own(struct read_thread *t, const struct thread_record *record)
 	t->thread.comm[sizeof(t->thread.comm) - 1] = 0;
 	t->thread.record = *record;
 	t->thread.record.kernel_cnt = 0;
+	t->thread.record.record.size = sizeof(*record);
 }
 
 static void pause_ns(u64 ns)
@@ -70,19 +71,65 @@ static bool did_not_go_on(const struct thread_record *awake, const struct thread
 	       awake->registers[REG_RSP] == frozen->registers[REG_RSP];
 }
 
-static void thread_take(const struct thread_reader *r, struct read_thread *t, const struct thread_record *record,
-			enum taken taken)
+/*
+ * What a thread was at until we stopped it; awake: the last look before, NULL if it began
+ * later. It is traced (state t) by nobody but us, for who has a tracer is not frozen.
+ */
+static struct thread_record record_unfrozen(const struct thread_record *awake, const struct thread_record *frozen)
+{
+	struct thread_record record = *frozen;
+
+	if (frozen->state != 't')
+		return record;
+	if (awake && did_not_go_on(awake, frozen)) {
+		record = *awake;
+		record.switches = frozen->switches;
+		return record;
+	}
+	/* It ran. In a system call that is to begin again, it had gone to sleep in the meantime. */
+	bool sleeps = frozen->flags & THREAD_IN_SYSCALL;
+	u32 runs = awake ? awake->flags & THREAD_ON_CPU : 0;
+
+	record.state = sleeps ? 'S' : 'R';
+	if (!sleeps)
+		record.flags |= runs ? runs : THREAD_RUNNABLE;
+	if (runs)
+		record.cpu = awake->cpu;
+	if (runs && !sleeps)
+		record.off_cpu_ns = 0;
+	return record;
+}
+
+void read_thread_record(const struct thread_reader *r, struct read_thread *t, const struct thread_record *record)
 {
 	const struct thread_record *awake = r->awake ? thread_listing_find(r->awake, t->thread.tid) : NULL;
 
-	t->is_done = true;
-	t->thread.taken = taken;
-	if (!record)
-		return;
-	t->thread.record = awake && did_not_go_on(awake, record) ? *awake : *record;
-	t->thread.record.switches = record->switches;
+	t->thread.record = r->awake ? record_unfrozen(awake, record) : *record;
 	t->thread.record.kernel_cnt = 0;
 	t->thread.record.record.size = sizeof(*record);
+}
+
+static void thread_take(const struct thread_reader *r, struct read_thread *t, const struct thread_record *record,
+			enum taken taken)
+{
+	t->is_done = true;
+	t->thread.taken = taken;
+	if (record)
+		read_thread_record(r, t, record);
+}
+
+/* By a sample: it ran, whatever it was at when it was listed. */
+static void thread_take_sample(const struct thread_reader *r, struct read_thread *t, const struct sample *sample)
+{
+	struct thread_record *record = &t->thread.record;
+
+	thread_take(r, t, thread_listing_find(r->now, t->thread.tid), TAKEN_ON_CPU);
+	record->state = 'R';
+	record->flags = (record->flags & ~(THREAD_RUNNABLE | THREAD_IN_SYSCALL)) | THREAD_ON_CPU;
+	record->cpu = sample->cpu;
+	record->off_cpu_ns = 0;
+	record->syscall = 0;
+	memset(record->arguments, 0, sizeof(record->arguments));
 }
 
 /* As it stands now; to be believed or not. */
@@ -131,7 +178,7 @@ static const struct thread_record *true_owner(const struct thread_reader *r, con
 }
 
 /* The kernel's list may have broken off before it came to this one. */
-static bool has_ended(const struct thread_reader *r, const struct read_thread *t)
+bool read_thread_has_ended(const struct thread_reader *r, const struct read_thread *t)
 {
 	char path[64];
 
@@ -156,7 +203,7 @@ static bool thread_confirm(struct thread_reader *r, struct read_thread *t)
 	const struct thread_record *before = thread_listing_find(r->before, t->thread.tid);
 	const struct thread_record *now = thread_listing_find(r->now, t->thread.tid);
 
-	if ((!before || !now) && has_ended(r, t)) {
+	if ((!before || !now) && read_thread_has_ended(r, t)) {
 		t->is_done = t->is_gone = true;
 		return true;
 	}
@@ -189,7 +236,7 @@ static bool can_read(const struct thread_reader *r, struct read_thread *t)
 {
 	const struct thread_record *record = thread_listing_find(r->now, t->thread.tid);
 
-	if (!record && has_ended(r, t))
+	if (!record && read_thread_has_ended(r, t))
 		t->is_done = t->is_gone = true;
 	return record && !(record->flags & THREAD_ON_CPU);
 }
@@ -276,7 +323,7 @@ static int on_sample(void *ctx, const struct thread_sample *sample)
 		return err == -ENOMEM ? err : 0;
 	t->thread.holds_gil = has_gil;
 	t->read_ns = sample->sample->record.time_ns;
-	thread_take(r, t, thread_listing_find(r->now, t->thread.tid), TAKEN_ON_CPU);
+	thread_take_sample(r, t, sample->sample);
 	return 0;
 }
 

@@ -53,5 +53,10 @@ int thread_reader_read(struct thread_reader *reader);
 int thread_reader_look(struct thread_reader *reader);
 /* From now on it is this thread's of the kernel's. */
 void read_thread_own(struct read_thread *thread, const struct thread_record *record);
+/* What it is at, from its record in a listing: without our own stopping it. */
+void read_thread_record(const struct thread_reader *reader, struct read_thread *thread,
+			const struct thread_record *record);
+/* Asked when it is missing from a listing. */
+bool read_thread_has_ended(const struct thread_reader *reader, const struct read_thread *thread);
 
 #endif
