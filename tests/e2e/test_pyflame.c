@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/e2e/harness.h"
@@ -305,6 +306,14 @@ Test(pyflame, errors_begin_as_pyflame_s_do)
 		{{"-t", "./pyflame"}, "You tried to pyflame a pyflame, naughty!"},
 		{{"-t", "/no/such/file"}, "execvp() failed for: /no/such/file"},
 		{{"-t", "sleep", "1"}, "Failed to locate libpython within timeout period."},
+		{{"-t", "true"}, "Child process exited with status: 0\n"},
+		{{"-t", "sh", "-c", "exit 7"}, "Child process exited with status: 7\n"},
+		{{"-r", "0", "-p", "1"}, "Error: failed to parse \"0\" as a sample interval"},
+		{{"-r", "-1", "-p", "1"}, "Error: failed to parse \"-1\" as a sample interval"},
+		{{"-r", "nan", "-p", "1"}, "Error: failed to parse \"nan\" as a sample interval"},
+		{{"-s", "1e300", "-p", "1"}, "Error: failed to parse \"1e300\" as a number of seconds"},
+		{{"--abi=38x", "-p", "1"}, "Unknown or unsupported ABI version: 38x"},
+		{{"--abi=35", "-p", "1"}, "Unknown or unsupported ABI version: 35"},
 		{{"--abi=0", "-p", "1"}, "Unknown or unsupported ABI version: 0"},
 	};
 
@@ -319,6 +328,23 @@ Test(pyflame, errors_begin_as_pyflame_s_do)
 		cr_expect_eq(strncmp(child_err(pyflame), wrong[i].message, strlen(wrong[i].message)), 0, "%s: %s",
 			     wrong[i].message, child_err(pyflame));
 	}
+}
+
+Test(pyflame, a_zombie_is_told_from_a_process_that_may_not_be_read)
+{
+	siginfo_t info;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	cr_assert_eq(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
+	struct child *pyflame = profiler_run(20, "pyflame", "-p", text_of("%d", pid), NULL);
+	cr_expect_eq(child_wait(pyflame, 1), 1);
+	cr_expect_str_eq(child_err(pyflame),
+			 text_of("Failed to seize PID %d: it has no memory of its own: it has ended (a zombie), or is "
+				 "a kernel thread\n",
+				 pid));
+	waitpid(pid, NULL, 0);
 }
 
 Test(pyflame, it_answers_to_its_name)

@@ -8,7 +8,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +29,8 @@
 #include "dump/dumper.h"
 
 #define PYFLAME_VERSION "pyflame 1.6.6 linux-gnu x86_64"
+#define SECONDS_MAX	1e9 /* thirty years; in nanoseconds they fit a u64 with much to spare */
+#define INTERVAL_MIN	1e-4 /* shorter ones would leave the target no time between two samples */
 #define START_TRIES	50 /* intervals that a program that was started has until it is a Python */
 
 static const char usage[] = "Usage: pyflame [options] [-p] PID\n"
@@ -111,13 +112,14 @@ static int parse_pid(const char *text, u32 *ret)
 	return 0;
 }
 
-static int parse_seconds(const char *text, double *ret)
+static int parse_number(const char *text, const char *what, double least, double *ret)
 {
 	char *end;
 	double seconds = strtod(text, &end);
 
-	if (end == text || *end || !isfinite(seconds) || seconds < 0) {
-		fprintf(stderr, "Error: failed to parse \"%s\" as a number of seconds.\n", text);
+	/* NaN is neither. */
+	if (end == text || *end || !(seconds >= least && seconds <= SECONDS_MAX)) {
+		fprintf(stderr, "Error: failed to parse \"%s\" as a %s (%g to %g).\n", text, what, least, SECONDS_MAX);
 		return -EINVAL;
 	}
 	*ret = seconds;
@@ -126,12 +128,13 @@ static int parse_seconds(const char *text, double *ret)
 
 static int check_abi(const char *text)
 {
-	long abi = strtol(text, NULL, 10);
+	char *end;
+	long abi = strtol(text, &end, 10);
 
 	for (size_t i = 0; i < sizeof(abis) / sizeof(*abis); i++)
-		if (abis[i] == abi)
+		if (abis[i] == abi && end > text && !*end)
 			return 0;
-	fprintf(stderr, "Unknown or unsupported ABI version: %ld\n", abi);
+	fprintf(stderr, "Unknown or unsupported ABI version: %s\n", text);
 	return -EINVAL;
 }
 
@@ -163,9 +166,9 @@ static int take_option(struct pyflame *p, int option)
 	case 'p':
 		return parse_pid(optarg, &p->pid);
 	case 'r':
-		return parse_seconds(optarg, &p->interval);
+		return parse_number(optarg, "sample interval in seconds", INTERVAL_MIN, &p->interval);
 	case 's':
-		return parse_seconds(optarg, &p->seconds);
+		return parse_number(optarg, "number of seconds", 0, &p->seconds);
 	case 'v':
 		version_print(stdout);
 		return 1;
@@ -256,8 +259,24 @@ static int fail_to_seize(const struct pyflame *p, int err)
 	rights_put_remedy(&remedy);
 	if (err == -ESRCH)
 		fprintf(stderr, "Failed to seize PID %u: there is no such process\n", p->pid);
-	else
+	else if (err == -ENODATA)
+		fprintf(stderr,
+			"Failed to seize PID %u: it has no memory of its own: it has ended (a zombie), or is a kernel "
+			"thread\n",
+			p->pid);
+	else if (err == -EPERM || err == -EACCES)
 		fprintf(stderr, "Failed to seize PID %u: %s; %s\n", p->pid, strerror(-err), remedy.at);
+	else
+		fprintf(stderr, "Failed to seize PID %u: %s\n", p->pid, strerror(-err));
+	return -EINVAL;
+}
+
+/* pidfd_open of what is one of the threads of a process: -EINVAL, or -ENOENT on newer kernels. */
+static int fail_to_open(const struct pyflame *p, int err)
+{
+	if (err != -EINVAL && err != -ENOENT)
+		return fail_to_seize(p, err);
+	fprintf(stderr, "Failed to seize PID %u: it is a thread of another process\n", p->pid);
 	return -EINVAL;
 }
 
@@ -312,7 +331,7 @@ static int open_process(struct pyflame *p)
 	if (p->process < 0)
 		p->process = syscall(SYS_pidfd_open, p->pid, 0);
 	if (p->process < 0)
-		return fail_to_seize(p, -errno);
+		return fail_to_open(p, -errno);
 	int err = thread_capture_open(&capture, &p->capture, &step);
 	if (!err)
 		err = dumper_new(&options, p->capture, p->pid, NULL, &p->dumper);
@@ -355,6 +374,18 @@ static int explain(const struct pyflame *p, const struct snapshot *snapshot, int
 	return -EINVAL;
 }
 
+/* The command has ended before it was a Python, and that was said. */
+static bool command_is_over(struct pyflame *p, int err)
+{
+	/* Its memory goes a moment before it does. */
+	if (has_ended(err))
+		wait_until(p, clock_monotonic_ns() + NS_PER_S);
+	if (!child_reap(&p->child, false))
+		return false;
+	fprintf(stderr, "Child process exited with status: %d\n", child_exit_status(&p->child));
+	return true;
+}
+
 /* The first snapshot: a program that was just started is not a Python yet. */
 static int find_python(struct pyflame *p, struct snapshot **ret)
 {
@@ -370,7 +401,7 @@ static int find_python(struct pyflame *p, struct snapshot **ret)
 		}
 		bool is_early = err == -ENOEXEC || err == -EAGAIN;
 		if (!is_early || tries <= 1 || !wait_until(p, clock_monotonic_ns() + interval))
-			return explain(p, snapshot, err);
+			return p->command && command_is_over(p, err) ? -EINVAL : explain(p, snapshot, err);
 	}
 }
 
