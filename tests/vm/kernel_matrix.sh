@@ -3,7 +3,8 @@
 #
 # kernel_matrix.sh [PROGRAM] [KERNEL]... - the profiler under each kernel it
 # supports: it says it can run (`doctor`), loads, records a Python program, and
-# names that program's functions with the right lines. PROGRAM is
+# names that program's functions with the right lines; and dumps two, of which one
+# runs (a sample on its own CPU) and one sleeps (read where it stands). PROGRAM is
 # build/pyprof-bpf; kernels are Debian suites (bullseye: 5.10, bookworm: 6.1,
 # trixie: 6.12) and `running`, which are also the default.
 #
@@ -40,6 +41,14 @@ write_guest_script() {
 		set -u
 		echo "kernel \$(uname -r)" >&2
 		$program doctor >&2 || exit 3
+		PYTHONHOME=$home $home/bin/python3.11 -S $workload 60 &
+		busy=\$!
+		PYTHONHOME=$home $home/bin/python3.11 -S -c 'import time; time.sleep(60)' &
+		asleep=\$!
+		sleep 2
+		$program dump --running -p \$busy | sed 's/^/busy /' >&2
+		$program dump -p \$asleep | sed 's/^/asleep /' >&2
+		kill \$busy \$asleep
 		PYTHONHOME=$home exec $program record -F 999 -o - --no-pid -- \\
 			$home/bin/python3.11 -S $workload $seconds
 	END
@@ -83,6 +92,13 @@ check() { # FOLDED
 	}' "$workload" "$1"
 }
 
+# Who runs has the GIL and stands in its loop; who sleeps has it not.
+check_dumps() { # LOG
+	grep -q '^busy [0-9]*\*:$' "$1" && grep -q "^busy $workload:work:[0-9]" "$1" &&
+		grep -q '^busy .*:<module>:[0-9]' "$1" &&
+		grep -q '^asleep [0-9]*:$' "$1" && grep -q '^asleep <string>:<module>:1$' "$1"
+}
+
 report() { # RESULT KERNEL DETAIL
 	printf '%s\t%s\t%s\n' "$1" "$2" "$3"
 	[ "$1" != fail ] || failed=1
@@ -95,6 +111,9 @@ try() { # KERNEL
 	if [ "$status" != 0 ]; then
 		cat "$scratch/log" >&2
 		report fail "$1 ${release:-}" "status $status"
+	elif ! check_dumps "$scratch/log"; then
+		cat "$scratch/log" >&2
+		report fail "$1 $release" "a dump is not what it should be"
 	elif detail=$(check "$scratch/folded"); then
 		report ok "$1 $release" "$detail; lost: $(sed -n 's/^pyprof-bpf: Lost: //p' "$scratch/log")"
 	else
