@@ -106,6 +106,20 @@ static bool must_write_in_place(const char *path)
 	return !stat(path, &st) && !S_ISREG(st.st_mode);
 }
 
+/* As what it replaces; a new one as any that is created. */
+static int atomic_file_dress(int fd, const struct stat *replaced, uid_t uid, gid_t gid)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	if (uid != (uid_t)-1 && fchown(fd, uid, gid))
+		return -errno;
+	/* Not everybody may give a file away: then it is ours, as if we had written it elsewhere. */
+	if (uid == (uid_t)-1 && replaced && fchown(fd, replaced->st_uid, replaced->st_gid) && errno != EPERM)
+		return -errno;
+	return fchmod(fd, replaced ? replaced->st_mode & 0777 : 0666 & ~mask) ? -errno : 0;
+}
+
 static int atomic_file_open_fd(struct atomic_file *file, uid_t uid, gid_t gid)
 {
 	if (must_write_in_place(file->path)) {
@@ -113,12 +127,14 @@ static int atomic_file_open_fd(struct atomic_file *file, uid_t uid, gid_t gid)
 		return fd < 0 ? -errno : fd;
 	}
 
+	struct stat replaced;
+
 	/* Through a symlink, replace what it leads to. */
 	char *target = realpath(file->path, NULL);
 	if (target) {
 		free(file->path);
 		file->path = target;
-		if (access(target, W_OK))
+		if (access(target, W_OK) || stat(target, &replaced))
 			return -errno;
 	}
 
@@ -132,10 +148,8 @@ static int atomic_file_open_fd(struct atomic_file *file, uid_t uid, gid_t gid)
 		free(take(file->temporary));
 		return err;
 	}
-	mode_t mask = umask(0);
-	umask(mask);
-	if (fchmod(fd, 0666 & ~mask) || (uid != (uid_t)-1 && fchown(fd, uid, gid))) {
-		int err = -errno;
+	int err = atomic_file_dress(fd, target ? &replaced : NULL, uid, gid);
+	if (err) {
 		close(fd);
 		return err;
 	}

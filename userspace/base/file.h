@@ -23,8 +23,9 @@ int file_write_all(int fd, const void *bytes, size_t size);
 
 /*
  * A file that appears whole or not at all: written beside its place under
- * another name, synced and renamed on commit. Special files (/dev/null, a pipe)
- * are written in place.
+ * another name, synced and renamed on commit. It has the permissions and, if we may give
+ * it away, the owner of the file that it replaces. Special files (/dev/null, a pipe) are
+ * written in place.
  */
 struct atomic_file;
 
