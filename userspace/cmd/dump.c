@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* dump.c - where every Python thread is now: of one process, of it and what it started, of all. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -200,6 +201,8 @@ int dump_main(int argc, char **argv)
 	struct dump_options options;
 	STRBUF(error);
 
+	/* Whoever reads no more has seen enough: an error of the write, not the end by a signal. */
+	signal(SIGPIPE, SIG_IGN);
 	if (dump_options_parse(argc, argv, &options, &error)) {
 		log_error("%s", error.at);
 		return EXIT_USAGE;

@@ -474,7 +474,7 @@ static int run(struct pyflame *p)
 	if (err)
 		return err;
 	err = p->dump ? dump(p, snapshot) : profile(p, snapshot);
-	if (err && err != -ENODATA)
+	if (err && err != -ENODATA && err != -EPIPE)
 		fprintf(stderr, "Failed to go on with PID %u: %s\n", p->pid, strerror(-err));
 	return err;
 }
@@ -484,6 +484,7 @@ int pyflame_main(int argc, char **argv)
 	__attribute__((cleanup(pyflame_deinit))) struct pyflame p = {
 		.seconds = 1, .interval = 0.01, .child = CHILD_NONE, .process = -1, .signals = -1};
 
+	signal(SIGPIPE, SIG_IGN); /* an error of the write */
 	int err = parse(&p, argc, argv);
 	if (err)
 		return err < 0 ? EXIT_FAILED : EXIT_OK;
