@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Live interpreters say of themselves what is read from them (tests/workloads/tasks.py
  * and what it prints); memory made by hand stands for what no interpreter does.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Trees are told as lines: depth times '.', the task's name, '*' when it has its own row elsewhere. */
 #include "report/task_tree.h"
 

@@ -15,7 +15,7 @@
 #include "dump/snapshot.h"
 #include "inspect/locks.h"
 
-/* What python/locks.h says of one thread. All zero: nothing. */
+/* What inspect/locks.h says of one thread. All zero: nothing. */
 struct deadlock_facts {
 	struct python_lock lock; /* what it waits for; address 0: no lock of Python's */
 	const u64 *held; /* plain locks that it is inside `with` on, in any order, also more than once */

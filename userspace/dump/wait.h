@@ -16,7 +16,7 @@ struct wait_facts {
 	const struct remote_memory *memory;
 	struct fd_targets *fds;
 	struct namespace_tids *tids;
-	u64 gil_start, gil_end; /* where the thread's GIL lies (python/gil.h); both 0: not known, or there is none */
+	u64 gil_start, gil_end; /* where the thread's GIL lies (inspect/gil.h); both 0: not known, or there is none */
 	u32 gil_owner_tid; /* who holds it; 0: nobody, or not known */
 };
 
