@@ -71,6 +71,34 @@ void dumper_free(struct dumper *d)
 }
 
 /*
+ * Who it is
+ */
+
+/* The pid means another process, or another program, than the last time. */
+static bool is_other(const struct dumper *d, const struct process_id *id)
+{
+	return d->id.pid && (d->id.start_ns != id->start_ns || d->id.exec_id != id->exec_id);
+}
+
+static int identity_check(struct dumper *d, const struct thread_listing *listing)
+{
+	if (!listing->cnt)
+		return -ESRCH;
+	const struct process_id *id = &thread_listing_at(listing, 0)->process;
+	int err = is_other(d, id) ? -ESTALE : 0;
+
+	d->id = *id;
+	return err;
+}
+
+static int listing_read(struct dumper *d)
+{
+	int err = thread_listing_read(&d->listings[0], d->capture, d->pid, d->options.kernel);
+
+	return err ? err : identity_check(d, &d->listings[0]);
+}
+
+/*
  * What kind of process
  */
 
@@ -105,6 +133,20 @@ static int process_look(struct dumper *d)
 		return explain_no_mappings(d->pid);
 	process_check_python(d->processes, d->process);
 	return d->process->python_file ? 0 : -ENOEXEC;
+}
+
+/* It may become another program while we look: so who it is is asked before, and again when its threads are listed. */
+static int process_find(struct dumper *d)
+{
+	int err = process_look(d);
+
+	if (err || d->id.pid)
+		return err;
+	err = listing_read(d);
+	if (err)
+		return err;
+	d->process = NULL;
+	return process_look(d);
 }
 
 static int stacks_open(struct dumper *d)
@@ -145,7 +187,7 @@ static enum python_phase phase_of(const struct dumper *d)
 
 static int python_look(struct dumper *d, struct snapshot *snapshot)
 {
-	int err = process_look(d);
+	int err = process_find(d);
 
 	if (err)
 		return err;
@@ -292,27 +334,6 @@ static int frames_name(struct thread_reader *r)
  * Snapshots
  */
 
-/* The pid means another process, or another program, than the last time. */
-static bool is_other(const struct dumper *d, const struct process_id *id)
-{
-	return d->id.pid && (d->id.start_ns != id->start_ns || d->id.exec_id != id->exec_id);
-}
-
-static int listing_read(struct dumper *d)
-{
-	struct thread_listing *listing = &d->listings[0];
-	int err = thread_listing_read(listing, d->capture, d->pid, d->options.kernel);
-
-	if (err)
-		return err;
-	if (!listing->cnt)
-		return -ESRCH;
-	const struct process_id *id = &thread_listing_at(listing, 0)->process;
-	err = is_other(d, id) ? -ESTALE : 0;
-	d->id = *id;
-	return err;
-}
-
 static int process_freeze(struct dumper *d, struct freeze **ret)
 {
 	int err = thread_listing_read(&d->listings[2], d->capture, d->pid, false);
@@ -350,6 +371,8 @@ static int snapshot_fill(struct dumper *d, struct snapshot *snapshot, struct fre
 	err = thread_join_make(&r, &join);
 	if (!err)
 		err = threads_read(d, &r, join);
+	if (!err)
+		err = identity_check(d, r.now);
 	if (*freeze)
 		snapshot->frozen_ns = freeze_end(take(*freeze));
 	if (!err)
@@ -385,6 +408,9 @@ int dumper_take(struct dumper *d, struct snapshot **ret)
 		if (err)
 			return err;
 		err = snapshot_fill(d, snapshot, &freeze);
+		/* What could not be read may be where the program before had it. */
+		if (err && err != -ENOMEM && err != -ESTALE && d->id.pid && listing_read(d) == -ESTALE)
+			err = -ESTALE;
 		if (!err)
 			err = check_phase(snapshot);
 		if (err)
