@@ -181,7 +181,7 @@ static const char help_begin[] =
 	"What does Python on this host do?\n"
 	"    pyprof-bpf dump --all -f text\n"
 	"For scripts:\n"
-	"    pyprof-bpf dump -p 1234 -f json | jq '.threads[] | select(.holds_gil or .had_gil).frames[0]'\n";
+	"    pyprof-bpf dump 1234 -f json | jq '.threads[] | select(.holds_gil or .had_gil).frames[0]'\n";
 
 static const char help_end[] = "\nExit status: 0 threads were printed, or there really is none (stderr says so);\n"
 			       "1 why not, on stderr; 2 wrong command line.\n";
