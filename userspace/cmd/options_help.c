@@ -105,7 +105,9 @@ void record_options_put_help(const char *program, struct strbuf *b)
 	strbuf_printf(b, "Usage: pyprof-bpf %s [OPTION...] (--all | -p PID,... | -- COMMAND ARGS...)\n",
 		      overview ? "[record]" : "record");
 	if (overview)
-		strbuf_put(b, "       pyprof-bpf doctor [--json]\n");
+		strbuf_put(b, "       pyprof-bpf dump [OPTION...] (-p PID | --all)\n"
+			      "       pyprof-bpf pyflame [OPTION...] (-p PID | -t COMMAND ARGS...)\n"
+			      "       pyprof-bpf doctor [--json] [--unwind PID]\n");
 	strbuf_put(b, "Shows which Python, native and kernel code uses the CPUs; programs need no change.\n\n");
 	strbuf_put(b, help_examples);
 	if (overview)
