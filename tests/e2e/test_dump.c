@@ -357,15 +357,20 @@ Test(dump, a_process_goes_on_when_the_dump_is_killed_while_it_is_frozen)
 
 /* --- JSON ----------------------------------------------------------------- */
 
-static json_t *json_of(pid_t pid, const char *option)
+static json_t *json_with(pid_t pid, const char *a, const char *b)
 {
 	json_error_t error;
-	struct child *child = profiler_run(30, "dump", "-p", text_of("%d", pid), "-f", "json", option, NULL);
+	struct child *child = profiler_run(30, "dump", "-p", text_of("%d", pid), "-f", "json", a, b, NULL);
 
 	cr_assert_eq(child->status, 0, "%s", child_err(child));
 	json_t *all = json_loads(child_out(child), 0, &error);
 	cr_assert_not_null(all, "%s in %s", error.text, child_out(child));
 	return all;
+}
+
+static json_t *json_of(pid_t pid, const char *option)
+{
+	return json_with(pid, option, NULL);
 }
 
 static const char *string_of(const json_t *object, const char *key)
@@ -407,6 +412,67 @@ ParameterizedTest(struct python *python, dump, names_threads_as_threading_does)
 	}
 	cr_expect_eq(found, truth.cnt);
 	json_decref(all);
+}
+
+/* How many threads are in this state. */
+static size_t state_cnt(const json_t *all, const char *state)
+{
+	json_t *thread;
+	size_t i, cnt = 0;
+
+	json_array_foreach(json_object_get(all, "threads"), i, thread)
+		cnt += !strcmp(string_of(thread, "state"), state);
+	return cnt;
+}
+
+static void expect_all_are(pid_t pid, const char *state)
+{
+	static const char *const with[] = {NULL, "--threads-only"};
+
+	for (size_t i = 0; i < 2; i++) {
+		json_t *all = json_with(pid, "--freeze", with[i]);
+		size_t cnt = json_array_size(json_object_get(all, "threads"));
+
+		cr_expect_gt(cnt, 10);
+		cr_expect_eq(state_cnt(all, state), cnt, "%s: %zu of %zu are %s", with[i] ? with[i] : "stacks",
+			     state_cnt(all, state), cnt, state);
+		json_decref(all);
+	}
+}
+
+/* That we stop them is nothing to tell. */
+Test(dump, threads_of_a_frozen_process_are_in_the_states_they_were_in_before)
+{
+	struct python python = python_any();
+	struct place place;
+	struct blocks truth;
+	struct child *child = standing_start(&python, &place, &truth);
+
+	dump_of_standing(child->pid, truth.cnt);
+	expect_all_are(child->pid, "waiting");
+	child_signal(child, SIGSTOP);
+	while (state_of(child->pid) != 'T')
+		sleep_s(0.01);
+	expect_all_are(child->pid, "stopped");
+}
+
+Test(dump, threads_of_a_frozen_process_that_ran_until_then_run_or_wait)
+{
+	struct python python = python_any();
+	struct place place;
+	struct rules rules;
+	struct child *crowd = crowd_start(&python, &place, &rules);
+	size_t running = 0;
+
+	for (int i = 0; i < 10; i++) {
+		json_t *all = json_with(crowd->pid, "--freeze", i % 2 ? "--threads-only" : NULL);
+		size_t runs = state_cnt(all, "on-cpu") + state_cnt(all, "runnable");
+
+		cr_expect_eq(runs + state_cnt(all, "waiting"), CROWD + 1);
+		running += runs;
+		json_decref(all);
+	}
+	cr_expect_gt(running, 0);
 }
 
 /* --- processes of all kinds ----------------------------------------------- */

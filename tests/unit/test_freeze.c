@@ -367,6 +367,54 @@ Test(freeze, one_that_is_killed_meanwhile_ends)
 	cr_expect(ended == pid || (ended < 0 && errno == ECHILD));
 }
 
+static u32 tracer_of(pid_t pid)
+{
+	_cleanup_(free) char *status = NULL;
+	char path[64];
+	size_t size;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	cr_assert_eq(file_read(path, 65536, &status, &size), 0);
+	return strtoul(strstr(status, "\nTracerPid:") + strlen("\nTracerPid:"), NULL, 10);
+}
+
+static bool is_untraced(pid_t pid)
+{
+	return !tracer_of(pid);
+}
+
+/* Who waits for a child of vfork() sleeps where only a kill wakes it. It would stop when it comes out of there. */
+Test(freeze, one_that_cannot_be_stopped_is_let_go_too)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(shared, MAP_FAILED);
+	pid_t pid = fork();
+	struct freeze *freeze;
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!vfork()) {
+			usleep(1500000);
+			_exit(0);
+		}
+		atomic_store(&shared->ready, 1);
+		for (;;)
+			pause();
+	}
+	for (u64 until = clock_monotonic_ns() + LIMIT_NS; !all_are(pid, 'D') && clock_monotonic_ns() < until;)
+		usleep(1000);
+	cr_assert_eq(freeze_begin(pid, 50 * NS_PER_MS, &freeze), 0);
+	cr_expect(all_are(pid, 'D'));
+	cr_expect_neq(tracer_of(pid), 0);
+	freeze_end(freeze);
+	cr_expect(become(pid, is_untraced));
+	cr_expect_not(atomic_load(&shared->ready), "it was over before it was let go");
+	for (u64 until = clock_monotonic_ns() + LIMIT_NS; !atomic_load(&shared->ready) && clock_monotonic_ns() < until;)
+		usleep(1000);
+	cr_expect(atomic_load(&shared->ready), "it did not go on");
+	target_end(pid);
+}
+
 Test(freeze, who_has_a_debugger_already_is_refused_and_left_alone)
 {
 	pid_t pid = target_start(false);

@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@
 #include "base/file.h"
 
 #define LOOK_NS	  20000 /* how long a look at a thread that does not stand yet is put off */
-#define FINISH_NS NS_PER_S /* what threads get that are about to stop, or to end, when all is let go */
+#define FINISH_NS (100 * NS_PER_MS) /* what threads get that are about to stop, or to end, when all is let go */
 
 struct frozen_thread {
 	pid_t tid;
@@ -25,11 +27,22 @@ struct frozen_thread {
 	bool is_free; /* no longer ours */
 };
 
+/*
+ * A thread that does not stand cannot be let go but by the end of its tracer, and would
+ * stop later on. So the tracer is a thread of its own, which ends with the freeze: the
+ * kernel counts tracers by threads.
+ */
 struct freeze {
 	pid_t pid;
+	pthread_t tracer;
+	sem_t begun, end; /* for the caller, for the tracer */
+	/* the tracer's; the caller's while neither waits */
+	int err; /* of its beginning */
 	struct frozen_thread *threads;
 	size_t cnt, capacity;
+	u64 until_ns;
 	u64 begin_ns; /* when the first was told to stop */
+	u64 frozen_ns;
 };
 
 static struct frozen_thread *thread_find(const struct freeze *freeze, pid_t tid)
@@ -155,28 +168,18 @@ static void threads_settle(struct freeze *freeze, u64 until_ns)
 	}
 }
 
-int freeze_begin(u32 pid, u64 timeout_ns, struct freeze **ret)
+/* Once all that are known stand, and no other is there, none can come. */
+static int threads_stop(struct freeze *freeze)
 {
-	u64 until_ns = clock_monotonic_ns() + timeout_ns;
 	size_t new_cnt = 0;
 	int err;
 
-	_cleanup_(freeze) struct freeze *freeze = calloc(1, sizeof(*freeze));
-	if (!freeze)
-		return -ENOMEM;
-	freeze->pid = pid;
-	/* Once all that are known stand, and no other is there, none can come. */
 	do {
 		err = threads_seize(freeze, &new_cnt);
 		if (!err)
-			threads_settle(freeze, until_ns);
-	} while (!err && new_cnt && clock_monotonic_ns() < until_ns);
-	if (err)
-		return err;
-	if (!freeze->cnt)
-		return -ESRCH;
-	*ret = take(freeze);
-	return 0;
+			threads_settle(freeze, freeze->until_ns);
+	} while (!err && new_cnt && clock_monotonic_ns() < freeze->until_ns);
+	return err || freeze->cnt ? err : -ESRCH;
 }
 
 /* One that was killed meanwhile waits for its tracer to take notice, and its process waits for that. */
@@ -205,16 +208,85 @@ static bool threads_release(struct freeze *freeze)
 	return all_free;
 }
 
-u64 freeze_end(struct freeze *freeze)
+/* What still does not stand in the end is let go when we end. */
+static void threads_let_go(struct freeze *freeze)
 {
 	u64 until_ns = clock_monotonic_ns() + FINISH_NS;
+	bool all_free = threads_release(freeze);
 
-	/* What does not stand now is let go when we end. */
-	while (!threads_release(freeze) && clock_monotonic_ns() < until_ns)
+	freeze->frozen_ns = freeze->begin_ns ? clock_monotonic_ns() - freeze->begin_ns : 0;
+	while (!all_free && clock_monotonic_ns() < until_ns) {
 		wait_a_little();
-	u64 frozen_ns = freeze->begin_ns ? clock_monotonic_ns() - freeze->begin_ns : 0;
+		all_free = threads_release(freeze);
+	}
+}
 
+static void semaphore_wait(sem_t *semaphore)
+{
+	while (sem_wait(semaphore) && errno == EINTR)
+		;
+}
+
+static void *tracer_run(void *ctx)
+{
+	struct freeze *freeze = ctx;
+
+	freeze->err = threads_stop(freeze);
+	sem_post(&freeze->begun);
+	semaphore_wait(&freeze->end);
+	threads_let_go(freeze);
+	return NULL;
+}
+
+/* Signals are the caller's. */
+static int tracer_start(struct freeze *freeze)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int err = pthread_create(&freeze->tracer, NULL, tracer_run, freeze);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -err;
+}
+
+static void freeze_destroy(struct freeze *freeze)
+{
+	sem_destroy(&freeze->begun);
+	sem_destroy(&freeze->end);
 	free(freeze->threads);
 	free(freeze);
+}
+
+int freeze_begin(u32 pid, u64 timeout_ns, struct freeze **ret)
+{
+	struct freeze *freeze = calloc(1, sizeof(*freeze));
+	if (!freeze)
+		return -ENOMEM;
+	freeze->pid = pid;
+	freeze->until_ns = clock_monotonic_ns() + timeout_ns;
+	sem_init(&freeze->begun, 0, 0);
+	sem_init(&freeze->end, 0, 0);
+	int err = tracer_start(freeze);
+	if (err) {
+		freeze_destroy(freeze);
+		return err;
+	}
+	semaphore_wait(&freeze->begun);
+	err = freeze->err;
+	if (err)
+		freeze_end(freeze);
+	else
+		*ret = freeze;
+	return err;
+}
+
+u64 freeze_end(struct freeze *freeze)
+{
+	sem_post(&freeze->end);
+	pthread_join(freeze->tracer, NULL);
+	u64 frozen_ns = freeze->frozen_ns;
+
+	freeze_destroy(freeze);
 	return frozen_ns;
 }

@@ -5,7 +5,7 @@
  * arrives is lost, and one that was stopped before (SIGSTOP) stays so.
  *
  * Whatever becomes of us, it goes on: the kernel lets go of all threads when their
- * tracer ends, by SIGKILL too. All calls come from the thread that began.
+ * tracer ends, by SIGKILL too.
  */
 #ifndef PYPROF_FREEZE_H
 #define PYPROF_FREEZE_H
@@ -22,7 +22,7 @@ struct freeze;
  */
 int freeze_begin(u32 pid, u64 timeout_ns, struct freeze **ret);
 
-/* Lets it go on and frees; gives for how many nanoseconds it could not run. */
+/* Lets it go on, also those that never stood, and frees; gives for how many nanoseconds it could not run. */
 u64 freeze_end(struct freeze *freeze);
 
 static inline void freeze_free(struct freeze *freeze)
