@@ -17,7 +17,7 @@
 
 #define KERNEL_STACK_SIZE 16384 /* x86-64; only used where bpf_task_pt_regs is absent */
 #define LIST_SIZE_FIRST	  (256 << 10)
-#define LIST_TRIES	  8 /* until a list of one process is whole: threads that end break it off */
+#define LIST_TRIES	  4 /* of one process alone: threads that end break it off */
 
 struct thread_capture {
 	struct thread_capture_options options;
@@ -132,9 +132,9 @@ static int list_make_room(struct thread_capture *c)
 }
 
 /* The kernel may give any number of bytes at a time. */
-static int list_read(struct thread_capture *c)
+static int list_read(struct thread_capture *c, const struct bpf_link *link)
 {
-	_cleanup_(fd) int fd = bpf_iter_create(bpf_link__fd(c->link));
+	_cleanup_(fd) int fd = bpf_iter_create(bpf_link__fd(link));
 	if (fd < 0)
 		return -errno;
 
@@ -189,28 +189,47 @@ static bool list_is_whole(const struct thread_record *const *records, size_t cnt
 	return true;
 }
 
+static int list_take_once(struct thread_capture *c, const struct bpf_link *link, const struct thread_record ***ret,
+			  size_t *ret_cnt)
+{
+	int err = list_read(c, link);
+
+	return err ? err : list_index(c, ret, ret_cnt);
+}
+
+/* Through all threads of the host, in the order of their tids: that goes on behind one that has ended. */
+static int list_take_from_all(struct thread_capture *c, const struct thread_record ***ret, size_t *ret_cnt)
+{
+	struct bpf_link *link = NULL;
+	int err = link_make(c, 0, &link);
+
+	if (!err)
+		err = list_take_once(c, link, ret, ret_cnt);
+	bpf_link__destroy(link);
+	return err;
+}
+
 /*
  * Asked for one process, the kernel goes from each thread to the next one; its list ends
  * where it is when that thread has ended meanwhile, as if there were no more. Then it is
- * asked again, and where threads end all the time, what came last has to do.
+ * asked again.
  */
 static int list_take(struct thread_capture *c, u32 pid, const struct thread_record ***ret, size_t *ret_cnt)
 {
-	for (int i = 1;; i++) {
+	for (int i = 0; i < LIST_TRIES; i++) {
 		_cleanup_(free) const struct thread_record **records = NULL;
-		size_t cnt = 0;
-		int err = list_read(c);
+		size_t cnt;
+		int err = list_take_once(c, c->link, &records, &cnt);
 
-		if (!err)
-			err = list_index(c, &records, &cnt);
-		if (!err && pid && i < LIST_TRIES && !list_is_whole(records, cnt))
-			continue;
 		if (err)
 			return err;
+		if (pid && !c->cannot_filter && !list_is_whole(records, cnt))
+			continue;
 		*ret = take(records);
 		*ret_cnt = cnt;
 		return 0;
 	}
+	return list_take_from_all(c, ret, ret_cnt);
 }
 
 /*
@@ -254,7 +273,7 @@ int thread_capture_sample(struct thread_capture *c, const struct process_id *pro
 	if (!c->sampler && !c->list_capacity)
 		err = link_get(c, process->pid);
 	if (!err && !c->sampler && !c->list_capacity)
-		err = list_read(c);
+		err = list_read(c, c->link);
 	if (!err && !c->sampler)
 		err = thread_sampler_new(c->options.kernel_stacks, c->skeleton->bss->namespace_level, &c->sampler);
 	if (err)

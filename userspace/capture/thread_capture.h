@@ -31,8 +31,8 @@ DEFINE_CLEANUP(thread_capture, struct thread_capture *, thread_capture_close)
 /*
  * Every thread of the process, in the order of their tids; record is valid during
  * the visit. with_stacks: with kernel stacks, if the options say so; without is
- * quicker, for looking at switch counts again. pid 0: every thread of the host. Where
- * threads end all the time, others may be missing: /proc knows whether one has gone.
+ * quicker, for looking at switch counts again. pid 0: every thread of the host. None
+ * is missing that stays meanwhile.
  * -ESRCH: there is no such process.
  * The first visit that does not return 0 is the last, and its answer is ours.
  */
