@@ -347,6 +347,21 @@ Test(pyflame, a_zombie_is_told_from_a_process_that_may_not_be_read)
 	waitpid(pid, NULL, 0);
 }
 
+Test(pyflame, who_reads_no_more_is_no_signal_and_no_message)
+{
+	static const char *const lines[] = {"pyflame -d -p", "pyflame -s 0 -p", "dump -p", "dump -f text -p"};
+	const char *pid = pid_text(parked(NULL));
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		const char *pipe = text_of("set -o pipefail; { sleep 0.3; exec '%s' %s %s; } | true", profiler_path(),
+					   lines[i], pid);
+		struct child *bash = child_start(NULL, (const char *[]){"bash", "-c", pipe, NULL});
+
+		cr_expect_eq(child_wait(bash, 10), 1, "%s", lines[i]);
+		cr_expect_str_eq(child_err(bash), "", "%s", lines[i]);
+	}
+}
+
 Test(pyflame, it_answers_to_its_name)
 {
 	struct place place = place_in("/");
