@@ -229,6 +229,11 @@ bool python_has_runs(const struct python *python)
 	return python_is_since(python, 3, 11);
 }
 
+bool python_has_gil(const struct python *python)
+{
+	return python->name[strlen(python->name) - 1] != 't';
+}
+
 bool python_has_anchors(const struct python *python)
 {
 	return python_is_since(python, 3, 10);

@@ -39,6 +39,7 @@ struct python {
 bool python_is_since(const struct python *python, int major, int minor);
 /* Does one activation of the eval loop execute the Python functions that its function calls? */
 bool python_has_runs(const struct python *python);
+bool python_has_gil(const struct python *python);
 /*
  * Does something on the C stack tell where each run of Python frames belongs? To 3.9
  * nothing does, so there the merge is counted, and not verified.

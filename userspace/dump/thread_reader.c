@@ -314,7 +314,8 @@ static int on_sample(void *ctx, const struct thread_sample *sample)
 	struct thread_reader *r = ctx;
 	struct read_thread *t = sampled_thread(r, sample->sample);
 
-	if (!t || t->is_done)
+	/* A list that is changed at that instant hides a state from the kernel side. */
+	if (!t || t->is_done || (t->thread.state && !sample->sample->thread_state))
 		return 0;
 	/* First, for it does not last. */
 	bool has_gil = holds_gil(r, t);

@@ -118,6 +118,14 @@ static int none_add(struct pyflame_profile *profile, u64 *counter, const char *w
 	return profile->options.chart ? chart_write(profile, realtime_us, what) : 0;
 }
 
+/* Who has the GIL; where there is none, whoever runs. */
+static bool is_wanted(const struct pyflame_profile *profile, const struct snapshot *snapshot,
+		      const struct dump_thread *thread)
+{
+	return profile->options.threads || dump_thread_has_star(thread) ||
+	       (snapshot->free_threaded && thread->record.flags & THREAD_ON_CPU);
+}
+
 int pyflame_profile_add(struct pyflame_profile *profile, const struct snapshot *snapshot, u64 realtime_us)
 {
 	bool seen = false, failed = false;
@@ -126,7 +134,7 @@ int pyflame_profile_add(struct pyflame_profile *profile, const struct snapshot *
 	for (size_t i = 0; !err && i < snapshot->thread_cnt; i++) {
 		const struct dump_thread *thread = &snapshot->threads[i];
 
-		if (!profile->options.threads && !dump_thread_has_star(thread))
+		if (!is_wanted(profile, snapshot, thread))
 			continue;
 		if (thread->python_cnt) {
 			seen = true;

@@ -19,7 +19,7 @@
 #include "dump/snapshot.h"
 
 struct pyflame_options {
-	bool threads; /* every thread, else who has the GIL */
+	bool threads; /* every thread, else who has the GIL (in a free-threaded build: who runs) */
 	bool exclude_idle;
 	bool no_lines;
 	bool chart;
