@@ -9,10 +9,9 @@ declares in no header is listed here in its order (FUTURE, TASK, PARTIAL: struct
 Modules/_asynciomodule.c, partialobject of Modules/_functoolsmodule.c; see the debug information of the extension
 modules); from 3.14 on the target's own AsyncioDebug goes first. Patch releases of one version must agree.
 """
-import os
-import subprocess
 import sys
-import tempfile
+
+from python_headers import answer_of, prints_of, since, version_of
 
 ABSENT = "0xffff"
 
@@ -137,44 +136,18 @@ int main(void)
 TYPES = {"": "void *%s", "int": "int %s", "char": "char %s", "bit": "unsigned %s : 1"}
 
 
-def since(rows, version):
-    return [value for first, value in rows if first <= version][-1]
-
-
 def members_of(names):
     return "".join(f"\t{TYPES[kind] % name};\n" for name, _, kind in (word.partition(":") for word in names.split()))
-
-
-def version_of(include):
-    """(3, 13)"""
-    with open(os.path.join(include, "patchlevel.h")) as f:
-        words = [line.split() for line in f if line.startswith("#define PY_M")]
-    numbers = {word[1]: int(word[2]) for word in words if word[2].isdigit()}
-    return numbers["PY_MAJOR_VERSION"], numbers["PY_MINOR_VERSION"]
 
 
 def measure(include, version, free_threaded):
     """All numbers of one version's headers, as a dictionary; None for what it does not have."""
     wanted = {name: since(rows, version) for name, rows in MEMBERS.items()}
-    prints = "".join(
-        f'\tprintf("{name} %lld\\n", (long long)({expression}));\n' for name, expression in wanted.items() if expression
-    )
+    prints = prints_of(wanted)
     future, task, partial = (since(rows, version) for rows in (FUTURE, TASK, PARTIAL))
     structs = members_of(future), members_of(future) + members_of(task), members_of(partial)
-    outer = os.path.dirname(os.path.abspath(include))
-    with tempfile.TemporaryDirectory() as scratch:
-        program = os.path.join(scratch, "probe")
-        with open(program + ".c", "w") as f:
-            f.write(PROBE % (*structs, prints))
-        machine = os.uname().machine + "-linux-gnu"
-        subprocess.run(
-            ["gcc", "-w", *(["-DPy_GIL_DISABLED=1"] if free_threaded else []), "-I", include, "-I", include + "/internal"]
-            + ["-I", outer, "-I", os.path.join(outer, machine), program + ".c", "-o", program],
-            check=True,
-        )
-        answer = subprocess.run([program], check=True, capture_output=True, text=True).stdout
     found = dict.fromkeys(wanted)
-    found.update((name, int(value)) for name, value in (line.split() for line in answer.splitlines()))
+    found.update(answer_of(include, PROBE % (*structs, prints), free_threaded))
     return found
 
 

@@ -11,10 +11,9 @@ build. Several patch releases of one version must agree, except where the target
 A new version: put its headers at the end of the arguments, look at what the compiler or the comparison complains
 about, and add an entry to MEMBERS for what moved.
 """
-import os
-import subprocess
 import sys
-import tempfile
+
+from python_headers import answer_of, prints_of, since, version_of
 
 ABSENT = "0xffff"
 
@@ -193,16 +192,6 @@ int main(void)
 """
 
 
-def since(rows, version):
-    return [expression for first, expression in rows if first <= version][-1]
-
-
-def version_of(include):
-    with open(os.path.join(include, "patchlevel.h")) as f:
-        numbers = [line.split()[1:3] for line in f if line.startswith(("#define PY_MAJOR_VERSION", "#define PY_MINOR_VERSION"))]
-    return tuple(int(number) for _, number in numbers)
-
-
 def measure(include, version, free_threaded):
     """All numbers of one version's headers, as a dictionary; None for what it does not have."""
     wanted = {name: since(rows, version) for name, rows in MEMBERS.items()}
@@ -210,26 +199,9 @@ def measure(include, version, free_threaded):
         for name, path in DESCRIBED.items():
             wanted["index." + name] = offset("_Py_DebugOffsets", path)
         wanted["index.size"] = "sizeof(_Py_DebugOffsets)"
-    prints = "".join(
-        f'\tprintf("{name} %llu\\n", (unsigned long long)({expression}));\n'
-        for name, expression in wanted.items()
-        if expression
-    )
-    outer = os.path.dirname(os.path.abspath(include))
-    with tempfile.TemporaryDirectory() as scratch:
-        program = os.path.join(scratch, "probe")
-        with open(program + ".c", "w") as f:
-            f.write(PROBE % prints)
-        machine = os.uname().machine + "-linux-gnu"
-        subprocess.run(
-            ["gcc", "-w", *(["-DPy_GIL_DISABLED=1"] if free_threaded else [])]
-            + ["-I", include, "-iquote", include + "/internal"]
-            + ["-I", outer, "-I", os.path.join(outer, machine), program + ".c", "-o", program],
-            check=True,
-        )
-        answer = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    prints = prints_of(wanted)
     found = dict.fromkeys(wanted)
-    found.update((name, int(value)) for name, value in (line.split() for line in answer.splitlines()))
+    found.update(answer_of(include, PROBE % prints, free_threaded))
     return found
 
 

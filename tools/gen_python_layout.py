@@ -14,10 +14,9 @@ is known to have moved within a version, whose older headers are not at hand, is
 A new version: put its headers at the end of the arguments, look at what the compiler or the comparison complains
 about, and add a row to MEMBERS for what moved.
 """
-import os
-import subprocess
 import sys
-import tempfile
+
+from python_headers import answer_of, prints_of, since, version_of
 
 ABSENT = "0xffff"
 
@@ -233,18 +232,6 @@ int main(void)
 """
 
 
-def since(rows, version):
-    return [expression for first, expression in rows if first <= version][-1]
-
-
-def version_of(include):
-    """(3, 13)"""
-    with open(os.path.join(include, "patchlevel.h")) as f:
-        words = [line.split() for line in f if line.startswith("#define PY_M")]
-    numbers = {word[1]: int(word[2]) for word in words if word[2].isdigit()}
-    return numbers["PY_MAJOR_VERSION"], numbers["PY_MINOR_VERSION"]
-
-
 def measure(include, version, free_threaded):
     """All numbers of one version's headers, as a dictionary; None for what it does not have."""
     wanted = {name: since(rows, version) for name, rows in MEMBERS.items()}
@@ -256,25 +243,9 @@ def measure(include, version, free_threaded):
         wanted["index.size"] = "sizeof(_Py_DebugOffsets)"
     if not free_threaded:
         wanted.update((name, None) for name in wanted if name.removeprefix("index.") in FREE_THREADED)
-    prints = "".join(
-        f'\tprintf("{name} %llu\\n", (unsigned long long)({expression}));\n'
-        for name, expression in wanted.items()
-        if expression
-    )
-    outer = os.path.dirname(os.path.abspath(include))
-    with tempfile.TemporaryDirectory() as scratch:
-        program = os.path.join(scratch, "probe")
-        with open(program + ".c", "w") as f:
-            f.write(PROBE % prints)
-        machine = os.uname().machine + "-linux-gnu"
-        subprocess.run(
-            ["gcc", "-w", *(["-DPy_GIL_DISABLED=1"] if free_threaded else []), "-I", include, "-I", include + "/internal"]
-            + ["-I", outer, "-I", os.path.join(outer, machine), program + ".c", "-o", program],
-            check=True,
-        )
-        answer = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    prints = prints_of(wanted)
     found = dict.fromkeys(wanted)
-    found.update((name, int(value)) for name, value in (line.split() for line in answer.splitlines()))
+    found.update(answer_of(include, PROBE % prints, free_threaded))
     if found["string_kind_bit"] and found["string_kind_bit"] > 31:
         sys.exit(f"{include}: the bits of a string's state are in another order")
     return found
@@ -299,7 +270,7 @@ def merge(rows):
 def number(name, value):
     if value is None:
         return ABSENT
-    return f"{value:#x}ull" if name == "frame_code_mask" else str(value)
+    return f"{value % 2**64:#x}ull" if name == "frame_code_mask" else str(value)
 
 
 def rows_of(row, version):
