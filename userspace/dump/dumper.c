@@ -215,11 +215,6 @@ static int python_look(struct dumper *d, struct snapshot *snapshot)
  * The threads
  */
 
-static bool share_gil(const struct read_thread *a, const struct read_thread *b)
-{
-	return a->interpreter && b->interpreter && a->interpreter->gil.start == b->interpreter->gil.start;
-}
-
 /*
  * Who has the GIL runs, and is mostly read a moment later, when it stands and waits to
  * get it back. So where nobody was read with it, who had it in the beginning is told.
@@ -228,12 +223,13 @@ static void gil_settle_begin(struct thread_reader *r)
 {
 	for (size_t i = 0; i < r->cnt; i++) {
 		struct read_thread *t = &r->threads[i];
-		bool is_held = false;
+		bool had_gil = t->interpreter && t->interpreter->gil.exists &&
+			       t->interpreter->gil.holder == t->thread.state;
 
-		for (size_t j = 0; j < r->cnt && !is_held; j++)
-			is_held = r->threads[j].thread.holds_gil && share_gil(t, &r->threads[j]);
-		t->thread.had_gil = !is_held && t->interpreter && t->interpreter->gil.exists &&
-				    t->interpreter->gil.holder == t->thread.state;
+		for (size_t j = 0; j < r->cnt && had_gil; j++)
+			had_gil = !r->threads[j].thread.holds_gil ||
+				  !interpreters_share_gil(t->interpreter, r->threads[j].interpreter);
+		t->thread.had_gil = had_gil;
 	}
 }
 
@@ -246,7 +242,7 @@ static void gil_settle(struct thread_reader *r)
 		for (size_t j = 0; j < i && t->thread.holds_gil; j++) {
 			struct read_thread *other = &r->threads[j];
 
-			if (!other->thread.holds_gil || !share_gil(t, other))
+			if (!other->thread.holds_gil || !interpreters_share_gil(t->interpreter, other->interpreter))
 				continue;
 			if (other->read_ns <= t->read_ns)
 				other->thread.holds_gil = false;

@@ -22,6 +22,12 @@ struct read_interpreter {
 	struct python_gil gil;
 };
 
+/* All interpreters have one GIL, or each has its own. */
+static inline bool interpreters_share_gil(const struct read_interpreter *a, const struct read_interpreter *b)
+{
+	return a && b && a->gil.start == b->gil.start;
+}
+
 /* A thread to be read. */
 struct read_thread {
 	struct dump_thread thread; /* what is known so far, and then its stack */

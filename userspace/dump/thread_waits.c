@@ -14,18 +14,13 @@
  * System calls, descriptors, the GIL
  */
 
-static bool share_gil(const struct read_interpreter *a, const struct read_interpreter *b)
-{
-	return a && b && a->gil.start == b->gil.start;
-}
-
 /* The thread of this process that has the GIL: when its stack was read, or else now. */
 static u32 gil_owner(const struct thread_reader *r, const struct read_interpreter *interpreter)
 {
 	struct python_gil gil;
 
 	for (size_t i = 0; i < r->cnt; i++)
-		if (r->threads[i].thread.holds_gil && share_gil(r->threads[i].interpreter, interpreter))
+		if (r->threads[i].thread.holds_gil && interpreters_share_gil(r->threads[i].interpreter, interpreter))
 			return r->threads[i].thread.tid;
 	if (gil_read(r->objects, r->current, interpreter->address, &gil) || !gil.exists || !gil.holder)
 		return 0;

@@ -34,6 +34,8 @@ const struct dump_format *dump_format_find(const char *name); /* NULL: none */
  */
 int pyflame_format_put(const struct snapshot *const *snapshots, size_t cnt, const struct dump_view *view,
 		       struct strbuf *b);
+/* FILE:FUNCTION:LINE, or with no_line FILE:FUNCTION. */
+void pyflame_frame_put(const struct dump_frame *frame, bool no_line, struct strbuf *b);
 /* For people; each process below the other, with a table of them above when there may be many. */
 int text_format_put(const struct snapshot *const *snapshots, size_t cnt, const struct dump_view *view,
 		    struct strbuf *b);

@@ -6,6 +6,15 @@
 
 #include "report/thread_words.h"
 
+void pyflame_frame_put(const struct dump_frame *frame, bool no_line, struct strbuf *b)
+{
+	clean_put(frame->file, b);
+	strbuf_put_char(b, ':');
+	clean_put(frame->function, b);
+	if (!no_line)
+		strbuf_printf(b, ":%u", frame->line);
+}
+
 static void thread_put(const struct dump_thread *thread, struct strbuf *b)
 {
 	strbuf_printf(b, "%" PRIu64 "%s:\n", (uint64_t)thread->ident, dump_thread_has_star(thread) ? "*" : "");
@@ -14,10 +23,8 @@ static void thread_put(const struct dump_thread *thread, struct strbuf *b)
 
 		if (frame->kind != FRAME_PYTHON)
 			continue;
-		clean_put(frame->file, b);
-		strbuf_put_char(b, ':');
-		clean_put(frame->function, b);
-		strbuf_printf(b, ":%u\n", frame->line);
+		pyflame_frame_put(frame, false, b);
+		strbuf_put_char(b, '\n');
 	}
 }
 

@@ -2,10 +2,10 @@
 #include "report/pyflame_profile.h"
 
 #include <errno.h>
-#include <string.h>
 #include <uthash.h>
 
 #include "base/strbuf.h"
+#include "report/dump_format.h"
 
 struct bucket {
 	char *stack;
@@ -84,11 +84,7 @@ static void stack_put(const struct pyflame_profile *profile, const struct dump_t
 		if (!first)
 			strbuf_put_char(b, ';');
 		first = false;
-		strbuf_put_clean(b, frame->file, strlen(frame->file));
-		strbuf_put_char(b, ':');
-		strbuf_put_clean(b, frame->function, strlen(frame->function));
-		if (!profile->options.no_lines)
-			strbuf_printf(b, ":%u", frame->line);
+		pyflame_frame_put(frame, profile->options.no_lines, b);
 	}
 	if (profile->options.chart && !first)
 		strbuf_put_char(b, ';');
