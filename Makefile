@@ -17,12 +17,14 @@ ARCH    := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 WARN     := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter $(WERROR)
 SAN_1    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS   ?= -O2 -g
-USER     := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuserspace -Ibpf -I. -I$(O)/gen $(SAN_$(SAN)) $(CFLAGS)
+USER     := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuserspace -Ibpf -I. -Ipython/src -I$(O)/gen $(SAN_$(SAN)) $(CFLAGS)
 BPF      := -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall $(WERROR) -Iinclude -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
 LDLIBS   := -pthread -lbpf -lelf -lz -llzma -lunwind-$(shell uname -m) -lunwind -liberty -ljansson -lcap-ng -lm
 
 SRCS     := $(sort $(shell find userspace -name '*.[cS]'))
 CORE     := $(filter-out userspace/main.c,$(SRCS))
+# The package stacktrace, but for what is Python's own about it: tested here too.
+PACKAGE_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out %/module.c,$(sort $(wildcard python/src/*.c))))
 OBJS     := $(addprefix $(O)/,$(addsuffix .o,$(basename $(SRCS))))
 CORE_OBJS := $(addprefix $(O)/,$(addsuffix .o,$(basename $(CORE))))
 BPF_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bpf/*.bpf.c)))
@@ -98,7 +100,7 @@ $(O)/%.o: %.S Makefile
 
 $(O)/userspace/format/assets.o: $(wildcard userspace/format/flamegraph.*)
 
-$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(O)/tests/e2e/check.o $(O)/tests/e2e/check_chains.o $(O)/tests/e2e/check_merge.o \
+$(O)/unit: $(UNIT_OBJS) $(CORE_OBJS) $(PACKAGE_OBJS) $(O)/tests/e2e/check.o $(O)/tests/e2e/check_chains.o $(O)/tests/e2e/check_merge.o \
 	      $(O)/tests/e2e/perf_script.o
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -lcriterion -o $@
@@ -237,7 +239,7 @@ fuzz-run: $(FUZZERS)
 
 lint:
 	$(Q)tools/check_layers.py
-	$(Q)clang-format --dry-run -Werror $(shell find bpf include userspace tests tools -name '*.[ch]')
+	$(Q)clang-format --dry-run -Werror $(shell find bpf include userspace tests tools python -name '*.[ch]')
 
 clean:
 	$(call say,CLEAN)
@@ -245,5 +247,5 @@ clean:
 
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(patsubst %.o,%.d,$(OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(E2E_OBJS) $(BENCHES:=.o) $(BENCH_OBJS) \
+-include $(patsubst %.o,%.d,$(OBJS) $(PACKAGE_OBJS) $(BPF_OBJS) $(UNIT_OBJS) $(E2E_OBJS) $(BENCHES:=.o) $(BENCH_OBJS) \
 	    $(FUZZ_CORE) $(FUZZERS:$(O)/%=$(O)/fuzz-obj/%.o) $(O)/tools/check_unwind_tables.o)
