@@ -41,7 +41,8 @@ struct profiler {
 	struct profile *profile;
 	struct stack_inbox *inbox;
 	struct fallback *fallback;
-	struct unwound unwound; /* of the sample under way */
+	u64 unwound_words[MAX_NATIVE_FRAMES]; /* of the sample under way */
+	struct unwound unwound; /* in these */
 
 	struct process_id *waiting; /* found at the start, to be looked at */
 	size_t waiting_cnt, waiting_next;
@@ -116,6 +117,7 @@ int profiler_new(const struct profiler_options *options, struct profiler **ret, 
 	_cleanup_(profiler) struct profiler *p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
+	p->unwound = (struct unwound){.words = p->unwound_words, .max = MAX_NATIVE_FRAMES};
 	p->options = *options;
 	p->begin_ns = clock_monotonic_ns();
 
@@ -235,15 +237,19 @@ static int sample_lost(struct profiler *p, int err)
 static const struct unwound *sample_unwind(struct profiler *p, struct process *process, const struct sample *sample)
 {
 	const struct stack_record *record = sample->flags & SAMPLE_STACK ? stack_inbox_find(p->inbox, sample) : NULL;
-	bool in_kernel = sample->flags & SAMPLE_IN_KERNEL;
 
 	/* Of a walk by wrong tables only the interrupted instruction is true. */
 	if (supplier_was_behind(p->supplier, process, sample)) {
-		p->unwound = (struct unwound){.cnt = 1, .end = LOSS_NO_TABLE};
+		p->unwound.cnt = 1;
+		p->unwound.words[0] = 0;
+		p->unwound.end = LOSS_NO_TABLE;
+		p->unwound.unmerged = false;
 		return &p->unwound;
 	}
-	if (!record || fallback_unwind(p->fallback, process, record, in_kernel, &p->unwound) ||
-	    p->unwound.end != LOSS_NONE)
+	if (!record)
+		return NULL;
+	struct unwind_origin origin = unwind_origin_of(record, sample->flags & SAMPLE_IN_KERNEL);
+	if (fallback_unwind(p->fallback, process, &origin, &p->unwound) || p->unwound.end != LOSS_NONE)
 		return NULL;
 	p->truth.native.fallback++;
 	return &p->unwound;

@@ -10,16 +10,15 @@
 #include <stddef.h>
 
 #include "pyprof/types.h"
-#include "pyprof/unwind.h"
 #include "python/python_walk.h"
-#include "unwind/frame_step.h"
+#include "unwind/stack_copy.h"
 
 /* A thread that was interrupted while it handled a signal on a stack of its own stands on two. */
 #define STACK_PIECE_CNT 2
 
 struct thread_copy {
 	u64 ident; /* its pthread_t, which Python calls threading.get_ident() */
-	u64 registers[REG_CNT]; /* DWARF numbers (pyprof/unwind.h) */
+	u64 registers[17]; /* as in stack_record */
 	/* Innermost first, each from its rsp up; `next` leads from one to the other. Of the second no registers are known but by unwinding. */
 	struct stack_copy pieces[STACK_PIECE_CNT];
 	size_t piece_cnt;

@@ -185,7 +185,8 @@ static void measure_cost(void)
 	struct process_id id = {.pid = getpid()};
 	struct process *process;
 	static struct own_stack stack;
-	static struct unwound unwound;
+	static u64 words[MAX_NATIVE_FRAMES];
+	struct unwound unwound = {.words = words, .max = MAX_NATIVE_FRAMES};
 	u64 sum_ns = 0;
 
 	if (!files || process_table_new(files, &processes) || fallback_new(processes, &fallback) ||
@@ -195,7 +196,8 @@ static void measure_cost(void)
 	for (u32 i = 0; i <= UNWIND_CNT; i++) {
 		u64 before_ns = bench_cpu_ns();
 
-		if (fallback_unwind(fallback, process, &stack.record, false, &unwound))
+		const struct unwind_origin origin = unwind_origin_of(&stack.record, false);
+		if (fallback_unwind(fallback, process, &origin, &unwound))
 			bench_die("no memory");
 		u64 ns = bench_cpu_ns() - before_ns;
 		if (i)

@@ -652,7 +652,8 @@ Test(assembler, what_the_fallback_found_replaces_the_sample_s_native_part)
 {
 	const struct test_sample truncated = {
 		.native = "sum call", .python = "b | a", .native_end = LOSS_UNWIND_RULE, .native_id = 5};
-	struct unwound unwound = {.end = LOSS_NONE};
+	u64 words[MAX_NATIVE_FRAMES];
+	struct unwound unwound = {.words = words, .max = MAX_NATIVE_FRAMES, .end = LOSS_NONE};
 	u64 ip;
 	STRBUF(b);
 

@@ -20,7 +20,8 @@ static struct process_table *processes;
 static struct process *process;
 static struct fallback *fallback;
 static struct captured_stack *stack;
-static struct unwound unwound;
+static u64 words[MAX_NATIVE_FRAMES];
+static struct unwound unwound = {.words = words, .max = MAX_NATIVE_FRAMES};
 
 static void set_up(void)
 {
@@ -47,7 +48,9 @@ static void tear_down(void)
 
 static void unwind(void)
 {
-	cr_assert_eq(fallback_unwind(fallback, process, &stack->record, false, &unwound), 0);
+	const struct unwind_origin origin = unwind_origin_of(&stack->record, false);
+
+	cr_assert_eq(fallback_unwind(fallback, process, &origin, &unwound), 0);
 }
 
 static u64 address_of(u32 i)
@@ -222,13 +225,15 @@ FallbackTest(a_signal_frame_without_information_is_known_by_its_code)
 		u64 mask;
 	} bare = {.handler = handle, .flags = 0x04000000, .restorer = captured_bare_sigreturn};
 	struct sigaction action = {.sa_handler = handle};
-	struct unwound first;
+	u64 first[MAX_NATIVE_FRAMES];
+	u32 cnt;
 
 	cr_assert_eq(sigaction(SIGILL, &action, NULL), 0);
 	captured_stack_take(stack, way_signal);
 	unwind();
 	assert_signal_stack();
-	first = unwound;
+	cnt = unwound.cnt;
+	memcpy(first, words, sizeof(first));
 
 	cr_assert_eq(syscall(SYS_rt_sigaction, SIGILL, &bare, NULL, sizeof(bare.mask)), 0);
 	captured_stack_take(stack, way_signal);
@@ -236,10 +241,8 @@ FallbackTest(a_signal_frame_without_information_is_known_by_its_code)
 	assert_callers(INTERRUPTED);
 	cr_assert_eq(address_of(INTERRUPTED - 1), (u64)captured_bare_sigreturn);
 	cr_assert_eq(unwound.end, LOSS_NONE);
-	cr_assert_eq(unwound.cnt, first.cnt);
-	cr_assert_eq(
-		memcmp(unwound.words + INTERRUPTED, first.words + INTERRUPTED, (first.cnt - INTERRUPTED) * sizeof(u64)),
-		0);
+	cr_assert_eq(unwound.cnt, cnt);
+	cr_assert_eq(memcmp(unwound.words + INTERRUPTED, first + INTERRUPTED, (cnt - INTERRUPTED) * sizeof(u64)), 0);
 }
 
 static void way_alternate_stack(struct captured_stack *s)
@@ -303,7 +306,8 @@ FallbackTest(after_a_system_call_the_address_before_counts)
 {
 	captured_stack_take(stack, way_deep);
 	stack->record.registers[16] = (u64)captured_illegal + 2; /* nobody's */
-	cr_assert_eq(fallback_unwind(fallback, process, &stack->record, true, &unwound), 0);
+	const struct unwind_origin origin = unwind_origin_of(&stack->record, true);
+	cr_assert_eq(fallback_unwind(fallback, process, &origin, &unwound), 0);
 	cr_assert_eq(unwound.end, LOSS_NONE);
 	cr_assert(!(unwound.words[1] & NATIVE_GUESS));
 	unwind();
@@ -472,15 +476,17 @@ FallbackTest(runs_outward_of_where_a_stack_was_cut_are_fine)
 
 FallbackTest(what_is_asked_for_again_is_the_same)
 {
-	struct unwound first;
+	u64 first[MAX_NATIVE_FRAMES];
+	u32 cnt;
 
 	captured_stack_take(stack, way_hand_written);
 	unwind();
-	first = unwound;
+	cnt = unwound.cnt;
+	memcpy(first, words, sizeof(first));
 	for (int i = 0; i < 100; i++) {
-		memset(&unwound, 0xaa, sizeof(unwound));
+		memset(words, 0xaa, sizeof(words));
 		unwind();
-		cr_assert_eq(unwound.cnt, first.cnt);
-		cr_assert_eq(memcmp(unwound.words, first.words, first.cnt * sizeof(u64)), 0);
+		cr_assert_eq(unwound.cnt, cnt);
+		cr_assert_eq(memcmp(unwound.words, first, cnt * sizeof(u64)), 0);
 	}
 }

@@ -34,7 +34,8 @@ struct stack_reader {
 
 	/* the stack under way */
 	struct python_stack python;
-	struct unwound unwound;
+	u64 unwound_words[MAX_NATIVE_FRAMES];
+	struct unwound unwound; /* in these */
 	struct stack_record *copy; /* with room for COPY_SIZE_MAX bytes; NULL: no native frames are wanted */
 	struct sample *sample; /* with room for the kernel's and Python's frames */
 };
@@ -66,6 +67,7 @@ int stack_reader_new(const struct snapshot_options *options, struct process_tabl
 	r->options = *options;
 	r->process = process;
 	r->memory = remote_memory_of_process(process->id.pid);
+	r->unwound = (struct unwound){.words = r->unwound_words, .max = MAX_NATIVE_FRAMES};
 	r->sample = malloc(sizeof(*r->sample) + MAX_KERNEL_FRAMES * sizeof(u64) +
 			   MAX_PYTHON_FRAMES * sizeof(struct python_frame));
 	if (!r->sample)
@@ -150,7 +152,8 @@ static int stack_unwind(struct stack_reader *r, const struct thread_record *reco
 	for (u32 size = COPY_SIZE_FIRST; !err && size <= COPY_SIZE_MAX; size *= 8) {
 		r->copy->stack_size = stack_copy(r, start, size);
 		/* A thread that does not run is in the kernel. */
-		err = fallback_unwind(r->fallback, r->process, r->copy, true, &r->unwound);
+		const struct unwind_origin origin = unwind_origin_of(r->copy, true);
+		err = fallback_unwind(r->fallback, r->process, &origin, &r->unwound);
 		if (r->copy->stack_size < size || !needs_more(r))
 			break;
 	}
@@ -283,9 +286,12 @@ int stack_reader_sample(struct stack_reader *r, struct snapshot *snapshot, const
 	u32 stack;
 	int err = 0;
 
-	if (has_native)
-		err = fallback_unwind(r->fallback, r->process, sample->stack, sample->sample->flags & SAMPLE_IN_KERNEL,
-				      &r->unwound);
+	if (has_native) {
+		const struct unwind_origin origin = unwind_origin_of(sample->stack,
+								     sample->sample->flags & SAMPLE_IN_KERNEL);
+
+		err = fallback_unwind(r->fallback, r->process, &origin, &r->unwound);
+	}
 	if (!err)
 		err = stack_assemble(r, sample->sample, has_native ? &r->unwound : NULL, &stack);
 	return err ? err : frame_names_stack(r->names, snapshot, stack, NULL, ret);

@@ -358,17 +358,28 @@ static int walk_frame(struct walk *walk)
 	return 0;
 }
 
-int fallback_unwind(struct fallback *fallback, struct process *process, const struct stack_record *record,
-		    bool in_kernel, struct unwound *ret)
+struct unwind_origin unwind_origin_of(const struct stack_record *record, bool in_kernel)
+{
+	return (struct unwind_origin){
+		.registers = record->registers,
+		.anchors = record->anchors,
+		.run_cnt = record->run_cnt,
+		.in_kernel = in_kernel,
+		.stack = {.bytes = (const u8 *)(record + 1), .start = record->stack_start, .size = record->stack_size},
+	};
+}
+
+int fallback_unwind(struct fallback *fallback, struct process *process, const struct unwind_origin *origin,
+		    struct unwound *ret)
 {
 	struct walk walk = {
 		.fallback = fallback,
 		.process = process,
-		.stack = {.bytes = (const u8 *)(record + 1), .start = record->stack_start, .size = record->stack_size},
+		.stack = origin->stack,
 		.registers = {.known = (1u << REG_CNT) - 1},
-		.placement = {.anchors = record->anchors, .cnt = record->run_cnt},
+		.placement = {.anchors = origin->anchors, .cnt = origin->run_cnt},
 		.exact = true,
-		.in_kernel = in_kernel,
+		.in_kernel = origin->in_kernel,
 		.ret = ret,
 	};
 	int end = 0;
@@ -377,10 +388,10 @@ int fallback_unwind(struct fallback *fallback, struct process *process, const st
 		walk.placement.counted = &process->python_file->python.layout;
 		walk.placement.runtime = process->python_runtime;
 	}
-	memcpy(walk.registers.at, record->registers, sizeof(walk.registers.at));
+	memcpy(walk.registers.at, origin->registers, sizeof(walk.registers.at));
 	ret->cnt = 0;
 	while (!end)
-		end = ret->cnt < MAX_NATIVE_FRAMES ? walk_frame(&walk) : LOSS_NATIVE_DEPTH;
+		end = ret->cnt < ret->max ? walk_frame(&walk) : LOSS_NATIVE_DEPTH;
 	if (end < 0)
 		return end;
 	ret->end = end;

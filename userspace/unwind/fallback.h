@@ -12,10 +12,21 @@
 #include "base/cleanup.h"
 #include "process/process.h"
 #include "pyprof/record.h"
+#include "unwind/stack_copy.h"
+
+/* Where a walk begins: one thread at one instant. All is borrowed. */
+struct unwind_origin {
+	const u64 *registers; /* as in stack_record */
+	const u64 *anchors; /* as in stack_record */
+	u32 run_cnt;
+	bool in_kernel; /* the sample's SAMPLE_IN_KERNEL */
+	struct stack_copy stack;
+};
 
 /* A native part, of the same form as in a sample (record.h). */
 struct unwound {
-	u64 words[MAX_NATIVE_FRAMES];
+	u64 *words; /* borrowed, as is room for so many */
+	u32 max; /* 1 at least; where it is met, end is LOSS_NATIVE_DEPTH */
 	u32 cnt;
 	u8 end; /* enum loss; LOSS_NONE: reached the thread's first frame */
 	bool unmerged; /* as SAMPLE_UNMERGED */
@@ -28,8 +39,11 @@ int fallback_new(struct process_table *processes, struct fallback **ret);
 void fallback_free(struct fallback *fallback);
 DEFINE_CLEANUP(fallback, struct fallback *, fallback_free)
 
-/* Always gives at least the leaf. in_kernel: the sample's SAMPLE_IN_KERNEL. Fails only with -ENOMEM. */
-int fallback_unwind(struct fallback *fallback, struct process *process, const struct stack_record *record,
-		    bool in_kernel, struct unwound *ret);
+/* Of what the kernel side sent. in_kernel: the sample's SAMPLE_IN_KERNEL. */
+struct unwind_origin unwind_origin_of(const struct stack_record *record, bool in_kernel);
+
+/* Always gives at least the leaf. Fails only with -ENOMEM. */
+int fallback_unwind(struct fallback *fallback, struct process *process, const struct unwind_origin *origin,
+		    struct unwound *ret);
 
 #endif

@@ -30,16 +30,6 @@ struct frame_stepper {
 	bool beyond; /* a word was wanted that lies above the copy */
 };
 
-bool stack_copy_read(const struct stack_copy *stack, u64 address, u64 *ret)
-{
-	u64 offset = address - stack->start;
-
-	if (address < stack->start || stack->size < sizeof(*ret) || offset > stack->size - sizeof(*ret))
-		return false;
-	memcpy(ret, stack->bytes + offset, sizeof(*ret));
-	return true;
-}
-
 /* Behind the last byte there are zeros: libunwind reads aligned words, whatever their rest is. */
 static bool fde_read(const struct fde *fde, u64 address, u64 *ret)
 {

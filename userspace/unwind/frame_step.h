@@ -13,19 +13,12 @@
 #include "pyprof/types.h"
 #include "pyprof/unwind.h"
 #include "unwind/fde.h"
+#include "unwind/stack_copy.h"
 
 struct frame_registers {
 	u64 at[REG_CNT]; /* as DWARF numbers them */
 	u32 known; /* a bit for each; the walk loses some on its way */
 };
-
-struct stack_copy {
-	const u8 *bytes; /* borrowed */
-	u64 start, size;
-};
-
-/* A word of the stack; false where the copy has none. */
-bool stack_copy_read(const struct stack_copy *stack, u64 address, u64 *ret);
 
 struct frame_stepper;
 
