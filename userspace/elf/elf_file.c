@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "elf/call_site.h"
 #include "elf/debug_link.h"
+#include "elf/eh_index.h"
 #include "elf/elf_dynamic.h"
 #include "elf/elf_image.h"
 #include "elf/elf_symbols.h"
@@ -34,7 +35,8 @@ struct elf_file {
 	struct symbol_table *stubs; /* likewise */
 	struct debug_link *link; /* likewise */
 	char *soname; /* likewise */
-	bool symbols_tried, stubs_tried, link_tried, soname_tried;
+	struct eh_index unwind_index; /* no rows: likewise */
+	bool symbols_tried, stubs_tried, link_tried, soname_tried, unwind_index_tried;
 };
 
 /*
@@ -364,6 +366,20 @@ const struct symbol *elf_file_symbol(struct elf_file *file, u64 address)
 	}
 	const struct symbol *symbol = file->symbols ? symbol_table_find(file->symbols, address) : NULL;
 	return symbol ? symbol : elf_file_stub(file, address);
+}
+
+int elf_file_function_start(struct elf_file *file, u64 address, u64 *ret)
+{
+	struct code_range range;
+
+	if (!file->unwind_index_tried) {
+		file->unwind_index_tried = true;
+		eh_index_open(file, &file->unwind_index);
+	}
+	if (eh_index_range(file, &file->unwind_index, address, &range) || !elf_file_is_code(file, range.start))
+		return -ENOENT;
+	*ret = range.start;
+	return 0;
 }
 
 /*

@@ -61,6 +61,12 @@ int elf_file_object(struct elf_file *file, const char *name, u64 *ret_address, u
  */
 const struct symbol *elf_file_symbol(struct elf_file *file, u64 address);
 
+/*
+ * Where the function at address begins as the unwind tables have it, for what no symbol covers. A part that a
+ * compiler put elsewhere (`.cold`) is one of its own. -ENOENT: they do not say.
+ */
+int elf_file_function_start(struct elf_file *file, u64 address, u64 *ret);
+
 /* The build id; stays the file's. -ENOENT when it has none. */
 int elf_file_build_id(struct elf_file *file, const u8 **ret, size_t *ret_size);
 

@@ -23,7 +23,7 @@ struct mapped_file {
 	u32 id; /* small and unique, never reused while the cache lives */
 	u64 inode; /* as mappings say: 0 for the vDSO */
 	u32 dev_major, dev_minor;
-	bool debug_file_searched; /* for symbolize/, which does so once */
+	bool debug_file_searched; /* for file_function.c, which does so once */
 };
 
 #define MAPPED_FILE_MAX	    4096

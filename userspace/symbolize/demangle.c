@@ -159,7 +159,7 @@ static size_t length_without_suffix(const char *symbol, size_t length)
 }
 
 /* Up to the version, if there is one (`@VERSION`, `@@VERSION`), and to what follows the function's own name. */
-static size_t length_of_name(const char *symbol)
+size_t symbol_name_length(const char *symbol)
 {
 	size_t length = symbol[0] ? 1 + strcspn(symbol + 1, "@") : 0, shorter;
 
@@ -190,7 +190,7 @@ static void put_readable(struct strbuf *b, const char *symbol, size_t length)
 void demangle_put(struct strbuf *b, const char *symbol)
 {
 	static const char stub[] = "@plt"; /* elf/plt.h: no version */
-	size_t length = length_of_name(symbol), size = strlen(symbol);
+	size_t length = symbol_name_length(symbol), size = strlen(symbol);
 
 	put_readable(b, symbol, length);
 	if (size >= sizeof(stub) && !strcmp(symbol + size - (sizeof(stub) - 1), stub))

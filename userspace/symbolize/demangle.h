@@ -13,4 +13,7 @@
  */
 void demangle_put(struct strbuf *b, const char *symbol);
 
+/* Of a symbol as it is in the file, how much is the name of its function: all that is said to be dropped above comes after, and `@plt`. */
+size_t symbol_name_length(const char *symbol);
+
 #endif
