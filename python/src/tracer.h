@@ -29,8 +29,7 @@ struct traced_frame {
 struct traced_stack {
 	struct traced_frame *frames; /* innermost first */
 	size_t cnt;
-	/* rest is for tracer.c */
-	void *memory;
+	char *text; /* of their names */
 };
 
 struct tracer;
@@ -40,10 +39,11 @@ void tracer_free(struct tracer *tracer);
 DEFINE_CLEANUP(tracer, struct tracer *, tracer_free)
 
 /*
- * What a request needs for Python frames: the thread's PyThreadState, and a walker, which is the caller's now
- * (python_walker_free). -ENOENT: the thread has none. -ENOTSUP: a CPython that we do not know.
+ * What a request needs for Python frames: the thread's PyThreadState, and a walker, which is the caller's now: to be
+ * given back when nobody uses it any more. -ENOENT: the thread has no state. -ENOTSUP: a CPython that we do not know.
  */
-int tracer_find_state(struct tracer *tracer, u64 ident, u64 *ret_state, struct python_walker **ret_walker);
+int tracer_take_walker(struct tracer *tracer, u64 ident, u64 *ret_state, struct python_walker **ret_walker);
+void tracer_give_walker(struct tracer *tracer, struct python_walker *walker);
 
 /*
  * At most max_cnt frames; frames of this library's own at the inner end are left out. ret's memory is the caller's

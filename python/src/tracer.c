@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "tracer.h"
+
+#include <errno.h>
+#include <link.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/remote_memory.h"
+#include "native_names.h"
+#include "process/process.h"
+#include "pyprof/losses.h"
+#include "pyprof/unwind.h"
+#include "python/thread_list.h"
+#include "stack_builder.h"
+#include "symbolize/code_cache.h"
+#include "unwind/fallback.h"
+
+/* What the dynamic linker counts: mappings are as they were while neither grows. */
+struct loads {
+	unsigned long long opened, closed;
+};
+
+struct tracer {
+	struct mapped_file_cache *files;
+	struct process_table *processes;
+	struct process *process;
+	struct fallback *fallback;
+	struct native_names *names;
+	struct code_cache *codes;
+	struct remote_memory memory;
+	struct loads loads;
+	u64 own_start, own_end; /* this library's code; empty when it is linked into the program */
+	struct python_walker *walker; /* one to give out; NULL: it is */
+	u64 *words; /* of the walk under way */
+	size_t word_capacity;
+};
+
+int tracer_new(struct tracer **ret)
+{
+	const struct process_id id = {.pid = getpid()};
+	_cleanup_(tracer) struct tracer *t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->memory = remote_memory_of_process(id.pid);
+	t->files = mapped_file_cache_new();
+	if (!t->files)
+		return -ENOMEM;
+
+	int err = process_table_new(t->files, &t->processes);
+	if (!err)
+		err = process_table_get(t->processes, &id, "", &t->process);
+	if (!err)
+		err = fallback_new(t->processes, &t->fallback);
+	if (!err)
+		err = native_names_new(t->processes, t->process, &t->names);
+	if (!err)
+		err = code_cache_new(&t->codes);
+	if (err)
+		return err;
+	*ret = take(t);
+	return 0;
+}
+
+void tracer_free(struct tracer *t)
+{
+	if (!t)
+		return;
+	free(t->words);
+	python_walker_free(t->walker);
+	code_cache_free(t->codes);
+	native_names_free(t->names);
+	fallback_free(t->fallback);
+	process_table_free(t->processes);
+	mapped_file_cache_free(t->files);
+	free(t);
+}
+
+/*
+ * What is mapped
+ */
+
+/* The first object tells of all, and it is the program itself. */
+static int loads_read(struct dl_phdr_info *info, size_t size, void *loads_)
+{
+	struct loads *loads = loads_;
+
+	*loads = (struct loads){.opened = info->dlpi_adds, .closed = info->dlpi_subs};
+	return 1;
+}
+
+/* Where in memory the object lies that a function of ours is in. The program has no name. */
+static int own_find(struct dl_phdr_info *info, size_t size, void *tracer)
+{
+	struct tracer *t = tracer;
+	u64 here = (u64)&tracer_new;
+
+	for (u32 i = 0; i < info->dlpi_phnum; i++) {
+		u64 start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+
+		if (info->dlpi_phdr[i].p_type != PT_LOAD || here < start || here >= start + info->dlpi_phdr[i].p_memsz)
+			continue;
+		if (info->dlpi_name && *info->dlpi_name) {
+			t->own_start = start;
+			t->own_end = start + info->dlpi_phdr[i].p_memsz;
+		}
+		return 1;
+	}
+	return 0;
+}
+
+static void tracer_refresh(struct tracer *t)
+{
+	struct loads now = {};
+
+	dl_iterate_phdr(loads_read, &now);
+	if (now.opened == t->loads.opened && now.closed == t->loads.closed && t->loads.opened)
+		return;
+	t->loads = now;
+	if (!t->own_end)
+		dl_iterate_phdr(own_find, t);
+	process_table_forget_mappings(t->processes);
+}
+
+/*
+ * Python's side
+ */
+
+struct state_search {
+	u64 ident;
+	struct python_thread found;
+};
+
+/* A thread has one for each sub-interpreter that it works for: the newest that executes something. */
+static int state_visit(void *search_, const struct python_thread *thread)
+{
+	struct state_search *search = search_;
+
+	if (thread->thread_pointer != search->ident)
+		return 0;
+	if (!search->found.state || thread->frame)
+		search->found = *thread;
+	return thread->frame != 0;
+}
+
+static const struct python_layout *layout_find(struct tracer *t)
+{
+	process_check_python(t->processes, t->process);
+	const struct mapped_file *file = t->process->python_file;
+
+	return file && file->python.supported ? &file->python.layout : NULL;
+}
+
+int tracer_take_walker(struct tracer *t, u64 ident, u64 *ret_state, struct python_walker **ret_walker)
+{
+	struct state_search search = {.ident = ident};
+
+	tracer_refresh(t);
+	const struct python_layout *layout = layout_find(t);
+	if (!layout)
+		return -ENOTSUP;
+	u64 runtime = t->process->python_runtime;
+	int err = thread_list_read(&t->memory, layout, runtime, state_visit, &search);
+	if (err < 0)
+		return err;
+	if (!search.found.state)
+		return -ENOENT;
+	if (!t->walker) {
+		err = python_walker_new(&t->memory, layout, runtime, &t->walker);
+		if (err)
+			return err == -EINVAL ? -ENOTSUP : err;
+	}
+	*ret_state = search.found.state;
+	*ret_walker = take(t->walker);
+	return 0;
+}
+
+void tracer_give_walker(struct tracer *t, struct python_walker *walker)
+{
+	if (t->walker)
+		python_walker_free(walker);
+	else
+		t->walker = walker;
+}
+
+/*
+ * The stack
+ */
+
+/* Of C. More than any stack has; its words are touched only when it does. */
+#define WORDS_MAX (1u << 20)
+/* Between the caller's frame and where registers were taken. */
+#define OWN_MAX 16
+
+static bool is_own(const struct tracer *t, u64 address)
+{
+	return address >= t->own_start && address < t->own_end;
+}
+
+/* As many frames as are wanted, and ours. */
+static int tracer_unwind(struct tracer *t, const struct thread_copy *copy, size_t max_cnt, struct unwound *ret)
+{
+	const struct unwind_origin origin = {
+		.registers = copy->registers,
+		.anchors = copy->python.anchors,
+		.run_cnt = copy->has_python ? copy->python.run_cnt : 0,
+		.in_kernel = true, /* most threads wait in a system call, and nobody says which */
+		.stack = copy->pieces[0],
+	};
+	size_t room = (max_cnt < WORDS_MAX ? max_cnt : WORDS_MAX) + OWN_MAX;
+	u64 *words = array_reserve(t->words, &t->word_capacity, room, sizeof(*words));
+	if (!words)
+		return -ENOMEM;
+	t->words = words;
+	*ret = (struct unwound){.words = words, .max = room};
+	return fallback_unwind(t->fallback, t->process, &origin, ret);
+}
+
+/* One copy while it becomes a stack. */
+struct tracing {
+	struct tracer *tracer;
+	const struct thread_copy *copy;
+	const struct unwound *unwound;
+	struct stack_builder *stack;
+	u32 next; /* the first Python frame that has no place yet */
+};
+
+/* Where the frame goes on, and the byte that says which instruction that is: a call may be a function's last. */
+static u64 frame_pc(const struct tracing *tracing, u32 i, u64 *ret_inside)
+{
+	u64 word = tracing->unwound->words[i];
+	u64 pc = i ? word & NATIVE_ADDRESS : tracing->copy->registers[REG_RIP];
+
+	*ret_inside = !i || word & NATIVE_EXACT ? pc : pc - 1;
+	return pc;
+}
+
+static void put_native(struct tracing *tracing, u32 i)
+{
+	u64 inside, pc = frame_pc(tracing, i, &inside);
+	struct traced_frame frame = {.address = pc, .start = pc, .function = "?", .file = ""};
+	struct native_name name;
+
+	if (!native_names_find(tracing->tracer->names, inside, &name)) {
+		frame.start = name.start;
+		frame.function = name.function;
+		frame.file = name.file;
+	}
+	stack_builder_put(tracing->stack, &frame);
+}
+
+static void put_python(struct tracing *tracing, const struct python_frame *python)
+{
+	struct tracer *t = tracing->tracer;
+	const struct python_layout *layout = &t->process->python_file->python.layout;
+	u64 address = python->code & ~PYTHON_RUN_BEGIN;
+	bool has_instr = python->instr < PYTHON_INSTR_BEFORE;
+	struct traced_frame frame = {
+		.address = address + (has_instr ? python->instr : 0),
+		.start = address,
+		.function = "?",
+		.file = "",
+		.is_python = true,
+	};
+	const struct code_object *code;
+
+	if (!code_cache_get(t->codes, t->process->key, &t->memory, layout, address, python->signature, &code)) {
+		if (!code_object_is_visible(code, python->instr))
+			return;
+		frame.function = code->function;
+		frame.file = code->file;
+		frame.line = code_object_line(code, python->instr);
+	}
+	stack_builder_put(tracing->stack, &frame);
+}
+
+/* The next run of Python frames, whose C frame comes next. */
+static void put_run(struct tracing *tracing)
+{
+	const struct python_stack *python = &tracing->copy->python;
+
+	for (u32 first = tracing->next; tracing->next < python->cnt; tracing->next++) {
+		const struct python_frame *frame = &python->frames[tracing->next];
+
+		if (tracing->next > first && frame->code & PYTHON_RUN_BEGIN)
+			return;
+		put_python(tracing, frame);
+	}
+}
+
+static void put_runs_left(struct tracing *tracing)
+{
+	while (tracing->copy->has_python && tracing->next < tracing->copy->python.cnt)
+		put_run(tracing);
+}
+
+/* As in a profile: what belongs together stands together, and a mark is between what does not. */
+static void put_unmerged(struct tracing *tracing)
+{
+	const struct traced_frame mark = {.function = "[unmerged]", .file = ""};
+
+	put_runs_left(tracing);
+	stack_builder_put(tracing->stack, &mark);
+}
+
+static void put_all(struct tracing *tracing)
+{
+	const struct unwound *unwound = tracing->unwound;
+	bool is_merged = tracing->copy->has_python && !unwound->unmerged;
+	u64 inside;
+	u32 i = 0;
+
+	/* Who traces itself stands in frames of ours. */
+	for (frame_pc(tracing, 0, &inside); is_own(tracing->tracer, inside); frame_pc(tracing, i, &inside))
+		if (++i >= unwound->cnt)
+			return;
+	if (tracing->copy->has_python && unwound->unmerged)
+		put_unmerged(tracing);
+	for (; i < unwound->cnt; i++) {
+		if (is_merged && unwound->words[i] & NATIVE_RUN)
+			put_run(tracing);
+		put_native(tracing, i);
+	}
+	/* Those outward of where the walk had to end; of one that was told to end, they are not wanted. */
+	if (unwound->end != LOSS_NATIVE_DEPTH)
+		put_runs_left(tracing);
+}
+
+int tracer_trace(struct tracer *t, const struct thread_copy *copy, size_t max_cnt, struct traced_stack *ret,
+		 bool *ret_needs_more)
+{
+	struct stack_builder stack = {.max_cnt = max_cnt};
+	struct unwound unwound;
+	struct tracing tracing = {.tracer = t, .copy = copy, .unwound = &unwound, .stack = &stack};
+
+	tracer_refresh(t);
+	int err = tracer_unwind(t, copy, max_cnt, &unwound);
+	if (err)
+		return err;
+	*ret_needs_more = copy->is_cut && (unwound.end == LOSS_NATIVE_FAULT || unwound.end == LOSS_UNWIND_RULE);
+	put_all(&tracing);
+	return stack_builder_finish(&stack, ret);
+}
