@@ -222,3 +222,29 @@ Test(elf_symbols, a_debug_file_that_ends_early_is_harmless)
 		elf_file_symbol(file, inner);
 	}
 }
+
+Test(elf_symbols, where_no_symbol_is_the_unwind_tables_say_where_a_function_begins)
+{
+	static const char *const names[] = {"inner", "middle", "outer", "main"};
+	u64 start;
+
+	build("cc -O1 program.c -o whole; strip whole -o program");
+	_cleanup_(elf_file) struct elf_file *file = program_open("program");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		u64 address = address_of("whole", names[i]);
+
+		for (u64 at = address; at < address + 8; at++) {
+			cr_expect_null(elf_file_symbol(file, at), "%s", names[i]);
+			cr_assert_eq(elf_file_function_start(file, at, &start), 0, "%s", names[i]);
+			cr_expect_eq(start, address, "%s", names[i]);
+		}
+	}
+	cr_expect_eq(elf_file_function_start(file, 0, &start), -ENOENT);
+	cr_expect_eq(elf_file_function_start(file, 1ull << 40, &start), -ENOENT);
+	cr_expect_eq(elf_file_function_start(file, UINT64_MAX, &start), -ENOENT);
+
+	build("echo 'void _start(void) { for (;;); }' >start.c;"
+	      "cc -O1 -static -nostdlib -fno-asynchronous-unwind-tables start.c -o without");
+	_cleanup_(elf_file) struct elf_file *without = program_open("without");
+	cr_expect_eq(elf_file_function_start(without, address_of("without", "_start"), &start), -ENOENT);
+}

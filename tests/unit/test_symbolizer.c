@@ -102,20 +102,52 @@ Test(symbolizer, a_stripped_library_is_named_from_its_debug_file)
 	cr_assert_str_eq(name_at(dlsym(RTLD_DEFAULT, "getppid")), "getppid (libc.so.6)");
 }
 
-Test(symbolizer, without_any_symbol_the_offset_says_where)
+/* Where nm finds a function in the file that still has its symbols, as a frame without a symbol says it. */
+static void frame_by_start(const char *name, char *ret, size_t size)
 {
 	static struct program_lines lines;
 	unsigned long long address;
-	char expected[64] = "";
+	char found[64];
+
+	ret[0] = 0;
+	program_lines_begin(&lines, "nm whole.so");
+	for (const char *line; (line = program_line(&lines));) {
+		if (sscanf(line, "%llx %*c %63s", &address, found) == 2 && !strcmp(found, name))
+			snprintf(ret, size, "0x%llx (libx.so)", address);
+	}
+	cr_assert_neq(ret[0], 0);
+}
+
+Test(symbolizer, without_any_symbol_a_function_is_called_after_its_start)
+{
+	char expected[64];
+	u32 by_function, again;
 
 	program_build("lib.c", source, BUILD_LIBRARY "rm libx.debug");
 	const char *inner = load_inner("libx.so");
-	program_lines_begin(&lines, "nm whole.so");
-	for (const char *line; (line = program_line(&lines));) {
-		if (strstr(line, " t inner") && sscanf(line, "%llx", &address) == 1)
-			snprintf(expected, sizeof(expected), "0x%llx (libx.so)", address);
-	}
-	cr_assert_str_eq(name_at(inner), expected);
+	frame_by_start("inner", expected, sizeof(expected));
+	for (int i = 0; i < 8; i++)
+		cr_expect_str_eq(name_at(inner + i), expected);
+
+	cr_assert_eq(symbolize_function(symbolizer, self, (u64)inner + 4, &by_function), 0);
+	cr_assert_eq(symbolize_function(symbolizer, self, (u64)inner + 7, &again), 0);
+	cr_expect_eq(by_function, again);
+	cr_expect_eq(by_function, frame_at(inner));
+}
+
+Test(symbolizer, without_symbol_and_unwind_table_the_address_says_where)
+{
+	char start[64], expected[64];
+	unsigned long long address;
+
+	program_build(
+		"lib.c", source,
+		"cc -O1 -shared -fPIC -fno-asynchronous-unwind-tables lib.c -o whole.so; strip whole.so -o libx.so");
+	const char *inner = load_inner("libx.so");
+	frame_by_start("inner", start, sizeof(start));
+	cr_assert_eq(sscanf(start, "0x%llx", &address), 1);
+	snprintf(expected, sizeof(expected), "0x%llx (libx.so)", address + 4);
+	cr_expect_str_eq(name_at(inner + 4), expected);
 }
 
 Test(symbolizer, an_extension_module_is_called_as_one_imports_it)

@@ -16,7 +16,7 @@
 
 enum frame_kind {
 	FRAME_PYTHON, /* function = qualname, file = co_filename, line = 0 when unknown */
-	FRAME_NATIVE, /* function = symbol or 0xOFFSET, file = name of the library or program */
+	FRAME_NATIVE, /* function = symbol or 0xSTART, file = name of the library or program */
 	FRAME_KERNEL, /* function = symbol or 0xADDRESS */
 	FRAME_LOSS, /* [unknown: REASON] or [truncated: REASON]; `loss` */
 	FRAME_MARK, /* no code either, and nothing is lost: [unmerged], [greenlet]; `mark` */

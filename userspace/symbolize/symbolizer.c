@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/remote_memory.h"
 #include "base/strbuf.h"
-#include "process/debug_file.h"
+#include "process/file_function.h"
 #include "symbolize/code_cache.h"
 #include "symbolize/code_snapshot.h"
 #include "symbolize/demangle.h"
@@ -180,19 +180,6 @@ static int file_address(const struct mapping *mapping, u64 address, u64 *ret)
 	return elf_file_address_of_offset(mapping->file->elf, address - mapping->start + mapping->file_offset, ret);
 }
 
-/* Its debug file is looked for once, and not before a function is asked for that may be in it. */
-static const struct symbol *file_symbol(struct named_file *kept, u64 address)
-{
-	struct mapped_file *file = kept->file;
-
-	if (!file->debug_file_searched) {
-		file->debug_file_searched = true;
-		if (elf_file_is_stripped(file->elf))
-			debug_file_add(kept->pid, file->elf);
-	}
-	return elf_file_symbol(file->elf, address);
-}
-
 static int symbolize_pc(struct symbolizer *s, struct process *process, u64 pc, bool by_function, u32 *ret)
 {
 	struct mapping *mapping = process_mapping_file(s->processes, process, pc);
@@ -208,9 +195,9 @@ static int symbolize_pc(struct symbolizer *s, struct process *process, u64 pc, b
 	int err = file_keep(s, process, mapping->file, &kept);
 	if (err)
 		return err;
-	const struct symbol *symbol = by_function ? file_symbol(kept, key.address) : NULL;
-	if (symbol)
-		key.address = symbol->start;
+	struct file_function function;
+	if (by_function && !file_function_find(kept->file, kept->pid, key.address, &function))
+		key.address = function.start;
 	return intern_unnamed(s, &key, ret);
 }
 
@@ -341,29 +328,32 @@ static const char *kernel_name(struct symbolizer *s, u64 address)
 }
 
 /* A symbol's readable name, or the address. */
-static int name_function(struct symbolizer *s, struct frame *frame, const char *symbol)
+static int name_function(struct symbolizer *s, struct frame *frame, const char *symbol, u64 address)
 {
 	STRBUF(function);
 
 	if (symbol)
 		demangle_put(&function, symbol);
 	else
-		strbuf_printf(&function, "0x%llx", (unsigned long long)frame->address);
+		strbuf_printf(&function, "0x%llx", (unsigned long long)address);
 	return function.failed ? -ENOMEM : string_table_intern(s->tables.strings, function.at, &frame->function);
 }
 
 static int name_kernel(struct symbolizer *s, struct frame *frame)
 {
-	return name_function(s, frame, kernel_name(s, frame->address));
+	return name_function(s, frame, kernel_name(s, frame->address), frame->address);
 }
 
 static int name_native(struct symbolizer *s, struct frame *frame)
 {
+	struct file_function function = {.start = frame->address};
 	struct named_file *kept;
 
+	/* Frames of one function get one name, symbol or start: formats make one of what reads the same. */
 	HASH_FIND(hh, s->files, &frame->scope, sizeof(frame->scope), kept);
-	const struct symbol *symbol = kept ? file_symbol(kept, frame->address) : NULL;
-	int err = name_function(s, frame, symbol ? symbol->name : NULL);
+	if (kept)
+		file_function_find(kept->file, kept->pid, frame->address, &function);
+	int err = name_function(s, frame, function.symbol, function.start);
 	if (err)
 		return err;
 	return string_table_intern(s->tables.strings, kept ? kept->file->name : "", &frame->file);
