@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <link.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -29,6 +30,7 @@ struct tracer {
 	struct native_names *names;
 	struct code_cache *codes;
 	struct remote_memory memory;
+	bool is_fork;
 	struct loads loads;
 	u64 own_start, own_end; /* this library's code; empty when it is linked into the program */
 	struct python_walker *walker; /* one to give out; NULL: it is */
@@ -36,13 +38,15 @@ struct tracer {
 	size_t word_capacity;
 };
 
-int tracer_new(struct tracer **ret)
+int tracer_new(bool is_fork, struct tracer **ret)
 {
 	const struct process_id id = {.pid = getpid()};
 	_cleanup_(tracer) struct tracer *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
+	t->is_fork = is_fork;
 	t->memory = remote_memory_of_process(id.pid);
+	own_find(t);
 	t->files = mapped_file_cache_new();
 	if (!t->files)
 		return -ENOMEM;
@@ -89,36 +93,36 @@ static int loads_read(struct dl_phdr_info *info, size_t size, void *loads_)
 	return 1;
 }
 
-/* Where in memory the object lies that a function of ours is in. The program has no name. */
-static int own_find(struct dl_phdr_info *info, size_t size, void *tracer)
+extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
+
+/* Where in memory this library lies, from its own headers. Of a part of the program there is nothing to say. */
+static void own_find(struct tracer *t)
 {
-	struct tracer *t = tracer;
-	u64 here = (u64)&tracer_new;
+	u64 base = (u64)&__ehdr_start, headers = base + __ehdr_start.e_phoff, end = 0;
+	const Elf64_Phdr *header = (const Elf64_Phdr *)headers;
 
-	for (u32 i = 0; i < info->dlpi_phnum; i++) {
-		u64 start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+	if (getauxval(AT_PHDR) == headers)
+		return;
+	for (u32 i = 0; i < __ehdr_start.e_phnum; i++) {
+		u64 header_end = header[i].p_vaddr + header[i].p_memsz;
 
-		if (info->dlpi_phdr[i].p_type != PT_LOAD || here < start || here >= start + info->dlpi_phdr[i].p_memsz)
-			continue;
-		if (info->dlpi_name && *info->dlpi_name) {
-			t->own_start = start;
-			t->own_end = start + info->dlpi_phdr[i].p_memsz;
-		}
-		return 1;
+		if (header[i].p_type == PT_LOAD && header_end > end)
+			end = header_end;
 	}
-	return 0;
+	t->own_start = base;
+	t->own_end = base + end;
 }
 
 static void tracer_refresh(struct tracer *t)
 {
 	struct loads now = {};
 
-	dl_iterate_phdr(loads_read, &now);
-	if (now.opened == t->loads.opened && now.closed == t->loads.closed && t->loads.opened)
-		return;
-	t->loads = now;
-	if (!t->own_end)
-		dl_iterate_phdr(own_find, t);
+	if (!t->is_fork) {
+		dl_iterate_phdr(loads_read, &now);
+		if (now.opened == t->loads.opened && now.closed == t->loads.closed)
+			return;
+		t->loads = now;
+	}
 	process_table_forget_mappings(t->processes);
 }
 
