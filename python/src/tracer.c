@@ -38,48 +38,6 @@ struct tracer {
 	size_t word_capacity;
 };
 
-int tracer_new(bool is_fork, struct tracer **ret)
-{
-	const struct process_id id = {.pid = getpid()};
-	_cleanup_(tracer) struct tracer *t = calloc(1, sizeof(*t));
-	if (!t)
-		return -ENOMEM;
-	t->is_fork = is_fork;
-	t->memory = remote_memory_of_process(id.pid);
-	own_find(t);
-	t->files = mapped_file_cache_new();
-	if (!t->files)
-		return -ENOMEM;
-
-	int err = process_table_new(t->files, &t->processes);
-	if (!err)
-		err = process_table_get(t->processes, &id, "", &t->process);
-	if (!err)
-		err = fallback_new(t->processes, &t->fallback);
-	if (!err)
-		err = native_names_new(t->processes, t->process, &t->names);
-	if (!err)
-		err = code_cache_new(&t->codes);
-	if (err)
-		return err;
-	*ret = take(t);
-	return 0;
-}
-
-void tracer_free(struct tracer *t)
-{
-	if (!t)
-		return;
-	free(t->words);
-	python_walker_free(t->walker);
-	code_cache_free(t->codes);
-	native_names_free(t->names);
-	fallback_free(t->fallback);
-	process_table_free(t->processes);
-	mapped_file_cache_free(t->files);
-	free(t);
-}
-
 /*
  * What is mapped
  */
@@ -124,6 +82,48 @@ static void tracer_refresh(struct tracer *t)
 		t->loads = now;
 	}
 	process_table_forget_mappings(t->processes);
+}
+
+int tracer_new(bool is_fork, struct tracer **ret)
+{
+	const struct process_id id = {.pid = getpid()};
+	_cleanup_(tracer) struct tracer *t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->is_fork = is_fork;
+	t->memory = remote_memory_of_process(id.pid);
+	own_find(t);
+	t->files = mapped_file_cache_new();
+	if (!t->files)
+		return -ENOMEM;
+
+	int err = process_table_new(t->files, &t->processes);
+	if (!err)
+		err = process_table_get(t->processes, &id, "", &t->process);
+	if (!err)
+		err = fallback_new(t->processes, &t->fallback);
+	if (!err)
+		err = native_names_new(t->processes, t->process, &t->names);
+	if (!err)
+		err = code_cache_new(&t->codes);
+	if (err)
+		return err;
+	*ret = take(t);
+	return 0;
+}
+
+void tracer_free(struct tracer *t)
+{
+	if (!t)
+		return;
+	free(t->words);
+	python_walker_free(t->walker);
+	code_cache_free(t->codes);
+	native_names_free(t->names);
+	fallback_free(t->fallback);
+	process_table_free(t->processes);
+	mapped_file_cache_free(t->files);
+	free(t);
 }
 
 /*
