@@ -341,7 +341,8 @@ int tracer_trace(struct tracer *t, const struct thread_copy *copy, size_t max_cn
 	int err = tracer_unwind(t, copy, max_cnt, &unwound);
 	if (err)
 		return err;
-	*ret_needs_more = copy->is_cut && (unwound.end == LOSS_NATIVE_FAULT || unwound.end == LOSS_UNWIND_RULE);
 	put_all(&tracing);
+	*ret_needs_more = copy->is_cut && stack.cnt < max_cnt &&
+			  (unwound.end == LOSS_NATIVE_FAULT || unwound.end == LOSS_UNWIND_RULE);
 	return stack_builder_finish(&stack, ret);
 }
