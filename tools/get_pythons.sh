@@ -7,6 +7,9 @@
 #   tools/get_pythons.sh          make what is missing, then list
 #   tools/get_pythons.sh --list   list only
 #   tools/get_pythons.sh --mirror Debian's mirror, as it is used
+#   tools/get_pythons.sh --build-root where tools/build_wheel.sh compiles
+#
+# Beside them one more root is made, with a compiler and the oldest libc of all.
 #
 # What tools/get_free_threaded.sh built is listed too; that is never called from here.
 #
@@ -20,11 +23,22 @@ set -eu
 roots=${PYPROF_ROOTS:-/var/cache/pyprof-bpf/roots}
 
 # SUITE PACKAGE[,PACKAGE...], which are also the interpreters' names in /usr/bin.
-wanted() {
+interpreters() {
 	echo bullseye python2.7,python3.9
 	echo bookworm python3.11
 	echo trixie python3.13
 	echo sid python3.13,python3.14,python3.15
+}
+
+# What compiles for any of them must not need a newer libc than theirs.
+build_suite=bullseye
+build_packages=gcc,libc6-dev,python3-dev,python3-setuptools,python3-wheel,patchelf
+build_packages=$build_packages,libunwind-dev,libelf-dev,liblzma-dev,zlib1g-dev,libiberty-dev,libxxhash-dev,uthash-dev
+
+# DIRECTORY SUITE PACKAGES
+wanted() {
+	interpreters | sed 's/^[^ ]*/& &/'
+	echo "build/$build_suite $build_suite $build_packages"
 }
 
 die() {
@@ -47,34 +61,38 @@ mirror() {
 	echo "$found"
 }
 
-complete() { # SUITE PACKAGES
-	for python in $(echo "$2" | tr , ' '); do
-		[ -x "$roots/$1/usr/bin/$python" ] || return 1
+complete() { # DIRECTORY PACKAGES
+	for package in $(echo "$2" | tr , ' '); do
+		# Dpkg writes NAME.list, and NAME:ARCHITECTURE.list where several may be installed.
+		find "$roots/$1/var/lib/dpkg/info" -name "$package.list" -o -name "$package:*.list" 2>/dev/null |
+			grep -q . || return 1
 	done
 }
 
-make_root() { # SUITE PACKAGES
+make_root() { # DIRECTORY SUITE PACKAGES
 	command -v debootstrap >/dev/null || die "debootstrap is missing: apt-get install debootstrap"
-	[ "$(id -u)" = 0 ] || die "making the root of $1 needs root"
-	part=$roots/$1.part
+	[ "$(id -u)" = 0 ] || die "making the root of $2 needs root"
+	root=$roots/$1
+	part=$root.part
+	mkdir -p "${root%/*}"
 	# Left over from a run that was killed; debootstrap mounts proc in there.
 	umount "$part/proc" "$part/sys" 2>/dev/null || true
 	rm -rf --one-file-system "$part"
-	echo "get_pythons: making $roots/$1 with $2" >&2
+	echo "get_pythons: making $root with $3" >&2
 	# shellcheck disable=SC2046 # no mirror must be no argument
-	if ! debootstrap --variant=minbase --include="$2" "$1" "$part" $(mirror) >"$roots/$1.log" 2>&1; then
-		tail -n 20 "$roots/$1.log" >&2
-		die "debootstrap failed for $1, see $roots/$1.log"
+	if ! debootstrap --variant=minbase --include="$3" "$2" "$part" $(mirror) >"$root.log" 2>&1; then
+		tail -n 20 "$root.log" >&2
+		die "debootstrap failed for $2, see $root.log"
 	fi
 	umount "$part/proc" "$part/sys" 2>/dev/null || true
 	rm -rf "$part"/var/cache/apt/archives/*.deb "$part"/var/lib/apt/lists/*
-	rm -rf --one-file-system "${roots:?}/$1"
-	mv "$part" "$roots/$1"
-	complete "$1" "$2" || die "$roots/$1 lacks one of $2"
+	rm -rf --one-file-system "${root:?}"
+	mv "$part" "$root"
+	complete "$1" "$3" || die "$root lacks one of $3"
 }
 
 list() {
-	wanted | while read -r suite packages; do
+	interpreters | while read -r suite packages; do
 		for python in $(echo "$packages" | tr , ' '); do
 			if [ -x "$roots/$suite/usr/bin/$python" ]; then
 				printf '%s-%s\t%s\t%s\n' "$suite" "${python#python}" "/usr/bin/$python" "$roots/$suite"
@@ -97,17 +115,23 @@ list() {
 	done
 }
 
-if [ "${1:-}" = --mirror ]; then
+case ${1:-} in
+--mirror)
 	mirror
 	exit
-fi
+	;;
+--build-root)
+	echo "$roots/build/$build_suite"
+	exit
+	;;
+esac
 if [ "${1:-}" != --list ]; then
 	mkdir -p "$roots" || die "cannot make $roots"
 	exec 9>"$roots/.lock"
 	flock 9
 	# Not a pipe: a failure in there must end the script.
-	while read -r suite packages; do
-		complete "$suite" "$packages" || make_root "$suite" "$packages" 9>&- </dev/null
+	while read -r directory suite packages; do
+		complete "$directory" "$packages" || make_root "$directory" "$suite" "$packages" 9>&- </dev/null
 	done <<-END
 		$(wanted)
 	END
