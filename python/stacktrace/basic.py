@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""One look at one thread."""
+
+import sys
+from typing import IO, List, Optional
+
+from ._stacktrace import trace
+from .utils import PythonEntry, StackEntry, drop_interpreter, mark_python, skip_python
+
+DEFAULT_MAXDEPTH = 100
+DEFAULT_BUFSIZE = 4096
+
+_CALLING_THREAD = 0  # which is no thread's ident
+
+
+def _get_stack(ident: int, maxdepth: int, show_python: bool, python_frames: bool) -> List[StackEntry]:
+    entries = trace(ident, maxdepth, python_frames, StackEntry, PythonEntry)
+    if show_python:
+        return mark_python(entries)
+    return drop_interpreter(entries) if python_frames else list(skip_python(entries))
+
+
+def get_thread_stack(
+    tid: int, maxdepth: int = DEFAULT_MAXDEPTH, show_python: bool = True, *, python_frames: bool = False
+) -> List[StackEntry]:
+    """Get the C stack of a thread of this process.
+
+    Another thread is interrupted by a signal for some microseconds, in which
+    it copies its stack, wherever it is: asleep in a system call, inside
+    malloc, without the GIL. The system call goes on afterwards, except for
+    the few that signal(7) lists as never restarted.
+
+    Parameters
+    ----------
+    tid : int
+        Which thread, as ``threading.get_ident()`` and ``Thread.ident`` name
+        it. May be the calling one. (Not the kernel's number of it,
+        ``threading.get_native_id()``.)
+    maxdepth : int
+        How many frames to look at, at most, from the innermost outward and
+        before any are left out. With 0 or less the result is empty.
+    show_python : bool
+        True: all frames as they are. False: the interpreter's own frames,
+        those that run Python code, are replaced: the innermost of each run of
+        them stays, the others become one entry
+        ``<skipped N Python entries>``.
+    python_frames : bool
+        Whether to add the frames of Python itself, each a ``PythonEntry``
+        before the C frame that executes it. With ``show_python=False`` they
+        stand for the interpreter's frames, which are left out wholly.
+
+    Returns
+    -------
+    list of StackEntry
+        Tuples ``(addr, name, offset, is_python)``, innermost frame first.
+        Empty if there is no such thread, or it did not answer within a
+        second: one that is stopped, or blocks all signals, cannot.
+
+    Raises
+    ------
+    TypeError
+        If ``tid`` or ``maxdepth`` is no int; ``Thread.ident`` is None before
+        the thread is started.
+    OSError
+        If this process cannot read ``/proc/self/maps``, or, with
+        ``python_frames=True``, if its version of CPython is not known.
+    MemoryError
+    """
+    if tid == _CALLING_THREAD and isinstance(tid, int):
+        return []
+    return _get_stack(tid, maxdepth, show_python, python_frames)
+
+
+def print_thread_stack(
+    tid: int,
+    file: Optional[IO[str]] = None,
+    maxdepth: int = DEFAULT_MAXDEPTH,
+    show_python: bool = True,
+    *,
+    python_frames: bool = False
+) -> None:
+    """Print the C stack of a thread of this process, a frame a line, innermost first.
+
+    Parameters
+    ----------
+    tid : int
+        Which thread; see ``get_thread_stack()``, also for what may be raised.
+    file : file object
+        Where to; by default what ``sys.stdout`` is now.
+    maxdepth, show_python, python_frames
+        As of ``get_thread_stack()``.
+
+    Notes
+    -----
+    A line is ``[0xaddress] name +offset``, with `` [PY]`` behind it for what
+    ``is_python``; an offset of 0 is left out. Prints nothing for a thread
+    that is gone.
+    """
+    file = sys.stdout if file is None else file
+    for entry in get_thread_stack(tid, maxdepth, show_python, python_frames=python_frames):
+        print(entry, file=file)
+
+
+def print_stack(
+    file: Optional[IO[str]] = None,
+    maxdepth: int = DEFAULT_MAXDEPTH,
+    show_python: bool = True,
+    _bufsize: int = DEFAULT_BUFSIZE,
+    *,
+    python_frames: bool = False
+) -> None:
+    """Print the C stack of the calling thread, a frame a line, innermost first.
+
+    Parameters
+    ----------
+    file : file object
+        Where to; by default what ``sys.stdout`` is now.
+    maxdepth, show_python, python_frames
+        As of ``get_thread_stack()``, also for what may be raised.
+    _bufsize : int
+        How many characters to print at most. Lines are printed whole: the
+        first that does not fit ends the stack.
+    """
+    file = sys.stdout if file is None else file
+    left = _bufsize
+    for entry in _get_stack(_CALLING_THREAD, maxdepth, show_python, python_frames):
+        line = str(entry) + "\n"
+        left -= len(line)
+        if left < 0:
+            break
+        file.write(line)
