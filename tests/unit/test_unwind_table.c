@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -309,11 +310,17 @@ Test(unwind_table, a_file_that_was_cut_after_it_was_opened_gives_what_is_left)
 	struct cfi_builder cfi = {.address = EH_FRAME};
 	struct unwind_table *table = NULL;
 	struct elf_builder *b = builder();
+	struct elf_file *opened;
+	size_t size;
 
 	add_function(&cfi, cfi_add_usual_cie(&cfi), TEXT, 16);
 	add_eh_frame(b, &cfi);
-	_cleanup_(elf_file) struct elf_file *file = elf_builder_open(b);
-	cr_assert_eq(ftruncate(elf_file_fd(file), 8192), 0);
+	_cleanup_(free) void *bytes = elf_builder_finish(b, &size);
+	int fd = memfd_create("cut", MFD_CLOEXEC);
+	cr_assert_eq(write(fd, bytes, size), (ssize_t)size);
+	cr_assert_eq(elf_file_open_fd(fd, "cut", &opened), 0);
+	_cleanup_(elf_file) struct elf_file *file = opened;
+	cr_assert_eq(ftruncate(fd, 8192), 0);
 	int err = unwind_table_build(file, &table);
 	cr_expect(err == -ENOEXEC || (!err && !table->row_cnt), "%d", err);
 	unwind_table_free(table);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <zlib.h>
 
@@ -96,37 +95,35 @@ void debug_link_read(Elf *elf, struct debug_link *ret)
 	read_name(elf, ret);
 }
 
-static int checksum_file(int fd, u32 *ret)
+static int checksum_file(const struct elf_bytes *bytes, u32 *ret)
 {
-	u8 bytes[32768];
-	u64 offset = 0;
+	u8 part[32768];
+	u64 size, step;
 	u32 crc = 0;
 
-	for (;;) {
-		ssize_t got = pread(fd, bytes, sizeof(bytes), offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		if (!got)
-			break;
-		crc = crc32(crc, bytes, got);
-		offset += got;
-		if (offset > MAX_CHECKSUMMED_SIZE)
-			return -EFBIG;
+	int err = elf_bytes_size(bytes, &size);
+	if (err)
+		return err;
+	if (size > MAX_CHECKSUMMED_SIZE)
+		return -EFBIG;
+	for (u64 offset = 0; offset < size; offset += step) {
+		step = size - offset < sizeof(part) ? size - offset : sizeof(part);
+		err = elf_bytes_read(bytes, offset, part, step);
+		if (err)
+			return err;
+		crc = crc32(crc, part, step);
 	}
 	*ret = crc;
 	return 0;
 }
 
-int debug_link_check(const struct debug_link *link, int fd)
+int debug_link_check(const struct debug_link *link, const struct elf_bytes *bytes)
 {
 	_cleanup_(elf_image) Elf *elf = NULL;
 	struct debug_link other;
 	u32 crc;
 
-	int err = elf_image_begin(fd, &elf);
+	int err = elf_image_begin(bytes, &elf);
 	if (err)
 		return err;
 	debug_link_read(elf, &other);
@@ -137,7 +134,7 @@ int debug_link_check(const struct debug_link *link, int fd)
 	}
 	if (!link->name[0])
 		return -ESTALE;
-	err = checksum_file(fd, &crc);
+	err = checksum_file(bytes, &crc);
 	if (err)
 		return err;
 	return crc == link->crc ? 0 : -ESTALE;

@@ -13,6 +13,7 @@
 #include <libelf.h>
 #include <stddef.h>
 
+#include "elf/elf_bytes.h"
 #include "pyprof/types.h"
 
 #define BUILD_ID_SIZE_MAX 64 /* linkers write 8, 16 or 20 */
@@ -27,9 +28,9 @@ struct debug_link {
 void debug_link_read(Elf *elf, struct debug_link *ret);
 
 /*
- * Whether the file in fd (borrowed) belongs to this one: by build id where both have one, else by
+ * Whether another file belongs to this one: by build id where both have one, else by
  * checksum, which reads all of it. -ESTALE: it does not. -ENOEXEC: no ELF file. -EFBIG: too much to read.
  */
-int debug_link_check(const struct debug_link *link, int fd);
+int debug_link_check(const struct debug_link *link, const struct elf_bytes *bytes);
 
 #endif

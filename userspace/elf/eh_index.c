@@ -22,7 +22,7 @@ static int eh_frame_header(struct elf_file *file, u64 *ret)
 	_cleanup_(elf_image) Elf *elf = NULL;
 	GElf_Phdr segment;
 
-	int err = elf_image_begin(elf_file_fd(file), &elf);
+	int err = elf_image_begin(elf_file_bytes(file), &elf);
 	if (err)
 		return err;
 	if (!elf_image_find_segment(elf, PT_GNU_EH_FRAME, &segment))

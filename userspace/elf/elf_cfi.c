@@ -5,10 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <zlib.h>
 
-#include "base/file.h"
 #include "elf/dwarf_value.h"
 #include "elf/elf_image.h"
 
@@ -19,7 +17,7 @@
 
 /* A look into one file. */
 struct look {
-	int fd;
+	const struct elf_bytes *bytes;
 	Elf *elf;
 	u64 file_size;
 };
@@ -36,7 +34,7 @@ static int look_read(const struct look *look, u64 offset, u64 size, u8 **ret)
 	_cleanup_(free) u8 *bytes = malloc(size);
 	if (!bytes)
 		return -ENOMEM;
-	if (file_read_at(look->fd, offset, bytes, size))
+	if (elf_bytes_read(look->bytes, offset, bytes, size))
 		return -ENOENT;
 	*ret = take(bytes);
 	return 0;
@@ -85,7 +83,7 @@ static bool read_eh_frame_pointer(const struct look *look, u64 *ret)
 	u8 bytes[4 + 8];
 
 	if (!elf_image_find_segment(look->elf, PT_GNU_EH_FRAME, &segment) ||
-	    file_read_at(look->fd, segment.p_offset, bytes, sizeof(bytes)))
+	    elf_bytes_read(look->bytes, segment.p_offset, bytes, sizeof(bytes)))
 		return false;
 	if (bytes[0] != 1 || bytes[1] == EH_OMIT)
 		return false;
@@ -272,7 +270,7 @@ static int has_go_magic(const struct look *look, bool *ret)
 		size_t size = segment.p_filesz < GO_SEARCH_SIZE ? segment.p_filesz : GO_SEARCH_SIZE;
 
 		if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) ||
-		    file_read_at(look->fd, segment.p_offset, bytes, size))
+		    elf_bytes_read(look->bytes, segment.p_offset, bytes, size))
 			continue;
 		for (size_t at = 0; at + GO_MAGIC_ALIGN <= size; at += GO_MAGIC_ALIGN)
 			*ret |= !memcmp(bytes + at, GO_MAGIC, sizeof(GO_MAGIC) - 1);
@@ -319,17 +317,18 @@ static int look_all(const struct look *look, struct elf_cfi *cfi)
 int elf_cfi_read(struct elf_file *file, struct elf_cfi **ret)
 {
 	_cleanup_(elf_image) Elf *elf = NULL;
-	struct stat status;
 	_cleanup_(elf_cfi) struct elf_cfi *cfi = calloc(1, sizeof(*cfi));
 	if (!cfi)
 		return -ENOMEM;
 
-	int err = elf_image_begin(elf_file_fd(file), &elf);
-	if (!err && fstat(elf_file_fd(file), &status))
-		err = -errno;
+	struct look look = {.bytes = elf_file_bytes(file)};
+	int err = elf_image_begin(look.bytes, &elf);
+	if (!err)
+		err = elf_bytes_size(look.bytes, &look.file_size);
 	if (err)
 		return err;
-	err = look_all(&(struct look){elf_file_fd(file), elf, status.st_size}, cfi);
+	look.elf = elf;
+	err = look_all(&look, cfi);
 	if (err)
 		return err;
 	*ret = take(cfi);

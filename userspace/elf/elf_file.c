@@ -3,10 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "elf/call_site.h"
 #include "elf/debug_link.h"
 #include "elf/eh_index.h"
@@ -25,12 +23,12 @@ struct segment {
 
 struct elf_file {
 	u32 refs;
-	int fd;
+	struct elf_bytes bytes;
 	char *name;
 	u16 machine;
 	struct segment *segments;
 	size_t segment_cnt;
-	int debug_fd; /* of the debug file, until its symbols are read; -1: none */
+	struct elf_bytes debug; /* of the debug file, until its symbols are read */
 	struct symbol_table *symbols; /* NULL: not asked for yet, or there are none */
 	struct symbol_table *stubs; /* likewise */
 	struct debug_link *link; /* likewise */
@@ -66,7 +64,7 @@ static int elf_file_read_headers(struct elf_file *file)
 	GElf_Ehdr header;
 	GElf_Phdr segment;
 
-	int err = elf_image_begin(file->fd, &elf);
+	int err = elf_image_begin(&file->bytes, &elf);
 	if (err)
 		return err;
 	if (!gelf_getehdr(elf, &header))
@@ -85,15 +83,17 @@ static int elf_file_read_headers(struct elf_file *file)
 	return 0;
 }
 
-int elf_file_open_fd(int fd_, const char *name, struct elf_file **ret)
+/* Takes over bytes, also on failure. */
+static int elf_file_open(struct elf_bytes bytes_, const char *name, struct elf_file **ret)
 {
-	_cleanup_(fd) int fd = fd_;
+	_cleanup_(elf_bytes) struct elf_bytes bytes = bytes_;
 	_cleanup_(elf_file) struct elf_file *file = calloc(1, sizeof(*file));
 	if (!file)
 		return -ENOMEM;
 	file->refs = 1;
-	file->debug_fd = -1;
-	file->fd = take_fd(fd);
+	file->debug = ELF_BYTES_NONE;
+	file->bytes = bytes;
+	bytes = ELF_BYTES_NONE;
 	file->name = strdup(name);
 	if (!file->name)
 		return -ENOMEM;
@@ -105,17 +105,28 @@ int elf_file_open_fd(int fd_, const char *name, struct elf_file **ret)
 	return 0;
 }
 
-/* An anonymous file, so that there is one way of reading. */
+int elf_file_open_fd(int fd, const char *name, struct elf_file **ret)
+{
+	struct elf_bytes bytes;
+	int err = elf_bytes_open(fd, &bytes);
+
+	return err ? err : elf_file_open(bytes, name, ret);
+}
+
+int elf_file_open_mapped(int fd, const char *name, struct elf_file **ret)
+{
+	struct elf_bytes bytes;
+	int err = elf_bytes_map(fd, &bytes);
+
+	return err ? err : elf_file_open(bytes, name, ret);
+}
+
 int elf_file_open_memory(const void *data, size_t size, const char *name, struct elf_file **ret)
 {
-	_cleanup_(fd) int fd = memfd_create("elf", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	struct elf_bytes bytes;
+	int err = elf_bytes_copy(data, size, &bytes);
 
-	int err = file_write_all(fd, data, size);
-	if (err)
-		return err;
-	return elf_file_open_fd(take_fd(fd), name, ret);
+	return err ? err : elf_file_open(bytes, name, ret);
 }
 
 struct elf_file *elf_file_ref(struct elf_file *file)
@@ -128,10 +139,8 @@ void elf_file_unref(struct elf_file *file)
 {
 	if (!file || --file->refs)
 		return;
-	if (file->fd >= 0)
-		close(file->fd);
-	if (file->debug_fd >= 0)
-		close(file->debug_fd);
+	elf_bytes_close(&file->bytes);
+	elf_bytes_close(&file->debug);
 	symbol_table_free(file->symbols);
 	symbol_table_free(file->stubs);
 	free(file->link);
@@ -141,9 +150,9 @@ void elf_file_unref(struct elf_file *file)
 	free(file);
 }
 
-int elf_file_fd(const struct elf_file *file)
+const struct elf_bytes *elf_file_bytes(const struct elf_file *file)
 {
-	return file->fd;
+	return &file->bytes;
 }
 
 const char *elf_file_name(const struct elf_file *file)
@@ -204,7 +213,7 @@ int elf_file_read(struct elf_file *file, u64 address, void *ret, size_t size)
 		u64 distance = address - s->address;
 
 		if (address >= s->address && distance < s->size && size <= s->size - distance)
-			return file_read_at(file->fd, s->offset + distance, ret, size);
+			return elf_bytes_read(&file->bytes, s->offset + distance, ret, size);
 	}
 	return -EFAULT;
 }
@@ -259,7 +268,7 @@ int elf_file_section(struct elf_file *file, const char *name, u64 *ret_address, 
 	_cleanup_(elf_image) Elf *elf = NULL;
 	GElf_Shdr header;
 
-	int err = elf_image_begin(file->fd, &elf);
+	int err = elf_image_begin(&file->bytes, &elf);
 	if (err)
 		return err;
 	if (!elf_image_find_section(elf, name, &header) || !(header.sh_flags & SHF_ALLOC))
@@ -291,7 +300,7 @@ int elf_file_object(struct elf_file *file, const char *name, u64 *ret_address, u
 	struct symbol_source source;
 	const Elf64_Sym *symbol = NULL;
 
-	int err = elf_image_begin(file->fd, &elf);
+	int err = elf_image_begin(&file->bytes, &elf);
 	if (err)
 		return err;
 	if (elf_symbols_exported(elf, &source))
@@ -329,10 +338,10 @@ static int elf_file_load_symbols(struct elf_file *file)
 	_cleanup_(free) struct code_range *segments = NULL;
 	size_t segment_cnt;
 
-	int err = elf_image_begin(file->fd, &elf);
+	int err = elf_image_begin(&file->bytes, &elf);
 	if (!err)
 		err = elf_file_code_segments(file, &segments, &segment_cnt);
-	return err ? err : elf_symbols_load(elf, file->debug_fd, segments, segment_cnt, &file->symbols);
+	return err ? err : elf_symbols_load(elf, &file->debug, segments, segment_cnt, &file->symbols);
 }
 
 static int elf_file_load_stubs(struct elf_file *file)
@@ -341,7 +350,7 @@ static int elf_file_load_stubs(struct elf_file *file)
 	_cleanup_(free) struct code_range *segments = NULL;
 	size_t segment_cnt;
 
-	int err = elf_image_begin(file->fd, &elf);
+	int err = elf_image_begin(&file->bytes, &elf);
 	if (!err)
 		err = elf_file_code_segments(file, &segments, &segment_cnt);
 	return err ? err : plt_load(elf, segments, segment_cnt, file->symbols, &file->stubs);
@@ -361,8 +370,7 @@ const struct symbol *elf_file_symbol(struct elf_file *file, u64 address)
 	if (!file->symbols_tried) {
 		file->symbols_tried = true;
 		elf_file_load_symbols(file);
-		fd_cleanup_(&file->debug_fd);
-		file->debug_fd = -1;
+		elf_bytes_close(&file->debug);
 	}
 	const struct symbol *symbol = file->symbols ? symbol_table_find(file->symbols, address) : NULL;
 	return symbol ? symbol : elf_file_stub(file, address);
@@ -394,7 +402,7 @@ static const struct debug_link *elf_file_link(struct elf_file *file)
 	if (!file->link_tried) {
 		file->link = calloc(1, sizeof(*file->link));
 		file->link_tried = file->link != NULL;
-		if (file->link && !elf_image_begin(file->fd, &elf))
+		if (file->link && !elf_image_begin(&file->bytes, &elf))
 			debug_link_read(elf, file->link);
 	}
 	return file->link;
@@ -424,28 +432,30 @@ bool elf_file_is_stripped(struct elf_file *file)
 {
 	_cleanup_(elf_image) Elf *elf = NULL;
 
-	return !elf_image_begin(file->fd, &elf) && elf_symbols_are_stripped(elf);
+	return !elf_image_begin(&file->bytes, &elf) && elf_symbols_are_stripped(elf);
 }
 
 const char *elf_file_symbol_source(struct elf_file *file)
 {
 	_cleanup_(elf_image) Elf *elf = NULL;
 
-	return elf_image_begin(file->fd, &elf) ? "" : elf_symbols_place(elf, file->debug_fd >= 0);
+	return elf_image_begin(&file->bytes, &elf) ? "" : elf_symbols_place(elf, elf_bytes_exist(&file->debug));
 }
 
-int elf_file_add_debug_file(struct elf_file *file, int fd_)
+int elf_file_add_debug_file(struct elf_file *file, int fd)
 {
-	_cleanup_(fd) int fd = fd_;
-	const struct debug_link *link = elf_file_link(file);
-
-	if (!link)
-		return -ENOMEM;
-	int err = debug_link_check(link, fd);
+	_cleanup_(elf_bytes) struct elf_bytes bytes = ELF_BYTES_NONE;
+	int err = file->bytes.is_mapped ? elf_bytes_map(fd, &bytes) : elf_bytes_open(fd, &bytes);
 	if (err)
 		return err;
-	fd_cleanup_(&file->debug_fd);
-	file->debug_fd = take_fd(fd);
+	const struct debug_link *link = elf_file_link(file);
+
+	err = link ? debug_link_check(link, &bytes) : -ENOMEM;
+	if (err)
+		return err;
+	elf_bytes_close(&file->debug);
+	file->debug = bytes;
+	bytes = ELF_BYTES_NONE;
 	symbol_table_free(take(file->symbols));
 	symbol_table_free(take(file->stubs));
 	file->symbols_tried = file->stubs_tried = false;
@@ -456,7 +466,7 @@ static char *elf_file_read_soname(struct elf_file *file)
 {
 	_cleanup_(elf_image) Elf *elf = NULL;
 
-	if (elf_image_begin(file->fd, &elf))
+	if (elf_image_begin(&file->bytes, &elf))
 		return NULL;
 	const char *name = elf_dynamic_soname(elf);
 	return name ? strndup(name, SYMBOL_NAME_SIZE - 1) : NULL;

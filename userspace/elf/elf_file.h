@@ -7,8 +7,8 @@
  * The bytes are another party's: nothing in them is believed unchecked.
  *
  * Symbols are loaded on first need and kept; other bytes are read when asked for,
- * so the descriptor stays open until the last reference goes. Reads are pread, never
- * mmap: a file that shrinks under us gives an error, not SIGBUS.
+ * so the file's bytes stay at hand until the last reference goes: by its descriptor, or,
+ * for those who cannot keep one, mapped (elf_bytes.h).
  */
 #ifndef PYPROF_ELF_FILE_H
 #define PYPROF_ELF_FILE_H
@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "elf/elf_bytes.h"
 #include "pyprof/types.h"
 
 struct elf_file;
@@ -28,6 +29,8 @@ struct symbol {
 
 /* Takes over fd, also on failure. The name is for people. -ENOEXEC: not a 64-bit little-endian ELF. */
 int elf_file_open_fd(int fd, const char *name, struct elf_file **ret);
+/* The same, mapped: no descriptor is kept, of its debug file neither. For files that nobody shrinks. */
+int elf_file_open_mapped(int fd, const char *name, struct elf_file **ret);
 /* The same of bytes in memory (the vDSO, tests); they are copied. */
 int elf_file_open_memory(const void *data, size_t size, const char *name, struct elf_file **ret);
 
@@ -36,7 +39,7 @@ void elf_file_unref(struct elf_file *file); /* NULL is fine */
 DEFINE_CLEANUP(elf_file, struct elf_file *, elf_file_unref)
 
 /* For elf/'s own readers of other parts (elf_image_begin); stays the file's. */
-int elf_file_fd(const struct elf_file *file);
+const struct elf_bytes *elf_file_bytes(const struct elf_file *file);
 
 const char *elf_file_name(const struct elf_file *file);
 

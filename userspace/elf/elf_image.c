@@ -3,42 +3,42 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 /*
  * libelf believes the number of sections: when e_shnum is 0 it is the size field
  * of section 0, and elf_begin() allocates and touches memory for each of them.
  */
-static bool has_too_many_sections(int fd, const Elf64_Ehdr *header)
+static bool has_too_many_sections(const struct elf_bytes *bytes, const Elf64_Ehdr *header)
 {
 	Elf64_Shdr first;
 
 	if (header->e_shnum || !header->e_shoff)
 		return false;
-	return pread(fd, &first, sizeof(first), header->e_shoff) == sizeof(first) && first.sh_size > MAX_SECTIONS;
+	return !elf_bytes_read(bytes, header->e_shoff, &first, sizeof(first)) && first.sh_size > MAX_SECTIONS;
 }
 
-static bool is_program(int fd)
+static bool is_program(const struct elf_bytes *bytes)
 {
 	static const u8 ident[] = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT};
 	Elf64_Ehdr header;
 
-	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) || memcmp(header.e_ident, ident, sizeof(ident)))
+	if (elf_bytes_read(bytes, 0, &header, sizeof(header)) || memcmp(header.e_ident, ident, sizeof(ident)))
 		return false;
 	if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
 		return false;
 	if (header.e_phentsize != sizeof(Elf64_Phdr) || !header.e_phnum || header.e_phnum > MAX_PROGRAM_HEADERS)
 		return false;
-	return !has_too_many_sections(fd, &header);
+	return !has_too_many_sections(bytes, &header);
 }
 
-int elf_image_begin(int fd, Elf **ret)
+int elf_image_begin(const struct elf_bytes *bytes, Elf **ret)
 {
-	if (!is_program(fd))
+	if (!is_program(bytes))
 		return -ENOEXEC;
 
 	elf_version(EV_CURRENT);
-	_cleanup_(elf_image) Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+	_cleanup_(elf_image) Elf *elf = bytes->at ? elf_memory(bytes->at, bytes->size)
+						  : elf_begin(bytes->fd, ELF_C_READ, NULL);
 	if (!elf || elf_kind(elf) != ELF_K_ELF)
 		return -ENOEXEC;
 	*ret = take(elf);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/cleanup.h"
+#include "elf/elf_bytes.h"
 #include "elf/symbol_table.h"
 #include "pyprof/types.h"
 
@@ -23,8 +24,8 @@
 
 DEFINE_CLEANUP(elf_image, Elf *, elf_end)
 
-/* Borrows fd while the image lives. -ENOEXEC: not a 64-bit little-endian program or library. */
-int elf_image_begin(int fd, Elf **ret);
+/* Borrows the bytes while the image lives. -ENOEXEC: not a 64-bit little-endian program or library. */
+int elf_image_begin(const struct elf_bytes *bytes, Elf **ret);
 
 /* size bytes at a file offset, aligned for type. NULL when the file has fewer. */
 const void *elf_image_bytes(Elf *elf, u64 offset, u64 size, Elf_Type type);

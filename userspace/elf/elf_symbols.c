@@ -57,23 +57,23 @@ static int code_sections(Elf *elf, struct code_range **ret, size_t *ret_cnt)
 }
 
 /* The image that has what was stripped; none is no error, nor is one that is damaged. */
-static int open_elsewhere(Elf *elf, int debug_fd, bool stripped, int *ret_fd, Elf **ret)
+static int open_elsewhere(Elf *elf, const struct elf_bytes *debug, bool stripped, struct elf_bytes *ret_mini, Elf **ret)
 {
 	if (!stripped)
 		return 0;
-	if (debug_fd < 0 && mini_symbols_open(elf, ret_fd))
+	if (!elf_bytes_exist(debug) && mini_symbols_read(elf, ret_mini))
 		return 0;
-	int err = elf_image_begin(debug_fd < 0 ? *ret_fd : debug_fd, ret);
+	int err = elf_image_begin(elf_bytes_exist(debug) ? debug : ret_mini, ret);
 	return err == -ENOEXEC ? 0 : err;
 }
 
-int elf_symbols_load(Elf *elf, int debug_fd, const struct code_range *segments, size_t segment_cnt,
+int elf_symbols_load(Elf *elf, const struct elf_bytes *debug, const struct code_range *segments, size_t segment_cnt,
 		     struct symbol_table **ret)
 {
 	_cleanup_(free) struct code_range *sections = NULL, *other_sections = NULL;
 	size_t section_cnt, other_section_cnt = 0, cnt = 0, own_cnt;
 	struct symbol_source sources[3];
-	_cleanup_(fd) int other_fd = -1;
+	_cleanup_(elf_bytes) struct elf_bytes mini = ELF_BYTES_NONE;
 	_cleanup_(elf_image) Elf *other = NULL;
 
 	bool stripped = !elf_image_symbols(elf, SHT_SYMTAB, &sources[0]);
@@ -82,7 +82,7 @@ int elf_symbols_load(Elf *elf, int debug_fd, const struct code_range *segments, 
 	own_cnt = cnt;
 	int err = code_sections(elf, &sections, &section_cnt);
 	if (!err)
-		err = open_elsewhere(elf, debug_fd, stripped, &other_fd, &other);
+		err = open_elsewhere(elf, debug, stripped, &mini, &other);
 	if (!err && other)
 		err = code_sections(other, &other_sections, &other_section_cnt);
 	if (err)

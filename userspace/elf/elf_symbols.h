@@ -10,6 +10,7 @@
 #include <libelf.h>
 #include <stdbool.h>
 
+#include "elf/elf_bytes.h"
 #include "elf/symbol_table.h"
 
 /* .dynsym, or what the dynamic loader sees of it; undefined symbols too. Lives as long as elf. */
@@ -21,8 +22,8 @@ bool elf_symbols_are_stripped(Elf *elf);
 /* For people: where most functions are listed. ".symtab", "debug file", ".gnu_debugdata", ".dynsym", "" for nowhere. */
 const char *elf_symbols_place(Elf *elf, bool has_debug_file);
 
-/* segments: where code may lie. debug_fd: of the debug file, borrowed, or -1. */
-int elf_symbols_load(Elf *elf, int debug_fd, const struct code_range *segments, size_t segment_cnt,
+/* segments: where code may lie. debug: the debug file, if it exists. */
+int elf_symbols_load(Elf *elf, const struct elf_bytes *debug, const struct code_range *segments, size_t segment_cnt,
 		     struct symbol_table **ret);
 
 #endif

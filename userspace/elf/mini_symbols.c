@@ -2,12 +2,12 @@
 #include "elf/mini_symbols.h"
 
 #include <errno.h>
-#include <sys/mman.h>
+#include <string.h>
 
 #include <lzma.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "elf/elf_image.h"
 
 /*
@@ -38,10 +38,22 @@ static inline void lzma_cleanup_(lzma_stream *stream)
 	lzma_end(stream);
 }
 
-static int unpack(const void *packed, size_t size, int fd)
+static int put_bytes(struct elf_bytes *to, size_t *capacity, const u8 *bytes, size_t size)
+{
+	u8 *at = array_reserve(to->at, capacity, to->size + size, 1);
+
+	if (!at)
+		return -ENOMEM;
+	memcpy(at + to->size, bytes, size);
+	to->at = at;
+	to->size += size;
+	return 0;
+}
+
+static int unpack(const void *packed, size_t size, struct elf_bytes *to)
 {
 	_cleanup_(lzma) lzma_stream stream = LZMA_STREAM_INIT;
-	size_t limit = SMALL_SIZE + size * MAX_RATIO;
+	size_t limit = SMALL_SIZE + size * MAX_RATIO, capacity = 0;
 	lzma_ret status = LZMA_OK;
 	u8 bytes[32768];
 
@@ -57,15 +69,16 @@ static int unpack(const void *packed, size_t size, int fd)
 		status = lzma_code(&stream, LZMA_FINISH);
 		if (stream.total_out > limit)
 			return -EFBIG;
-		int err = file_write_all(fd, bytes, sizeof(bytes) - stream.avail_out);
+		int err = put_bytes(to, &capacity, bytes, sizeof(bytes) - stream.avail_out);
 		if (err)
 			return err;
 	}
 	return status == LZMA_STREAM_END ? 0 : status == LZMA_MEM_ERROR ? -ENOMEM : -EBADMSG;
 }
 
-int mini_symbols_open(Elf *elf, int *ret)
+int mini_symbols_read(Elf *elf, struct elf_bytes *ret)
 {
+	_cleanup_(elf_bytes) struct elf_bytes unpacked = ELF_BYTES_NONE;
 	GElf_Shdr section;
 
 	if (!find_section(elf, &section))
@@ -75,12 +88,10 @@ int mini_symbols_open(Elf *elf, int *ret)
 	const void *packed = elf_image_bytes(elf, section.sh_offset, section.sh_size, ELF_T_BYTE);
 	if (!packed)
 		return -EBADMSG;
-	_cleanup_(fd) int fd = memfd_create("symbols", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int err = unpack(packed, section.sh_size, fd);
+	int err = unpack(packed, section.sh_size, &unpacked);
 	if (err)
 		return err;
-	*ret = take_fd(fd);
+	*ret = unpacked;
+	unpacked = ELF_BYTES_NONE;
 	return 0;
 }

@@ -10,12 +10,14 @@
 #include <libelf.h>
 #include <stdbool.h>
 
+#include "elf/elf_bytes.h"
+
 bool mini_symbols_exist(Elf *elf);
 
 /*
- * The small file, unpacked into memory; *ret is a descriptor, the caller's. -ENOENT: there is none.
+ * The small file, unpacked into memory. -ENOENT: there is none.
  * -EFBIG: it unpacks to more than a symbol table could (a bomb). -EBADMSG: it is damaged.
  */
-int mini_symbols_open(Elf *elf, int *ret);
+int mini_symbols_read(Elf *elf, struct elf_bytes *ret);
 
 #endif

@@ -62,6 +62,7 @@ struct mapped_file_cache {
 	struct cached_file *idle;
 	u32 cnt, elf_cnt;
 	u32 last_id;
+	int (*open)(int fd, const char *name, struct elf_file **ret);
 };
 
 static struct cached_file *cached_file_of(struct mapped_file *file)
@@ -101,7 +102,20 @@ static void cache_trim(struct mapped_file_cache *cache)
 
 struct mapped_file_cache *mapped_file_cache_new(void)
 {
-	return calloc(1, sizeof(struct mapped_file_cache));
+	struct mapped_file_cache *cache = calloc(1, sizeof(*cache));
+
+	if (cache)
+		cache->open = elf_file_open_fd;
+	return cache;
+}
+
+struct mapped_file_cache *mapped_file_cache_new_without_descriptors(void)
+{
+	struct mapped_file_cache *cache = mapped_file_cache_new();
+
+	if (cache)
+		cache->open = elf_file_open_mapped;
+	return cache;
 }
 
 void mapped_file_cache_free(struct mapped_file_cache *cache)
@@ -297,14 +311,14 @@ static int file_locate(int pid, const struct mapping *mapping, struct file_key *
 }
 
 /* O_NONBLOCK for leases and whatever else might let us wait. NULL: no ELF file, or not readable. */
-static struct elf_file *file_load(int path_fd, const char *name)
+static struct elf_file *file_load(const struct mapped_file_cache *cache, int path_fd, const char *name)
 {
 	struct elf_file *elf;
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0 || elf_file_open_fd(fd, name, &elf))
+	if (fd < 0 || cache->open(fd, name, &elf))
 		return NULL;
 	return elf;
 }
@@ -337,7 +351,7 @@ static struct cached_file *cache_get(struct mapped_file_cache *cache, int pid, c
 	cache_trim(cache);
 	struct elf_file *elf = NULL;
 	if (fd >= 0 && cache->elf_cnt < MAPPED_FILE_ELF_MAX)
-		elf = file_load(fd, mapping->path);
+		elf = file_load(cache, fd, mapping->path);
 	return cache_add(cache, elf && !shares_inodes ? &held : &key, mapping->path, elf);
 }
 

@@ -6,7 +6,9 @@
  * Opened through /proc/PID/map_files, else under /proc/PID/root with
  * openat2(RESOLVE_IN_ROOT), else by path in our own root when device and inode
  * agree, so that containers, deleted files and processes that are gone already work.
- * Each ELF file in the cache holds one descriptor (MAPPED_FILE_ELF_MAX): raise RLIMIT_NOFILE.
+ * Each ELF file in the cache holds one descriptor (MAPPED_FILE_ELF_MAX): raise RLIMIT_NOFILE. A cache
+ * without descriptors maps its files instead: for a library, in a program that may close what it does not know, of
+ * files that the program maps itself and that nobody shrinks, therefore.
  */
 #ifndef PYPROF_MAPPED_FILE_H
 #define PYPROF_MAPPED_FILE_H
@@ -32,6 +34,7 @@ struct mapped_file {
 struct mapped_file_cache;
 
 struct mapped_file_cache *mapped_file_cache_new(void);
+struct mapped_file_cache *mapped_file_cache_new_without_descriptors(void);
 void mapped_file_cache_free(struct mapped_file_cache *cache); /* after all references are gone */
 DEFINE_CLEANUP(mapped_file_cache, struct mapped_file_cache *, mapped_file_cache_free)
 
