@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Threads that Python did not start: an embedder's, made by pthread_create()."""
+
+import ctypes
+import os
+
+from standing import libc, wait_for_rest
+
+BODY = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+
+
+def task_ids():
+    return {int(name) for name in os.listdir("/proc/self/task")}
+
+
+class Foreign(object):
+    """
+    A thread at rest in body(argument), an address of C or a callable of Python, for the time of a `with`.
+
+    release() lets it come back.
+    """
+
+    def __init__(self, body, argument, release):
+        self._body = ctypes.cast(body, ctypes.c_void_p) if not callable(body) or hasattr(body, "argtypes") else BODY(body)
+        self._argument = argument
+        self._release = release
+        self.ident = None
+
+    def __enter__(self):
+        thread = ctypes.c_ulong()
+        before = task_ids()
+        error = libc.pthread_create(ctypes.byref(thread), None, self._body, ctypes.c_void_p(self._argument))
+        assert error == 0, os.strerror(error)
+        self.ident = thread.value
+        (self.tid,) = task_ids() - before
+        wait_for_rest(self.tid)
+        return self
+
+    def __exit__(self, *exc_info):
+        self._release()
+        assert libc.pthread_join(ctypes.c_ulong(self.ident), None) == 0
+
+
+class Semaphore(object):
+    """A sem_t, as C code uses it."""
+
+    def __init__(self):
+        self._memory = ctypes.create_string_buffer(64)
+        self.address = ctypes.addressof(self._memory)
+        assert libc.sem_init(ctypes.c_void_p(self.address), 0, 0) == 0
+
+    def post(self):
+        assert libc.sem_post(ctypes.c_void_p(self.address)) == 0
+
+
+def in_c():
+    """A foreign thread in sem_wait(), without a frame of Python."""
+    semaphore = Semaphore()
+    return Foreign(libc.sem_wait, semaphore.address, semaphore.post)
