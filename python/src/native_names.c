@@ -31,6 +31,8 @@ struct known_place {
 
 /* What one takes, with its share of the hash's buckets. */
 #define KNOWN_PLACE_SIZE (sizeof(struct known_place) + 32)
+/* Of all that is kept; then it starts anew. */
+#define NAMES_SIZE_MAX (8u << 20)
 
 struct native_names {
 	struct process_table *processes;
@@ -50,7 +52,7 @@ int native_names_new(struct process_table *processes, struct process *process, s
 
 	int err = string_table_new(&names->strings);
 	if (!err)
-		err = jit_names_new(&names->jit_names);
+		err = jit_names_new_without_descriptors(&names->jit_names);
 	if (err)
 		return err;
 	*ret = take(names);
@@ -78,11 +80,12 @@ void native_names_free(struct native_names *names)
 	free(names);
 }
 
-void native_names_trim(struct native_names *names)
+/* Before something new is kept. */
+static void names_trim(struct native_names *names)
 {
 	struct string_table *empty;
 
-	if (string_table_bytes(names->strings) + HASH_COUNT(names->places) * KNOWN_PLACE_SIZE <= NATIVE_NAMES_SIZE_MAX)
+	if (string_table_bytes(names->strings) + HASH_COUNT(names->places) * KNOWN_PLACE_SIZE <= NAMES_SIZE_MAX)
 		return;
 	if (string_table_new(&empty)) /* next time, then */
 		return;
@@ -129,6 +132,7 @@ static int place_get(struct native_names *names, struct mapped_file *file, u64 a
 		*ret = *place;
 		return 0;
 	}
+	names_trim(names);
 	*ret = (struct known_place){.place = key};
 	int err = place_name(names, file, ret);
 	if (err)
@@ -154,6 +158,7 @@ static int name_generated(struct native_names *names, const struct mapping *mapp
 
 	if (!name && !mapping->file)
 		return -ENOENT;
+	names_trim(names);
 	if (name)
 		err = string_table_intern(names->strings, name, &function);
 	else

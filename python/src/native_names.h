@@ -27,13 +27,8 @@ DEFINE_CLEANUP(native_names, struct native_names *, native_names_free)
 
 /*
  * pc: the instruction, or a byte before a return address. -ENOENT: it lies in no file, and no perf map names it.
- * (What lies in a file has a name always.) The strings are valid until native_names_trim().
+ * (What lies in a file has a name always.) The strings are valid until the next call.
  */
 int native_names_find(struct native_names *names, u64 pc, struct native_name *ret);
-
-/* Between traces: starts anew when what is kept has grown beyond NATIVE_NAMES_SIZE_MAX. */
-void native_names_trim(struct native_names *names);
-
-#define NATIVE_NAMES_SIZE_MAX (8u << 20)
 
 #endif

@@ -80,6 +80,34 @@ Test(jit_names, a_map_that_begins_anew_is_read_anew)
 	cr_assert_str_eq(name_at(0x1000), "none");
 }
 
+Test(jit_names, without_descriptors_a_map_is_opened_anew_and_known_again)
+{
+	struct jit_names *kept = names;
+	char own[64];
+
+	cr_assert_eq(jit_names_new_without_descriptors(&names), 0);
+	append(path, "1000 10 one\n");
+	int before = dup(0);
+	cr_assert_str_eq(name_at(0x1000), "one");
+	int after = dup(0);
+	cr_expect_eq(after, before + 1, "the lowest that is free");
+
+	append(path, "2000 10 two\n");
+	usleep(1100 * 1000);
+	cr_assert_str_eq(name_at(0x2000), "two");
+	cr_assert_str_eq(name_at(0x1000), "one");
+
+	/* Another file in its place, and a longer one. */
+	snprintf(own, sizeof(own), "%s.new", path);
+	append(own, "3000 10 three\n4000 10 four\n5000 10 five\n6000 10 six\n");
+	cr_assert_eq(rename(own, path), 0);
+	usleep(1100 * 1000);
+	cr_assert_str_eq(name_at(0x3000), "three");
+	cr_assert_str_eq(name_at(0x1000), "none");
+	jit_names_free(names);
+	names = kept;
+}
+
 static int on_named(void *ctx, u32 frame, const char *name)
 {
 	char *text = ctx;

@@ -32,7 +32,8 @@ struct waiting {
 struct jit_process {
 	u32 key;
 	struct process_id id;
-	int fd; /* -1: no map so far */
+	int fd; /* -1: no map so far, or not kept open */
+	u64 inode; /* of the map */
 	u64 offset; /* read up to here */
 	u64 looked_ns, rest_ns; /* when last, and how long it then rests; UINT64_MAX: for good */
 	u64 tried_offset; /* frames that wait were tried with what was read up to here */
@@ -46,6 +47,7 @@ struct jit_process {
 struct jit_names {
 	struct jit_process *processes;
 	size_t bytes; /* of maps */
+	bool without_descriptors;
 };
 
 int jit_names_new(struct jit_names **ret)
@@ -56,6 +58,15 @@ int jit_names_new(struct jit_names **ret)
 		return -ENOMEM;
 	*ret = names;
 	return 0;
+}
+
+int jit_names_new_without_descriptors(struct jit_names **ret)
+{
+	int err = jit_names_new(ret);
+
+	if (!err)
+		(*ret)->without_descriptors = true;
+	return err;
 }
 
 static void jit_process_free(struct jit_process *process)
@@ -209,17 +220,19 @@ static int map_restart(struct jit_process *process)
 	return 0;
 }
 
-static int map_update(struct jit_names *names, struct jit_process *process, bool is_alive)
+static int map_update(struct jit_names *names, struct jit_process *process)
 {
 	struct stat st;
 
-	if (process->fd < 0 && is_alive)
-		map_open(process->id.pid, &process->fd);
-	if (process->fd < 0 || fstat(process->fd, &st) || (u64)st.st_size == process->offset)
+	if (process->fd < 0 || fstat(process->fd, &st))
 		return 0;
+	bool is_other = (u64)st.st_size < process->offset || st.st_ino != process->inode;
+	if (!is_other && (u64)st.st_size == process->offset)
+		return 0;
+	process->inode = st.st_ino;
 
 	size_t before = perf_map_bytes(process->map);
-	int err = (u64)st.st_size < process->offset ? map_restart(process) : 0;
+	int err = is_other ? map_restart(process) : 0;
 	if (!err && names->bytes <= MAX_BYTES)
 		err = map_read(process, st.st_size);
 	perf_map_find(process->map, 0); /* sorts what is new, and that belongs to the cost */
@@ -238,7 +251,13 @@ static void jit_process_look(struct jit_names *names, struct jit_process *proces
 		return;
 	process->is_over = !is_alive;
 	u64 cpu_ns = clock_own_cpu_ns();
-	int err = map_update(names, process, is_alive);
+	if (process->fd < 0 && is_alive)
+		map_open(process->id.pid, &process->fd);
+	int err = map_update(names, process);
+	if (names->without_descriptors) {
+		fd_cleanup_(&process->fd);
+		process->fd = -1;
+	}
 	process->looked_ns = clock_monotonic_ns();
 	process->rest_ns = err == -E2BIG ? UINT64_MAX : (clock_own_cpu_ns() - cpu_ns) * READ_COST;
 }

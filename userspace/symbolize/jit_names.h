@@ -6,7 +6,7 @@
  *
  * A map is looked for when the first such frame is seen, in the process's own root under
  * its own pid, and stays open: what is written up to the last moment can be read after
- * it. It must be a regular file of the process's user or of root. Bounded in bytes,
+ * it. (Or it is opened anew each time, in a program that is not ours.) It must be a regular file of the process's user or of root. Bounded in bytes,
  * and in time: for an address that has no name a map is looked at once a second at most,
  * for a profile that is about to be written at once; less often when that takes long.
  */
@@ -22,6 +22,7 @@ struct jit_names;
 typedef int jit_named_fn(void *ctx, u32 frame, const char *name);
 
 int jit_names_new(struct jit_names **ret);
+int jit_names_new_without_descriptors(struct jit_names **ret);
 void jit_names_free(struct jit_names *names);
 DEFINE_CLEANUP(jit_names, struct jit_names *, jit_names_free)
 
