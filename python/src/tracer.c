@@ -93,7 +93,7 @@ int tracer_new(bool is_fork, struct tracer **ret)
 	t->is_fork = is_fork;
 	t->memory = remote_memory_of_process(id.pid);
 	own_find(t);
-	t->files = mapped_file_cache_new();
+	t->files = mapped_file_cache_new_without_descriptors();
 	if (!t->files)
 		return -ENOMEM;
 
