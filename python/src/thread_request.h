@@ -4,14 +4,16 @@
  *
  * Another thread is asked by a real-time signal, sent to it alone: its handler copies
  * registers, stack and Python frames into memory of ours, and goes back to what it
- * interrupted. The handler takes no lock, allocates nothing and needs 1 KiB of stack, so
+ * interrupted. The handler takes no lock, allocates nothing and needs 1 KiB of stack (2 KiB for Python frames), so
  * a thread may be asked wherever it is: in malloc, in the dynamic linker, on an alternate
  * signal stack. A thread asleep in a system call is woken; the kernel restarts the call,
  * but for those that signal(7) lists as never restarted, which give EINTR.
  *
  * The signal is one that has no handler and that the thread does not block. Its disposition
  * is changed while requests are under way, and then is what it was; a signal that was sent and
- * not taken in time is withdrawn first. Any number of requests, of one thread or many, may be under way at once.
+ * not taken in time is withdrawn first. Only where a debugger holds the thread, and may have the signal,
+ * our handler stays until it lets go: without, the program would die of it. Any number of requests (256),
+ * of one thread or many, may be under way at once.
  */
 #ifndef STACKTRACE_THREAD_REQUEST_H
 #define STACKTRACE_THREAD_REQUEST_H
@@ -22,20 +24,27 @@
 struct thread_request;
 
 struct thread_question {
-	u64 ident; /* pthread_t */
-	size_t stack_size; /* bytes of each piece, at most */
-	struct python_walker
-		*walker; /* NULL: no Python frames are wanted. Borrowed until the request is freed, see there */
+	u64 ident; /* pthread_t; anything */
+	size_t stack_size; /* bytes of each piece, at most; 64 MiB */
+	/*
+	 * NULL: no Python frames are wanted. Borrowed until the request is freed, see there; of this request alone. It
+	 * works in a signal handler: its memory is own_memory().
+	 */
+	struct python_walker *walker;
 	u64 state; /* address of its PyThreadState, for the walker */
 };
 
 /*
- * Sends it. -ESRCH: no living thread has this ident. -EAGAIN: it cannot take a signal now (blocks all that are free,
- * is stopped, or has ended but for its name). -ENOMEM.
+ * Sends it. -ESRCH: no living thread has this ident. -EAGAIN: it cannot take a signal now (it sleeps and blocks all
+ * that are free, is stopped, or has ended but for its name), or too many requests are under way. -ENOMEM. -ENOTSUP: an
+ * unknown libc. The calling thread itself is asked without a signal.
  */
 int thread_request_send(const struct thread_question *question, struct thread_request **ret);
 
-/* Until the copy is there, or CLOCK_MONOTONIC is deadline_ns (-ETIMEDOUT; it may be waited for again). Sleeps. */
+/*
+ * Until the copy is there, or CLOCK_MONOTONIC is deadline_ns (-ETIMEDOUT; it may be waited for again). -ESRCH: the
+ * thread has ended. Sleeps.
+ */
 int thread_request_wait(struct thread_request *request, u64 deadline_ns);
 
 /* Once it is there. The request's. */
@@ -43,11 +52,11 @@ const struct thread_copy *thread_request_copy(const struct thread_request *reque
 
 /*
  * Withdraws it when it was not answered. True: nobody uses the question's walker any more. False: the thread is
- * in its handler still, and was put to sleep there, by a debugger say; walker and memory are left to it for good.
+ * in its handler still, and was put to sleep there, by a debugger say; the walker is left to it for good.
  */
 bool thread_request_free(struct thread_request *request);
 
-/* The same of the calling thread, without a signal: at once. */
+/* The same of the calling thread, without a signal: at once. -ENOMEM. */
 int thread_request_self(const struct thread_question *question, struct thread_request **ret);
 
 /* After fork(), in the child, before anything else of here: requests of the parent's threads are none of ours. */
