@@ -23,7 +23,8 @@ struct python_walker {
 
 /*
  * The walker's functions take one scalar, for the verifier, and find their state
- * by it. Here that is the walk under way on this thread, and NULL in between.
+ * by it. Here that is the walk under way on this thread, and NULL in between. A signal
+ * handler may walk too: it puts back the walk that it interrupted.
  */
 static _Thread_local struct python_walker *under_way;
 
@@ -136,12 +137,14 @@ static void stack_fill(struct scratch *s, u64 sp, int end, struct python_stack *
 
 int python_walk(struct python_walker *walker, u64 state, u64 thread_pointer, u64 sp, struct python_stack *ret)
 {
+	struct python_walker *interrupted = under_way;
+
 	under_way = walker;
 	walk_init(walker, thread_pointer);
 
 	int err = state_read(walker, state, thread_pointer);
 	if (!err)
 		stack_fill(&walker->scratch, sp, frames_visit(walker, ret->addresses), ret);
-	under_way = NULL;
+	under_way = interrupted;
 	return err;
 }
