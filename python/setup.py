@@ -21,7 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Folders that are needed as a whole, but for what needs the rest of the profiler.
 FOLDERS = ["base", "elf", "process", "python", "symbolize", "unwind"]
-LEFT_OUT = ["symbolize/symbolizer.c"]
+LEFT_OUT = ["symbolize/demangle.c", "symbolize/symbolizer.c"]
 SINGLE = ["profile/id_index.c", "profile/string_table.c"]
 
 # Header to look for: Debian's package that has it, for whoever reads the error.
@@ -30,13 +30,11 @@ HEADERS = [
     ("libelf.h", "libelf-dev"),
     ("lzma.h", "liblzma-dev"),
     ("zlib.h", "zlib1g-dev"),
-    ("libiberty/demangle.h", "libiberty-dev"),
     ("uthash.h", "uthash-dev"),
     ("Python.h", "python3-dev"),
 ]
 
 LIBRARIES = ["unwind-x86_64", "unwind", "elf", "lzma", "z"]
-ALWAYS_STATIC = ["iberty"]  # there is no other
 
 # One file for every version, where there is a GIL.
 IS_LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -51,13 +49,13 @@ def sources():
 
 
 def link_arguments():
-    static = ALWAYS_STATIC + (LIBRARIES + ["zstd"] * has_library("zstd") if is_static() else [])
+    static = LIBRARIES + ["zstd"] * has_library("zstd") if is_static() else []
     return (
         ["-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", "-Wl,-Bstatic"]
         + ["-l" + name for name in static]
         + ["-Wl,-Bdynamic"]
         + ["-l" + name for name in ([] if is_static() else LIBRARIES)]
-        + ["-pthread"]
+        + ["-Wl,-z,now", "-pthread"]  # a signal handler must not enter the dynamic linker
     )
 
 

@@ -33,7 +33,7 @@ interpreters() {
 # What compiles for any of them must not need a newer libc than theirs.
 build_suite=bullseye
 build_packages=gcc,libc6-dev,python3-dev,python3-setuptools,python3-wheel,patchelf
-build_packages=$build_packages,libunwind-dev,libelf-dev,liblzma-dev,zlib1g-dev,libiberty-dev,libxxhash-dev,uthash-dev
+build_packages=$build_packages,libunwind-dev,libelf-dev,liblzma-dev,zlib1g-dev,libxxhash-dev,uthash-dev
 
 # DIRECTORY SUITE PACKAGES
 wanted() {

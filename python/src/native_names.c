@@ -12,8 +12,8 @@
 
 #include "process/file_function.h"
 #include "profile/string_table.h"
-#include "symbolize/demangle.h"
 #include "symbolize/jit_names.h"
+#include "symbolize/symbol_name.h"
 
 /* A place in a file, which stays what it is wherever and however often the file is mapped. */
 struct place {

@@ -23,7 +23,8 @@ int process_root_find(int pid, const char *path, u64 flags, u64 resolve, int *re
 	_cleanup_(fd) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		return -errno;
-	int fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	/* The kernel's name for it: glibc 2.31 has none yet. */
+	int fd = syscall(__NR_openat2, root_fd, path, &how, sizeof(how));
 	if (fd < 0)
 		return -errno;
 	*ret = fd;

@@ -6,6 +6,8 @@
 
 #include <libiberty/demangle.h>
 
+#include "symbolize/symbol_name.h"
+
 /*
  * libiberty bounds its recursion, but not its work, and a symbol is anybody's text.
  * Three ways to unfold 1 KB into hours were tried and are closed here:
@@ -125,47 +127,6 @@ static bool readable_put_cxx(struct readable *readable, const char *symbol)
 		return false;
 	struct demangle_component *tree = cplus_demangle_v3_components(symbol, DMGL_ANSI, &memory);
 	return tree && tree_fits(tree, &left) && readable_put_tree(readable, tree);
-}
-
-/*
- * What compilers append to a function that they copied or cut in pieces; each may
- * follow the other. A number follows, but for .cold, where it may.
- */
-static const struct {
-	const char *text;
-	bool number_optional;
-} clone_suffixes[] = {
-	{".cold", true},       {".part", false},     {".isra", false},
-	{".constprop", false}, {".lto_priv", false}, {".llvm", false},
-};
-
-/* How long a name is without its last suffix; length when it has none. */
-static size_t length_without_suffix(const char *symbol, size_t length)
-{
-	size_t end = length;
-
-	while (end && symbol[end - 1] >= '0' && symbol[end - 1] <= '9')
-		end--;
-	bool numbered = end < length && end && symbol[end - 1] == '.';
-	end = numbered ? end - 1 : length;
-	for (size_t i = 0; i < sizeof(clone_suffixes) / sizeof(clone_suffixes[0]); i++) {
-		size_t size = strlen(clone_suffixes[i].text);
-
-		if ((numbered || clone_suffixes[i].number_optional) && end > size &&
-		    !memcmp(symbol + end - size, clone_suffixes[i].text, size))
-			return end - size;
-	}
-	return length;
-}
-
-/* Up to the version, if there is one (`@VERSION`, `@@VERSION`), and to what follows the function's own name. */
-size_t symbol_name_length(const char *symbol)
-{
-	size_t length = symbol[0] ? 1 + strcspn(symbol + 1, "@") : 0, shorter;
-
-	while ((shorter = length_without_suffix(symbol, length)) < length)
-		length = shorter;
-	return length;
 }
 
 static void put_readable(struct strbuf *b, const char *symbol, size_t length)

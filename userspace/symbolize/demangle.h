@@ -6,14 +6,9 @@
 #include "base/strbuf.h"
 
 /*
- * Appends the readable form of a symbol, or the symbol itself. Symbol versions
- * (`@@GLIBC_2.2`), Rust's trailing hash and what compilers append to a part or a copy of a
- * function (`.cold`, `.part.0`, `.isra.0`, `.constprop.0`, `.lto_priv.0`, `.llvm.1`) are dropped;
- * `@plt` stays. Parameters are kept out: one frame is one function name. Bounded: absurdly long or deep names come out as they are.
+ * Appends the readable form of a symbol, or the symbol itself. What is not the function's own name
+ * (symbolize/symbol_name.h) and Rust's trailing hash are dropped; `@plt` stays. Parameters are kept out: one frame is one function name. Bounded: absurdly long or deep names come out as they are.
  */
 void demangle_put(struct strbuf *b, const char *symbol);
-
-/* Of a symbol as it is in the file, how much is the name of its function: all that is said to be dropped above comes after, and `@plt`. */
-size_t symbol_name_length(const char *symbol);
 
 #endif
