@@ -2,6 +2,7 @@
 """What a stack is made of, and which of it is the interpreter's own doing."""
 
 import os.path
+from functools import lru_cache
 from typing import Any, Iterable, Iterator, List, NamedTuple
 
 _Fields = NamedTuple("_Fields", [("addr", int), ("name", str), ("offset", int), ("is_python", bool)])
@@ -95,40 +96,65 @@ _MAYBE_NAMES = frozenset(
     """.split()
 )
 
-_MAYBE_PREFIXES = ("Py", "_Py", "cfunction_vectorcall_", "method_vectorcall_", "slot_nb_", "slot_sq_", "slot_mp_", "slot_am_") + _SURE_PREFIXES
+_MAYBE_PREFIXES = (
+    "Py",
+    "_Py",
+    "cfunction_vectorcall_",
+    "method_vectorcall_",
+    "slot_nb_",
+    "slot_sq_",
+    "slot_mp_",
+    "slot_am_",
+)
+
+
+_OTHER, _MAYBE, _SURE = "other", "maybe", "sure"
 
 
 def is_python_stack_sure(entry: StackEntry) -> bool:
     """Whether the function surely runs Python code: it opens a run of the interpreter's frames."""
-    return entry.name in _SURE_NAMES or entry.name.startswith(_SURE_PREFIXES)
+    return _kind_of(entry.name) is _SURE
 
 
 def is_python_stack_maybe(entry: StackEntry) -> bool:
     """Whether the function belongs to the interpreter if it stands outward of one that surely does."""
-    name = entry.name
-    return name.startswith(_MAYBE_PREFIXES) or name in _MAYBE_NAMES or name in _SURE_NAMES
+    return _kind_of(entry.name) is not _OTHER
 
 
-def _python_runs(entries: Iterable[StackEntry]) -> Iterator[bool]:
+@lru_cache(maxsize=4096)
+def _kind_of(name: str) -> str:
+    if name in _SURE_NAMES or name.startswith(_SURE_PREFIXES):
+        return _SURE
+    return _MAYBE if name in _MAYBE_NAMES or name.startswith(_MAYBE_PREFIXES) else _OTHER
+
+
+def _python_runs(entries: Iterable[StackEntry]) -> List[bool]:
     """For each entry, from the innermost outward, whether it is in one of the interpreter's runs.
 
     Python's own frames stand between those of the interpreter and end no run.
     """
+    runs = []
     in_run = False
     for entry in entries:
-        if isinstance(entry, PythonEntry):
-            yield False
+        if type(entry) is PythonEntry:
+            runs.append(False)
         else:
-            in_run = is_python_stack_maybe(entry) if in_run else is_python_stack_sure(entry)
-            yield in_run
+            kind = _kind_of(entry[1])
+            in_run = kind is _SURE or (in_run and kind is _MAYBE)
+            runs.append(in_run)
+    return runs
+
+
+_new = tuple.__new__  # what a named tuple's own comes to, and this runs for each frame
+
+
+def _marked(entry: StackEntry) -> StackEntry:
+    return _new(StackEntry, (entry[0], entry[1], entry[2], True))
 
 
 def mark_python(entries: List[StackEntry]) -> List[StackEntry]:
     """The same entries, with ``is_python`` set in those that ``skip_python()`` would mark or leave out."""
-    return [
-        StackEntry(entry.addr, entry.name, entry.offset, True) if in_run else entry
-        for entry, in_run in zip(entries, _python_runs(entries))
-    ]
+    return [_marked(entry) if in_run else entry for entry, in_run in zip(entries, _python_runs(entries))]
 
 
 def skip_python(entry_iter: Iterable[StackEntry]) -> Iterator[StackEntry]:
@@ -157,7 +183,7 @@ def skip_python(entry_iter: Iterable[StackEntry]) -> Iterator[StackEntry]:
             yield _skipped_entry(skipped)
             skipped = []
         was_in_run = in_run
-        yield entry._replace(is_python=True) if in_run else entry
+        yield _marked(entry) if in_run else entry
     if skipped:
         yield _skipped_entry(skipped)
 
