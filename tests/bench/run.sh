@@ -5,7 +5,7 @@
 # Started by `make bench`. Prints NAME<TAB>VALUE<TAB>UNIT<TAB>GOAL lines; facts
 # and notes begin with #. A goal that was missed is printed as such and is no
 # failure. BENCH_LONG=1 measures four times as long, BENCH_PYTHON names the
-# interpreter that does the work.
+# interpreter that does the work, BENCH_STACKTRACE where pip finds the old stacktrace.
 set -eu
 
 build=$1
@@ -63,6 +63,13 @@ facts() {
 	echo "# length: ${BENCH_LONG:+long}${BENCH_LONG:-quick}"
 }
 
+run() {
+	case $1 in
+	*.py) "$BENCH_PYTHON" "$1" ;;
+	*) "$1" ;;
+	esac
+}
+
 [ "$(id -u)" = 0 ] || die "needs root"
 [ -x "$PYPROF_BPF" ] || die "$PYPROF_BPF is not built"
 BENCH_PYTHON=${BENCH_PYTHON:-$(find_python)}
@@ -75,7 +82,7 @@ export BENCH_PYTHON BENCH_INTERPRETER BENCH_SCRATCH
 facts
 status=0
 for bench; do
-	"$bench" || {
+	run "$bench" || {
 		echo "# $(basename "$bench") did not finish"
 		status=1
 	}
