@@ -223,14 +223,29 @@ static __always_inline int fresh_note(struct scratch *s, u64 code, u32 signature
 	return 0;
 }
 
-#define CODE_PIECE_READ(record, i, member, where, length)                                                \
-	({                                                                                               \
-		u64 where_ = (where), length_ = (length);                                                \
-		(record)->pieces[i].address = where_;                                                    \
-		(record)->pieces[i].size = length_ <= sizeof((record)->member) &&                        \
-							   !read_user((record)->member, length_, where_) \
-						   ? length_                                             \
-						   : 0;                                                  \
+/*
+ * Reads `size` bytes to a piece of a code record; what is behind their page only if it is there. Where
+ * an object ends is not known yet, and the page after its own may never have been touched: of a code
+ * object that was made at the end of the heap, that is often the line table.
+ * Returns how many bytes there are.
+ */
+static __always_inline u64 piece_read(u8 *piece, u32 size, u64 address)
+{
+	u64 room = PAGE_SIZE - (address & (PAGE_SIZE - 1));
+
+	if (!read_user(piece, size, address))
+		return size;
+	/* The mask is for the verifier: the piece with the most room is the last of them. */
+	if (room >= size || read_user(piece, BOUND(room, CODE_LINES_SIZE - 1), address))
+		return 0;
+	return room;
+}
+
+#define CODE_PIECE_READ(record, i, member, where)                                                          \
+	({                                                                                                 \
+		u64 where_ = (where);                                                                      \
+		(record)->pieces[i].address = where_;                                                      \
+		(record)->pieces[i].size = piece_read((record)->member, sizeof((record)->member), where_); \
 	})
 
 /* Makes the record of one of the code objects that were noted. */
@@ -246,19 +261,19 @@ static __always_inline void code_record_fill(struct scratch *s, const struct pyt
 	record->code = code;
 	record->signature = s->fresh[BOUND(i, MAX_FRESH_CODES - 1)].signature;
 	record->reserved = 0;
-	CODE_PIECE_READ(record, CODE_PIECE_OBJECT, object, code, l->code_window);
-	if (!record->pieces[CODE_PIECE_OBJECT].size)
+	record->pieces[CODE_PIECE_OBJECT].address = code;
+	record->pieces[CODE_PIECE_OBJECT].size = 0;
+	if (l->code_window > sizeof(record->object) || read_user(record->object, l->code_window, code))
 		return;
+	record->pieces[CODE_PIECE_OBJECT].size = l->code_window;
 	__builtin_memcpy(s->object, record->object, sizeof(record->object));
 	u64 name = MEMBER(s->object, l->code_name, u64);
 	u64 qualname = l->code_qualname == ABSENT ? name : MEMBER(s->object, l->code_qualname, u64);
 
-	CODE_PIECE_READ(record, CODE_PIECE_NAME, name, name, sizeof(record->name));
-	CODE_PIECE_READ(record, CODE_PIECE_QUALNAME, qualname, qualname, sizeof(record->qualname));
-	CODE_PIECE_READ(record, CODE_PIECE_FILENAME, filename, MEMBER(s->object, l->code_filename, u64),
-			sizeof(record->filename));
-	CODE_PIECE_READ(record, CODE_PIECE_LINES, lines, MEMBER(s->object, l->code_line_table, u64),
-			sizeof(record->lines));
+	CODE_PIECE_READ(record, CODE_PIECE_NAME, name, name);
+	CODE_PIECE_READ(record, CODE_PIECE_QUALNAME, qualname, qualname);
+	CODE_PIECE_READ(record, CODE_PIECE_FILENAME, filename, MEMBER(s->object, l->code_filename, u64));
+	CODE_PIECE_READ(record, CODE_PIECE_LINES, lines, MEMBER(s->object, l->code_line_table, u64));
 }
 
 /* Of a PyUnicodeObject's text; see python_signature(). */

@@ -130,8 +130,8 @@ static __always_inline void kernel_part(struct bpf_perf_event_data *ctx, struct 
 	s->word_cnt = cnt;
 }
 
-/* Before the sample that shows it, each code object that this CPU had not seen. */
-__weak int fresh_send(u32 slot)
+/* Sends one of the code objects that were noted. Global: what is here is looked at once, and not for each. */
+__weak int fresh_send_next(u32 slot)
 {
 	struct scratch *s = scratch_get(slot);
 	if (!s)
@@ -140,15 +140,24 @@ __weak int fresh_send(u32 slot)
 	if (!l)
 		return 0;
 
+	code_record_fill(s, l, s->python.fresh_sent);
+	s->python.fresh_sent++;
+	if (s->code.pieces[CODE_PIECE_OBJECT].size)
+		ring_send(&s->code, sizeof(s->code), 1);
+	return 0;
+}
+
+/* Before the sample that shows it, each code object that this CPU had not seen. */
+static __always_inline void fresh_send(struct scratch *s, u32 slot)
+{
 	u32 cnt = s->python.fresh;
+
+	s->python.fresh_sent = 0;
 	for (u32 i = 0; i < MAX_FRESH_CODES; i++) {
 		if (i >= cnt)
 			break;
-		code_record_fill(s, l, i);
-		if (s->code.pieces[CODE_PIECE_OBJECT].size)
-			ring_send(&s->code, sizeof(s->code), 1);
+		fresh_send_next(slot);
 	}
-	return 0;
 }
 
 /* True when address lies on the stack that this thread runs on. */
@@ -228,7 +237,7 @@ static __always_inline void python_part(struct scratch *s, u32 slot, const struc
 	if (!w->cnt)
 		return;
 	if (w->fresh && !sample_is_asked_for())
-		fresh_send(slot);
+		fresh_send(s, slot);
 
 	s->sample.python_id = part_id(w->id, process_hash, s->sample.python_end);
 	if (part_was_sent(cache, s->sample.python_id))

@@ -46,6 +46,7 @@ struct python_walk {
 	u32 cnt, run_cnt;
 	u32 first_word; /* where this part begins in words */
 	u32 fresh; /* code objects seen for the first time: those noted below */
+	u32 fresh_sent;
 	u64 thread_pointer;
 	u64 runtime;
 	u64 state; /* PyThreadState; 0: none found */

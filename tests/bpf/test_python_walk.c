@@ -551,3 +551,57 @@ Test(fresh_code, a_text_longer_than_its_piece_is_not_taken_from_what_came_after_
 	cr_assert_neq(code_object_read(&snapshot.memory, &host.layout, leaf, host.scratch.code.signature, &code), 0);
 	end();
 }
+
+/* Memory ends with this object, at the end of a page; leaf refers to it by the member at offset. */
+static void put_at_the_end(u64 leaf, u16 offset, u64 (*put)(void))
+{
+	size_t before = python->size;
+
+	put();
+	size_t after = python->size + (python->size - before);
+	built_space(python, -after & (PAGE_SIZE - 1));
+	built_poke_u64(python, leaf + offset, put());
+	cr_assert_eq(python->size % PAGE_SIZE, 0);
+	host.memory = built_memory(python);
+}
+
+static u64 put_text(void)
+{
+	return built_string(python, "it", 2, 1, true);
+}
+
+static u64 put_lines(void)
+{
+	return built_bytes(python, "\xd0\x00\x00\xd8\x00\x00", 6);
+}
+
+Test(fresh_code, a_piece_ends_with_its_page_if_the_next_one_is_not_there)
+{
+	const struct python_layout *l = &host.layout;
+
+	for (int piece = CODE_PIECE_NAME; piece < CODE_PIECE_CNT; piece++) {
+		struct code_object *code;
+		struct code_snapshot snapshot;
+		struct remote_memory live;
+
+		begin_without_cframe();
+		u64 leaf = built_code(python, "leaf", "leaf", "app.py", 20);
+		walk(frame_of(leaf, shim_of(0), 0), NULL);
+		cr_assert_eq(host.scratch.fresh[0].code, leaf);
+		u16 offsets[] = {0, l->code_name, l->code_qualname, l->code_filename, l->code_line_table};
+		put_at_the_end(leaf, offsets[piece], piece == CODE_PIECE_LINES ? put_lines : put_text);
+		code_record_fill(&host.scratch, l, 0);
+
+		/* Freed by now; but types stay. */
+		live = built_memory(python);
+		memset(python->bytes + (leaf - BUILT_BASE), 0xee, CODE_OBJECT_SIZE);
+		code_snapshot_init(&snapshot, &host.scratch.code, &live);
+		cr_assert_eq(code_object_read(&snapshot.memory, l, leaf, host.scratch.code.signature, &code), 0,
+			     "piece %d", piece);
+		cr_assert_str_eq(piece == CODE_PIECE_QUALNAME ? code->function : "it", "it");
+		cr_assert_str_eq(piece == CODE_PIECE_FILENAME ? code->file : "it", "it");
+		cr_assert_eq(code_object_line(code, 2), 21);
+		code_object_free(code);
+		end();
+	}
+}
