@@ -51,7 +51,8 @@ def sources():
 def link_arguments():
     static = LIBRARIES + ["zstd"] * has_library("zstd") if is_static() else []
     return (
-        ["-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", "-Wl,-Bstatic"]
+        # A signal handler must not be the first to call a function: the dynamic linker would look for it there.
+        ["-Wl,-z,now", "-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", "-Wl,-Bstatic"]
         + ["-l" + name for name in static]
         + ["-Wl,-Bdynamic"]
         + ["-l" + name for name in ([] if is_static() else LIBRARIES)]
