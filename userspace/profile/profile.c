@@ -26,16 +26,20 @@ int profile_tables_new(struct profile_tables *ret)
 	_cleanup_(string_table) struct string_table *strings = NULL;
 	_cleanup_(frame_table) struct frame_table *frames = NULL;
 	_cleanup_(stack_table) struct stack_table *stacks = NULL;
+	_cleanup_(label_table) struct label_table *labels = NULL;
 
 	int err = string_table_new(&strings);
 	if (!err)
 		err = frame_table_new(&frames);
 	if (!err)
 		err = stack_table_new(&stacks);
+	if (!err)
+		err = label_table_new(&labels);
 	if (err)
 		return err;
 
-	*ret = (struct profile_tables){.strings = take(strings), .frames = take(frames), .stacks = take(stacks)};
+	*ret = (struct profile_tables){
+		.strings = take(strings), .frames = take(frames), .stacks = take(stacks), .labels = take(labels)};
 	return 0;
 }
 
@@ -44,6 +48,7 @@ void profile_tables_free(struct profile_tables *tables)
 	string_table_free(tables->strings);
 	frame_table_free(tables->frames);
 	stack_table_free(tables->stacks);
+	label_table_free(tables->labels);
 	*tables = (struct profile_tables){0};
 }
 
@@ -95,7 +100,8 @@ int profile_origin(struct profile *profile, const struct origin *origin, u32 *re
 		const struct origin *known = &profile->origins[id];
 
 		if (known->pid == origin->pid && known->tid == origin->tid && known->comm == origin->comm &&
-		    known->thread_comm == origin->thread_comm) {
+		    known->thread_comm == origin->thread_comm && known->exe == origin->exe &&
+		    known->labels == origin->labels) {
 			*ret = id;
 			return 0;
 		}

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "profile/frame_table.h"
+#include "profile/label.h"
 #include "profile/stack_table.h"
 #include "profile/string_table.h"
 #include "profile/truth.h"
@@ -22,6 +23,8 @@
 struct origin {
 	u32 pid, tid; /* tid 0 unless threads are told apart */
 	u32 comm, thread_comm; /* string ids */
+	u32 exe; /* string id: path of the program; STRING_EMPTY: not known */
+	u32 labels; /* id of the label_set of its container or unit; LABEL_SET_EMPTY: it is in none */
 };
 
 /* The tables that give ids their meaning. Borrowed by profiles. */
@@ -29,6 +32,7 @@ struct profile_tables {
 	struct string_table *strings;
 	struct frame_table *frames;
 	struct stack_table *stacks;
+	struct label_table *labels;
 };
 
 int profile_tables_new(struct profile_tables *ret);
