@@ -530,3 +530,76 @@ Test(mapped_file, files_that_nobody_maps_make_room, .init = set_up, .fini = tear
 		mapped_file_unref(file);
 	}
 }
+
+/*
+ * Files that neither map_files nor device and inode lead to, as on a FUSE file system without privileges: a
+ * mapping that calls its file otherwise stands for them.
+ */
+static struct mapped_file *file_called_otherwise(struct mapping_table *table, const void *at)
+{
+	struct mapping *mapping = mapping_table_find(table, (u64)at);
+
+	cr_assert_not_null(mapping);
+	mapping->inode += 12345;
+	mapping->start += 4096; /* not the range that map_files knows */
+	mapping->file_offset += 4096;
+	return mapped_file_get(cache, getpid(), mapping);
+}
+
+Test(mapped_file, a_file_of_our_own_that_stat_calls_otherwise_is_known_by_its_text, .init = set_up, .fini = tear_down)
+{
+	u64 offset;
+	char *at = map_text("lib", &offset);
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	_cleanup_(mapping_table) struct mapping_table *again = own_table();
+
+	struct mapped_file *file = file_called_otherwise(table, at + 8192);
+	cr_assert_not_null(file->elf);
+	cr_expect_str_eq(file->name, "lib");
+	cr_expect_eq(file_called_otherwise(again, at + 8192), file, "opened once");
+}
+
+Test(mapped_file, a_file_of_our_own_that_was_put_there_again_is_known_by_its_text, .init = set_up, .fini = tear_down)
+{
+	char libc[256], program[256];
+	u64 offset;
+	char *at = map_text("lib", &offset);
+
+	/* Gone; then the same file once more, under another inode. Others hold the numbers that become free. */
+	libc_text(libc, sizeof(libc));
+	cr_assert_eq(rename(path_of("lib"), path_of("held")), 0);
+	_cleanup_(fd) int held = open(path_of("held"), O_RDONLY);
+	unlink(path_of("held"));
+	make_file(libc, "held");
+	snprintf(program, sizeof(program), "%s", make_file(libc, "lib"));
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	cr_assert_not_null(strstr(mapping_table_find(table, (u64)at)->path, "held (deleted)"));
+	struct mapped_file *file = file_called_otherwise(table, at + 8192);
+	cr_assert_not_null(file->elf);
+	cr_expect_str_eq(file->name, "held");
+}
+
+Test(mapped_file, another_file_in_the_place_of_our_own_is_not_believed, .init = set_up, .fini = tear_down)
+{
+	u64 offset;
+	char *at = map_text("lib", &offset);
+
+	/* Other text throughout, and text of which what is compared differs in one bit. */
+	for (int i = 0; i < 2; i++) {
+		char libc[256];
+
+		libc_text(libc, sizeof(libc));
+		unlink(path_of("lib"));
+		_cleanup_(fd) int fd = open(make_file(i ? libc : "/bin/bash", "lib"), O_RDWR);
+		u8 byte;
+		cr_assert_eq(pread(fd, &byte, 1, offset + 4096 + 4000), 1);
+		byte ^= 1;
+		cr_assert_eq(pwrite(fd, &byte, 1, offset + 4096 + 4000), 1);
+
+		_cleanup_(mapping_table) struct mapping_table *table = own_table();
+		struct mapping *mapping = mapping_table_find(table, (u64)at);
+		snprintf(mapping->path, strlen(mapping->path) + 1, "%s", path_of("lib"));
+		struct mapped_file *file = file_called_otherwise(table, at + 8192);
+		cr_expect_null(file->elf, "%d", i);
+	}
+}

@@ -23,6 +23,7 @@
 #include "base/remote_memory.h"
 #include "process/mapping_origin.h"
 #include "process/module_name.h"
+#include "process/own_file.h"
 #include "process/process_root.h"
 #include "process/text_copy.h"
 
@@ -206,6 +207,22 @@ static bool device_is_layered(int fd)
 	return !fstatfs(fd, &fs) && (fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC);
 }
 
+/* -EACCES: opening a device may do things. */
+static int file_status(int fd, struct stat *ret)
+{
+	if (fstat(fd, ret))
+		return -errno;
+	return S_ISREG(ret->st_mode) ? 0 : -EACCES;
+}
+
+static void key_stamp(struct file_key *key, const struct stat *st)
+{
+	key->stamp[0] = st->st_dev;
+	key->stamp[1] = st->st_ino;
+	key->stamp[2] = st->st_size;
+	key->stamp[3] = st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec;
+}
+
 /*
  * Whether an O_PATH descriptor is the mapping's file: a path may lead to another
  * one by now. Completes the key for the case that the file will not be held.
@@ -214,18 +231,14 @@ static int file_verify(int fd, const struct mapping *mapping, struct file_key *k
 {
 	struct stat st;
 
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EACCES; /* opening a device may do things */
+	int err = file_status(fd, &st);
+	if (err)
+		return err;
 	bool same_device = major(st.st_dev) == mapping->dev_major && minor(st.st_dev) == mapping->dev_minor;
 	if (st.st_ino != mapping->inode || (!same_device && !device_is_layered(fd)))
 		return -ESTALE;
 
-	key->stamp[0] = st.st_dev;
-	key->stamp[1] = st.st_ino;
-	key->stamp[2] = st.st_size;
-	key->stamp[3] = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+	key_stamp(key, &st);
 	*ret_shares_inodes = !same_device;
 	return 0;
 }
@@ -323,6 +336,32 @@ static struct elf_file *file_load(const struct mapped_file_cache *cache, int pat
 	return elf;
 }
 
+/*
+ * A file of our own process that nothing above leads to. It has no held key: what the
+ * mapping calls it, it is not called.
+ */
+static struct cached_file *cache_get_own(struct mapped_file_cache *cache, const struct mapping *mapping,
+					 struct file_key *key)
+{
+	_cleanup_(fd) int fd = own_file_find(mapping);
+	struct stat st;
+
+	if (fd < 0 || file_status(fd, &st))
+		return NULL;
+	key_stamp(key, &st);
+	struct cached_file *entry = cache_find(cache, key);
+	if (entry)
+		return entry;
+
+	cache_trim(cache);
+	_cleanup_(elf_file) struct elf_file *elf = NULL;
+	if (cache->elf_cnt < MAPPED_FILE_ELF_MAX)
+		elf = file_load(cache, fd, mapping->path);
+	if (!elf || !own_file_matches(mapping, elf))
+		return NULL;
+	return cache_add(cache, key, mapping->path, take(elf));
+}
+
 static struct cached_file *cache_get(struct mapped_file_cache *cache, int pid, const struct mapping *mapping)
 {
 	struct file_key held = {
@@ -342,6 +381,8 @@ static struct cached_file *cache_get(struct mapped_file_cache *cache, int pid, c
 		cache_drop_oldest(cache);
 		fd = file_locate(pid, mapping, &key, &shares_inodes);
 	}
+	if (fd < 0 && pid == getpid() && (entry = cache_get_own(cache, mapping, &key)))
+		return entry;
 	if (fd < 0)
 		memset(key.stamp, STAMP_UNKNOWN, sizeof(key.stamp));
 	entry = cache_find(cache, &key);

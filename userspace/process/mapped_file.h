@@ -5,7 +5,8 @@
  *
  * Opened through /proc/PID/map_files, else under /proc/PID/root with
  * openat2(RESOLVE_IN_ROOT), else by path in our own root when device and inode
- * agree, so that containers, deleted files and processes that are gone already work.
+ * agree, so that containers, deleted files and processes that are gone already work. A file
+ * of our own process that is not found so: by own_file.h.
  * Each ELF file in the cache holds one descriptor (MAPPED_FILE_ELF_MAX): raise RLIMIT_NOFILE. A cache
  * without descriptors maps its files instead: for a library, in a program that may close what it does not know, of
  * files that the program maps itself and that nobody shrinks, therefore.
