@@ -79,6 +79,17 @@ class Standing(object):
             raise self.error
 
 
+def ended_ident():
+    """The ident of a thread that was joined and has ended for the kernel, too: join() may come back before."""
+    tids = []
+    thread = threading.Thread(target=lambda: tids.append(get_tid()))
+    thread.start()
+    thread.join()
+    while os.path.exists("/proc/self/task/%d" % tids[0]):
+        time.sleep(0.001)
+    return thread.ident
+
+
 class Parking(object):
     """A place to stand at: wait() until leave()."""
 

@@ -178,7 +178,7 @@ def test_entries_are_named_tuples_of_four():
 def test_the_print_functions_print_what_get_thread_stack_gives():
     with parked() as target:
         for show in True, False:
-            expected = "".join("%s\n" % entry for entry in get_thread_stack(target.ident, show_python=show))
+            expected = "".join("{}\n".format(entry) for entry in get_thread_stack(target.ident, show_python=show))
             assert text_of(print_thread_stack, target.ident, show_python=show) == expected
 
 

@@ -69,7 +69,7 @@ def test_children_of_children():
 
 def test_forks_in_the_midst_of_traces():
     with parked() as target, Busy(lambda: get_thread_stack(target.ident, python_frames=True), 3) as busy:
-        for _ in range(100):
+        for _ in range(40):
             assert in_child(own_trace) == 0
             assert in_child(trace_of_new_thread) == 0
     assert all(busy.turns)

@@ -138,15 +138,16 @@ def test_eight_threads_trace_eight_threads():
 def test_everybody_traces_everybody():
     def trace():
         for ident in list(idents):
-            stack = get_thread_stack(ident)
-            lengths.append(len(stack))
+            length = len(get_thread_stack(ident))
+            if not is_over:
+                lengths.append(length)
 
-    idents, lengths = [], []
+    idents, lengths, is_over = [], [], []
     with Busy(trace, 6) as busy:
         idents.extend(busy.idents)
         while len(lengths) < TRACES // 5:
             time.sleep(0.01)
-        del idents[:]
+        is_over.append(True)  # from now on threads end
     assert all(busy.turns)
     assert lengths.count(0) <= len(lengths) // 100
 
@@ -165,11 +166,10 @@ def test_threads_that_come_and_go():
     idents = [1]
     with Busy(crowd) as busy:
         start = time.time()
-        for i in range(TRACES // 5):
+        while busy.turns[0] < TRACES // 100:
             for ident in list(idents):
                 get_thread_stack(ident)
-        assert time.time() - start < 60 + TRACES // 100
-    assert busy.turns[0] > 10
+            assert time.time() - start < 60 + TRACES // 100
 
 
 def resident_kib():

@@ -252,11 +252,19 @@ def test_the_same_c_frames_as_without():
     with parked(sorting) as target:
         plain = get_thread_stack(target.ident, 10 ** 6)
         mixed = trace(target.ident)
-    native = [entry for entry in mixed if not isinstance(entry, PythonEntry)]
-    rest = iter(plain)
-    assert native and all(any(entry[:3] == other[:3] for other in rest) for entry in native)
-    missing = set(entry.name for entry in plain) - set(entry.name for entry in mixed)
-    assert not [name for name in missing if "Eval" not in name], missing
+    assert [entry for entry in mixed if not isinstance(entry, PythonEntry)] == plain
+
+
+def test_show_python_false_leaves_pythons_frames_in_place_of_the_interpreters():
+    with parked(lambda wait: sort(lambda a, b: wait() or 0)) as target:
+        plain = get_thread_stack(target.ident, 10 ** 6)
+        mixed = trace(target.ident)
+        short = get_thread_stack(target.ident, 10 ** 6, False, python_frames=True)
+    assert python_of(short) == python_of(mixed)
+    assert [entry[:2] for entry in short if not isinstance(entry, PythonEntry)] == [
+        entry[:2] for entry in plain if not entry.is_python
+    ]
+    assert not [entry for entry in short if entry.name == "_PyEval_EvalFrameDefault" or "<skipped" in entry.name]
 
 
 def test_entries_of_python_are_entries():
@@ -277,7 +285,7 @@ def test_entries_of_python_are_entries():
 
 def test_a_trace_of_oneself():
     def own(_):
-        stacks.append(trace(threading.get_ident()))
+        stacks.append(get_thread_stack(threading.get_ident(), 10 ** 6, python_frames=True))
         expected.extend(truth_of(sys._getframe()))
         return 0
 

@@ -14,7 +14,7 @@ import pytest
 
 from foreign import Foreign, in_c
 from stacktrace import get_thread_stack
-from standing import SIGNALS, Parking, Standing, libc, parked
+from standing import SIGNALS, Parking, Standing, ended_ident, libc, parked
 
 QUICKLY = 3  # seconds; the promise is one
 
@@ -27,11 +27,9 @@ def is_empty_quickly(ident, **kwargs):
 
 def test_a_thread_that_has_ended_has_no_stack():
     for _ in range(20):
-        thread = threading.Thread(target=lambda: None)
-        thread.start()
-        thread.join()
-        assert is_empty_quickly(thread.ident)
-        assert is_empty_quickly(thread.ident, python_frames=True)
+        ident = ended_ident()
+        assert is_empty_quickly(ident)
+        assert is_empty_quickly(ident, python_frames=True)
 
 
 def test_a_thread_that_has_ended_and_was_not_joined_has_no_stack():
