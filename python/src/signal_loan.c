@@ -36,8 +36,10 @@ static struct {
 	struct loan at[SIGNAL_CNT + 1];
 } loans = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Unwinders know a return from a signal by these very bytes. */
+/* Unwinders know a return from a signal by these very bytes. They may look one byte lower. */
 __asm__(".pushsection .text\n"
+	".hidden stacktrace_signal_return\n"
+	".globl stacktrace_signal_return\n" /* for -flto */
 	".type stacktrace_signal_return, @function\n"
 	"nop\n"
 	"stacktrace_signal_return:\n"

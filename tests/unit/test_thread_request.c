@@ -3,288 +3,17 @@
 
 #include <criterion/criterion.h>
 #include <dlfcn.h>
-#include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <poll.h>
-#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/ptrace.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <ucontext.h>
 
 #include "base/clock.h"
+#include "thread_target.h"
 
-#define SIGNALS	    64
-#define PATTERN_CNT 32
-#define PATTERN(i)  (0x5eed000000000000ull + (i))
-#define STACK_SIZE  16384
-#define ENOUGH_NS   NS_PER_S
-#define SHORT_NS    (50 * NS_PER_MS)
 #define WHOLE_STACK (8u << 20)
 
-/* As the psABI numbers them; <signal.h> has REG_ names of its own. */
-enum {
-	DWARF_RAX,
-	DWARF_RDX,
-	DWARF_RCX,
-	DWARF_RBX,
-	DWARF_RSI,
-	DWARF_RDI,
-	DWARF_RBP,
-	DWARF_RSP,
-	DWARF_R8,
-	DWARF_RIP = 16
-};
-
-/*
- * A thread that knows where its frame is and what lies there, and then does its work.
- */
-
-struct target {
-	void (*work)(struct target *target);
-	pthread_t thread;
-	int tid;
-	atomic_bool is_ready, is_over;
-	u64 frame, return_address, pattern; /* of target_stand() */
-	int pipe[2];
-	u32 futex;
-	void *other_stack;
-	struct target *other;
-	atomic_int signals_seen;
-};
-
-static void sleep_ns(u64 ns)
-{
-	struct timespec time = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
-
-	while (nanosleep(&time, &time) && errno == EINTR)
-		;
-}
-
-static __attribute__((noinline, noclone)) void target_stand(struct target *target)
-{
-	volatile u64 pattern[PATTERN_CNT];
-
-	for (int i = 0; i < PATTERN_CNT; i++)
-		pattern[i] = PATTERN(i);
-	target->tid = syscall(SYS_gettid);
-	target->frame = (u64)__builtin_frame_address(0);
-	target->return_address = (u64)__builtin_return_address(0);
-	target->pattern = (u64)pattern;
-	target->work(target);
-	cr_assert_eq(pattern[0], PATTERN(0));
-}
-
-static void *target_main(void *arg)
-{
-	target_stand(arg);
-	return NULL;
-}
-
-static void target_start(struct target *target)
-{
-	cr_assert_eq(pthread_create(&target->thread, NULL, target_main, target), 0);
-	while (!target->is_ready)
-		sched_yield();
-}
-
-static void target_stop(struct target *target)
-{
-	target->is_over = true;
-	pthread_join(target->thread, NULL);
-}
-
-static char thread_state(int tid)
-{
-	char path[64], text[512] = "";
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	_cleanup_(stream) FILE *file = fopen(path, "r");
-	if (!file || !fgets(text, sizeof(text), file))
-		return '?';
-	const char *end = strrchr(text, ')');
-	return end ? end[2] : '?';
-}
-
-/* Up to 2 s. */
-static bool thread_comes_to(int tid, char state)
-{
-	for (int i = 0; i < 2000 && thread_state(tid) != state; i++)
-		sleep_ns(NS_PER_MS);
-	return thread_state(tid) == state;
-}
-
-static struct thread_question question_of(const struct target *target)
-{
-	return (struct thread_question){.ident = (u64)target->thread, .stack_size = STACK_SIZE};
-}
-
-/* 0, with the copy in ret, or what send or wait said. */
-static int ask(const struct thread_question *question, u64 patience_ns, struct thread_request **ret)
-{
-	struct thread_request *request;
-	int err = thread_request_send(question, &request);
-
-	if (err)
-		return err;
-	err = thread_request_wait(request, clock_monotonic_ns() + patience_ns);
-	if (err) {
-		cr_assert(thread_request_free(request));
-		return err;
-	}
-	*ret = request;
-	return 0;
-}
-
-static void check_stand(const struct target *target, const struct thread_copy *copy, size_t piece)
-{
-	const struct stack_copy *stack = &copy->pieces[piece];
-	u64 word;
-
-	cr_assert_lt(piece, copy->piece_cnt);
-	for (int i = 0; i < PATTERN_CNT; i++) {
-		cr_assert(stack_copy_read(stack, target->pattern + 8 * i, &word));
-		cr_assert_eq(word, PATTERN(i));
-	}
-	cr_assert(stack_copy_read(stack, target->frame + 8, &word));
-	cr_assert_eq(word, target->return_address);
-}
-
-static void check_copy(const struct target *target, const struct thread_copy *copy)
-{
-	cr_assert_eq(copy->ident, (u64)target->thread);
-	cr_assert_eq(copy->piece_cnt, 1);
-	cr_assert_null(copy->pieces[0].next);
-	cr_assert_eq(copy->pieces[0].start, copy->registers[DWARF_RSP]);
-	cr_assert_leq(copy->registers[DWARF_RSP], target->pattern);
-	check_stand(target, copy, 0);
-}
-
-/*
- * All dispositions, as the kernel has them
- */
-
-struct kernel_disposition {
-	u64 words[4];
-};
-
-static struct kernel_disposition disposition_of(int number)
-{
-	struct kernel_disposition disposition = {0};
-
-	cr_assert(number == SIGKILL || number == SIGSTOP || !syscall(SYS_rt_sigaction, number, NULL, &disposition, 8));
-	return disposition;
-}
-
-static struct kernel_disposition before[SIGNALS + 1];
-
-static void note_dispositions(void)
-{
-	for (int number = 1; number <= SIGNALS; number++)
-		before[number] = disposition_of(number);
-}
-
-/* The first that is another one; 0: none. */
-static int changed_disposition(void)
-{
-	for (int number = 1; number <= SIGNALS; number++) {
-		struct kernel_disposition now = disposition_of(number);
-
-		if (memcmp(&now, &before[number], sizeof(now)))
-			return number;
-	}
-	return 0;
-}
-
 TestSuite(thread_request, .init = note_dispositions, .timeout = 30);
-
-/*
- * What a thread may be doing
- */
-
-static void work_nanosleep(struct target *target)
-{
-	target->is_ready = true;
-	while (!target->is_over)
-		sleep_ns(100 * NS_PER_MS);
-}
-
-static void work_read(struct target *target)
-{
-	char byte;
-
-	cr_assert_eq(pipe(target->pipe), 0);
-	target->is_ready = true;
-	while (!target->is_over) {
-		struct pollfd poll_fd = {.fd = target->pipe[0], .events = POLLIN};
-
-		poll(&poll_fd, 1, 100);
-		if (poll_fd.revents)
-			cr_assert_eq(read(target->pipe[0], &byte, 1), 1);
-	}
-}
-
-static void work_futex(struct target *target)
-{
-	target->is_ready = true;
-	while (!target->is_over) {
-		struct timespec time = {.tv_nsec = 100 * NS_PER_MS};
-
-		syscall(SYS_futex, &target->futex, 128, 0, &time, NULL, 0);
-	}
-}
-
-static void work_busy(struct target *target)
-{
-	target->is_ready = true;
-	while (!target->is_over)
-		;
-}
-
-static void work_malloc(struct target *target)
-{
-	target->is_ready = true;
-	for (size_t i = 0; !target->is_over; i++) {
-		void *volatile memory = malloc(i % 5000);
-
-		free(memory);
-		memory = malloc(200000);
-		free(memory);
-	}
-}
-
-static void work_dlopen(struct target *target)
-{
-	target->is_ready = true;
-	while (!target->is_over) {
-		void *library = dlopen("libm.so.6", RTLD_NOW | RTLD_LOCAL);
-
-		cr_assert_neq(library, NULL);
-		cr_assert_neq(dlsym(library, "sin"), NULL);
-		dlclose(library);
-	}
-}
-
-static void work_fork(struct target *target)
-{
-	target->is_ready = true;
-	while (!target->is_over) {
-		int pid = fork();
-
-		if (!pid)
-			_exit(0);
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
-}
 
 static void ask_while(void (*work)(struct target *))
 {
@@ -293,7 +22,7 @@ static void ask_while(void (*work)(struct target *))
 	target_start(&target);
 	for (int i = 0; i < 20; i++) {
 		struct thread_question question = question_of(&target);
-		struct thread_request *request;
+		struct thread_request *request = NULL;
 
 		cr_assert_eq(ask(&question, ENOUGH_NS, &request), 0);
 		check_copy(&target, thread_request_copy(request));
@@ -308,7 +37,7 @@ Test(thread_request, a_thread_in_nanosleep_gives_its_stack)
 	ask_while(work_nanosleep);
 }
 
-Test(thread_request, a_thread_that_polls_gives_its_stack)
+Test(thread_request, a_thread_that_reads_gives_its_stack_and_goes_on_reading)
 {
 	ask_while(work_read);
 }
@@ -336,4 +65,351 @@ Test(thread_request, a_thread_in_the_dynamic_linker_gives_its_stack)
 Test(thread_request, a_thread_that_forks_gives_its_stack)
 {
 	ask_while(work_fork);
+}
+
+/* Registers that a compiler never sees: all of them known, in two instructions. */
+static void work_registers(struct target *target)
+{
+	target->is_ready = true;
+	__asm__ volatile("pushq %%rbx\n\t"
+			 "pushq %%rbp\n\t"
+			 "movq $0x1000, %%rax\n\t"
+			 "movq $0x1001, %%rdx\n\t"
+			 "movq $0x1002, %%rcx\n\t"
+			 "movq $0x1003, %%rbx\n\t"
+			 "movq $0x1004, %%rsi\n\t"
+			 "movq $0x1006, %%rbp\n\t"
+			 "movq $0x1008, %%r8\n\t"
+			 "movq $0x1009, %%r9\n\t"
+			 "movq $0x100a, %%r10\n\t"
+			 "movq $0x100b, %%r11\n\t"
+			 "movq $0x100c, %%r12\n\t"
+			 "movq $0x100d, %%r13\n\t"
+			 "movq $0x100e, %%r14\n\t"
+			 "movq $0x100f, %%r15\n"
+			 ".globl registers_loop, registers_loop_end\n"
+			 "registers_loop:\n\t"
+			 "cmpb $0, (%%rdi)\n\t"
+			 "je registers_loop\n"
+			 "registers_loop_end:\n\t"
+			 "popq %%rbp\n\t"
+			 "popq %%rbx"
+			 :
+			 : "D"(&target->is_over)
+			 : "rax", "rdx", "rcx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory");
+}
+
+extern const char registers_loop[], registers_loop_end[];
+
+Test(thread_request, registers_are_those_of_the_instruction_that_was_interrupted)
+{
+	struct target target = {.work = work_registers};
+	struct thread_request *request = NULL;
+	const struct thread_copy *copy;
+	int tries = 0;
+
+	target_start(&target);
+	struct thread_question question = question_of(&target);
+	/* It is ready a few instructions before the loop. */
+	do {
+		cr_assert_lt(tries++, 100);
+		if (request)
+			thread_request_free(request);
+		cr_assert_eq(ask(&question, ENOUGH_NS, &request), 0);
+		copy = thread_request_copy(request);
+	} while (copy->registers[DWARF_RIP] < (u64)registers_loop ||
+		 copy->registers[DWARF_RIP] >= (u64)registers_loop_end);
+	for (u64 i = 0; i < DWARF_RIP; i++) {
+		if (i != DWARF_RDI && i != DWARF_RSP)
+			cr_assert_eq(copy->registers[i], 0x1000 + i, "register %d is %llx", (int)i, copy->registers[i]);
+	}
+	cr_assert_eq(copy->registers[DWARF_RDI], (u64)&target.is_over);
+	check_copy(&target, copy);
+	thread_request_free(request);
+	target_stop(&target);
+}
+
+/*
+ * The calling thread
+ */
+
+static void work_self(struct target *target)
+{
+	struct thread_question question = {.stack_size = STACK_SIZE};
+	struct thread_request *request = NULL;
+
+	target->thread = pthread_self();
+	cr_assert_eq(thread_request_self(&question, &request), 0);
+	cr_assert_eq(thread_request_wait(request, 0), 0);
+	check_copy(target, thread_request_copy(request));
+	cr_assert(thread_request_free(request));
+	question.ident = (u64)pthread_self();
+	cr_assert_eq(ask(&question, 0, &request), 0);
+	check_copy(target, thread_request_copy(request));
+	cr_assert(thread_request_free(request));
+}
+
+Test(thread_request, the_first_thread_asks_itself)
+{
+	target_stand(&(struct target){.work = work_self});
+	cr_assert_eq(changed_disposition(), 0);
+}
+
+Test(thread_request, another_thread_asks_itself)
+{
+	struct target target = {.work = work_self};
+
+	cr_assert_eq(pthread_create(&target.thread, NULL, target_main, &target), 0);
+	pthread_join(target.thread, NULL);
+}
+
+Test(thread_request, a_thread_that_blocks_all_signals_asks_itself)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	target_stand(&(struct target){.work = work_self});
+}
+
+/* Its frames are those of a real chain: the return address of the capturing function leads to who called it. */
+Test(thread_request, of_itself_a_thread_gives_registers_and_stack_of_one_instant)
+{
+	struct thread_question question = {.stack_size = STACK_SIZE};
+	struct thread_request *request = NULL;
+	u64 marker = PATTERN(7), word = 0;
+
+	__asm__ volatile("" : : "r"(&marker) : "memory");
+	cr_assert_eq(thread_request_self(&question, &request), 0);
+	const struct thread_copy *copy = thread_request_copy(request);
+	cr_assert_eq(copy->pieces[0].start, copy->registers[DWARF_RSP]);
+	cr_assert_lt(copy->registers[DWARF_RSP], (u64)&marker);
+	cr_assert(stack_copy_read(&copy->pieces[0], (u64)&marker, &word));
+	cr_assert_eq(word, PATTERN(7));
+	Dl_info info;
+	cr_assert(dladdr((void *)copy->registers[DWARF_RIP], &info));
+	thread_request_free(request);
+}
+
+/*
+ * How much of a stack
+ */
+
+Test(thread_request, a_stack_is_cut_at_the_size_that_was_asked_for)
+{
+	struct target target = {.work = work_busy};
+
+	target_start(&target);
+	struct thread_request *request = ask_for(&target, 256);
+	cr_assert_eq(thread_request_copy(request)->pieces[0].size, 256);
+	cr_assert(thread_request_copy(request)->is_cut);
+	thread_request_free(request);
+	target_stop(&target);
+}
+
+Test(thread_request, a_thread_s_whole_stack_ends_below_its_thread_structure)
+{
+	struct target target = {.work = work_busy};
+
+	target_start(&target);
+	struct thread_request *request = ask_for(&target, WHOLE_STACK);
+	const struct stack_copy *piece = &thread_request_copy(request)->pieces[0];
+	cr_assert_not(thread_request_copy(request)->is_cut);
+	cr_assert_eq(piece->start + piece->size, (u64)target.thread);
+	check_stand(&target, thread_request_copy(request), 0);
+	thread_request_free(request);
+	target_stop(&target);
+}
+
+extern char **environ;
+
+static void work_ask_other(struct target *target)
+{
+	struct thread_request *request = ask_for(target->other, WHOLE_STACK);
+	const struct thread_copy *copy = thread_request_copy(request);
+
+	check_copy(target->other, copy);
+	cr_assert_not(copy->is_cut);
+	cr_assert_gt(copy->pieces[0].start + copy->pieces[0].size, (u64)environ);
+	thread_request_free(request);
+	target->other->is_over = true;
+}
+
+static void work_be_asked(struct target *target)
+{
+	struct target asking = {.work = work_ask_other, .other = target};
+
+	target->thread = pthread_self();
+	cr_assert_eq(pthread_create(&asking.thread, NULL, target_main, &asking), 0);
+	work_busy(target);
+	pthread_join(asking.thread, NULL);
+}
+
+Test(thread_request, the_first_thread_s_whole_stack_reaches_to_its_environment)
+{
+	target_stand(&(struct target){.work = work_be_asked});
+}
+
+Test(thread_request, kept_memory_serves_larger_and_smaller_requests)
+{
+	static const size_t sizes[] = {16384, 100, 1 << 20, 16384, 65536, 8 << 20, 16384};
+	struct target target = {.work = work_busy};
+
+	target_start(&target);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		struct thread_request *request = ask_for(&target, sizes[i]);
+
+		cr_assert_leq(thread_request_copy(request)->pieces[0].size, sizes[i]);
+		if (sizes[i] > 8192)
+			check_copy(&target, thread_request_copy(request));
+		thread_request_free(request);
+	}
+	target_stop(&target);
+}
+
+/*
+ * Stacks that are not the thread's own
+ */
+
+static ucontext_t coroutine_outside, coroutine_inside;
+static struct target *coroutine_target;
+
+static void coroutine_main(void)
+{
+	target_stand(coroutine_target);
+}
+
+/* The target stands on memory of malloc's, below and above of which is something else. */
+static void coroutine_run(struct target *target)
+{
+	const size_t size = 256 << 10;
+
+	target->other_stack = malloc(size);
+	coroutine_target = target;
+	cr_assert_eq(getcontext(&coroutine_inside), 0);
+	coroutine_inside.uc_stack = (stack_t){.ss_sp = target->other_stack, .ss_size = size};
+	coroutine_inside.uc_link = &coroutine_outside;
+	makecontext(&coroutine_inside, coroutine_main, 0);
+	swapcontext(&coroutine_outside, &coroutine_inside);
+	cr_assert_gt(target->frame, (u64)target->other_stack);
+	cr_assert_lt(target->frame, (u64)target->other_stack + size);
+	free(target->other_stack);
+}
+
+static void *coroutine_thread(void *arg)
+{
+	coroutine_run(arg);
+	return NULL;
+}
+
+Test(thread_request, a_coroutine_asks_its_own_thread)
+{
+	coroutine_run(&(struct target){.work = work_self});
+}
+
+Test(thread_request, a_thread_in_a_coroutine_gives_that_one_s_stack)
+{
+	struct target target = {.work = work_busy};
+
+	cr_assert_eq(pthread_create(&target.thread, NULL, coroutine_thread, &target), 0);
+	while (!target.is_ready)
+		sched_yield();
+	struct thread_request *request = ask_for(&target, STACK_SIZE);
+	check_copy(&target, thread_request_copy(request));
+	thread_request_free(request);
+	target_stop(&target);
+}
+
+static struct target *outer_target, *inner_target;
+
+static void signal_stand(int number)
+{
+	target_stand(inner_target);
+}
+
+static void signal_on_other_stack(struct target *target, size_t size)
+{
+	stack_t stack = {.ss_sp = malloc(size), .ss_size = size};
+	struct sigaction action = {.sa_handler = signal_stand, .sa_flags = SA_ONSTACK};
+
+	target->other_stack = stack.ss_sp;
+	cr_assert_eq(sigaltstack(&stack, NULL), 0);
+	cr_assert_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	raise(SIGUSR1);
+	stack.ss_flags = SS_DISABLE;
+	cr_assert_eq(sigaltstack(&stack, NULL), 0);
+	free(take(target->other_stack));
+}
+
+static void work_small_other_stack(struct target *target)
+{
+	signal_on_other_stack(target, 16 << 10);
+}
+
+static void work_large_other_stack(struct target *target)
+{
+	signal_on_other_stack(target, 1 << 20);
+}
+
+static void check_two_pieces(const struct thread_copy *copy)
+{
+	cr_assert_eq(copy->piece_cnt, 2);
+	cr_assert_eq(copy->pieces[0].next, &copy->pieces[1]);
+	cr_assert_null(copy->pieces[1].next);
+	cr_assert_eq(copy->pieces[0].start, copy->registers[DWARF_RSP]);
+	check_stand(inner_target, copy, 0);
+	check_stand(outer_target, copy, 1);
+	/* Also by the chain. */
+	u64 word = 0;
+	cr_assert(stack_copy_read(&copy->pieces[0], outer_target->pattern, &word));
+	cr_assert_eq(word, PATTERN(0));
+}
+
+static void ask_on_other_stack(void (*work)(struct target *))
+{
+	struct target outer = {.work = work}, inner = {.work = work_nanosleep};
+
+	outer_target = &outer;
+	inner_target = &inner;
+	cr_assert_eq(pthread_create(&outer.thread, NULL, target_main, &outer), 0);
+	while (!inner.is_ready)
+		sched_yield();
+	for (int i = 0; i < 10; i++) {
+		struct thread_request *request = ask_for(&outer, STACK_SIZE);
+
+		check_two_pieces(thread_request_copy(request));
+		thread_request_free(request);
+	}
+	inner.is_over = true;
+	pthread_join(outer.thread, NULL);
+}
+
+Test(thread_request, a_signal_handler_on_a_small_stack_of_its_own_gives_both_stacks)
+{
+	ask_on_other_stack(work_small_other_stack);
+}
+
+Test(thread_request, a_signal_handler_on_a_large_stack_of_its_own_gives_both_stacks)
+{
+	ask_on_other_stack(work_large_other_stack);
+}
+
+static void work_self_on_other_stack(struct target *target)
+{
+	struct thread_question question = {.stack_size = STACK_SIZE};
+	struct thread_request *request = NULL;
+
+	cr_assert_eq(thread_request_self(&question, &request), 0);
+	check_two_pieces(thread_request_copy(request));
+	cr_assert(thread_request_free(request));
+}
+
+Test(thread_request, a_signal_handler_on_a_stack_of_its_own_asks_its_own_thread)
+{
+	struct target outer = {.work = work_small_other_stack}, inner = {.work = work_self_on_other_stack};
+
+	outer_target = &outer;
+	inner_target = &inner;
+	target_stand(&outer);
+	cr_assert_neq(inner.frame, 0);
 }
