@@ -24,7 +24,7 @@
 
 /* What a request keeps for the next one in its place: 16 KiB of stack, and the Python frames. */
 #define KEPT_REQUESTS 4
-#define KEPT_SIZE     (128u << 10)
+#define KEPT_SIZE     (256u << 10) /* two pieces of 64 KiB and Python's frames */
 
 /* Of python_walk(), measured; on a smaller rest of an alternate stack Python frames are left out. */
 #define PYTHON_STACK_SIZE 2048
