@@ -3,230 +3,29 @@
  * module.c - stacktrace._stacktrace: the one place where Python's objects and the
  * traces of this folder meet. Uses the limited API of 3.6, so that one file serves
  * all CPythons that have a GIL.
- *
- * Locks, outermost first: the GIL (of any interpreter), then shared.lock. Who holds
- * shared.lock never asks for a GIL, runs no Python code and makes no object of Python's, for
- * that may collect garbage, whose finalizers may call us.
  */
 #include <Python.h>
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "thread_request.h"
-#include "tracer.h"
-
-/* A thread that runs answers within some 50 us. To give up the GIL may cost a switch interval, 5 ms, to get it back. */
-#define HOLD_GIL_NS (5 * NS_PER_MS)
-#define GIVE_UP_NS  NS_PER_S
-
-/* The first is enough for 100 frames of most programs; those that need more are asked again. */
-#define FIRST_STACK_SIZE  (64ul << 10)
-#define STACK_SIZE_FACTOR 8
-#define MAX_STACK_SIZE	  (32ul << 20)
+#include "sleeper.h"
+#include "trace_call.h"
 
 /* "All of them": a thread's stack has fewer. */
 #define MAX_DEPTH (1 << 16)
 
-/* One per process, whatever number of interpreters load this module: mapped files are the process's. */
-static struct {
-	pthread_once_t once;
-	int once_error;
-	pthread_mutex_t lock; /* of the tracer */
-	struct tracer *tracer; /* made by the first trace */
-	atomic_bool is_warm; /* there was a first trace */
-	bool is_fork;
-} shared = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
+/* Of a clock in seconds: 30 years. */
+#define MAX_DUE_S 1e9
 
 /* Of each interpreter's module. */
 struct module_state {
 	PyObject *tuple_new, *filename, *lineno;
 };
-
-/* One call of trace(), over all attempts. */
-struct trace_call {
-	struct thread_question question; /* owns its walker */
-	bool is_self;
-	bool wants_python;
-	size_t max_cnt;
-	u64 hold_until_ns, give_up_ns;
-	PyThreadState *released; /* while this thread goes without the GIL */
-	bool is_unknown_python; /* what -ENOTSUP is about; else the C library */
-};
-
-/* ---- the tracer, and who may use it ---- */
-
-/*
- * Another thread of the parent may have held the lock and left the tracer in the
- * middle of something, so it is left alone: the child's memory of it is the parent's until written.
- */
-static void forget_parent(void)
-{
-	pthread_mutex_init(&shared.lock, NULL);
-	shared.tracer = NULL;
-	atomic_store(&shared.is_warm, false);
-	shared.is_fork = true;
-	thread_request_after_fork();
-}
-
-static void watch_fork(void)
-{
-	shared.once_error = -pthread_atfork(NULL, NULL, forget_parent);
-}
-
-static void gil_release(struct trace_call *call)
-{
-	if (!call->released)
-		call->released = PyEval_SaveThread();
-}
-
-static void gil_retake(struct trace_call *call)
-{
-	if (call->released)
-		PyEval_RestoreThread(take(call->released));
-}
-
-static void lock_shared(struct trace_call *call)
-{
-	if (!pthread_mutex_trylock(&shared.lock))
-		return;
-	/* Another trace takes microseconds, unless it reads the symbols of a file. */
-	if (!call->released) {
-		struct timespec until;
-
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += HOLD_GIL_NS;
-		until.tv_sec += until.tv_nsec / NS_PER_S;
-		until.tv_nsec %= NS_PER_S;
-		if (!pthread_mutex_timedlock(&shared.lock, &until))
-			return;
-		gil_release(call);
-	}
-	pthread_mutex_lock(&shared.lock);
-}
-
-/* On success the caller has the tracer until tracer_give_back(). */
-static int tracer_borrow(struct trace_call *call, struct tracer **ret)
-{
-	int err = 0;
-
-	/* The first one finds and reads the files: not while all others wait for the GIL. */
-	if (!atomic_load(&shared.is_warm))
-		gil_release(call);
-	lock_shared(call);
-	if (!shared.tracer)
-		err = tracer_new(shared.is_fork, &shared.tracer);
-	if (err) {
-		pthread_mutex_unlock(&shared.lock);
-		return err;
-	}
-	*ret = shared.tracer;
-	return 0;
-}
-
-static void tracer_give_back(void)
-{
-	pthread_mutex_unlock(&shared.lock);
-}
-
-/* ---- one trace ---- */
-
-static int walker_take(struct trace_call *call)
-{
-	struct thread_question *question = &call->question;
-	struct tracer *tracer;
-	int err = tracer_borrow(call, &tracer);
-
-	if (err)
-		return err;
-	err = tracer_take_walker(tracer, question->ident, &question->state, &question->walker);
-	tracer_give_back();
-	call->is_unknown_python = err == -ENOTSUP;
-	return err == -ENOENT ? 0 : err; /* a thread that never ran Python has a stack all the same */
-}
-
-static void walker_give(struct trace_call *call)
-{
-	struct tracer *tracer;
-
-	if (call->question.walker && !tracer_borrow(call, &tracer)) {
-		tracer_give_walker(tracer, take(call->question.walker));
-		tracer_give_back();
-	}
-}
-
-static int wait_for_copy(struct trace_call *call, struct thread_request *request)
-{
-	int err = -ETIMEDOUT;
-
-	if (!call->released)
-		err = thread_request_wait(request, call->hold_until_ns);
-	if (err != -ETIMEDOUT)
-		return err;
-	gil_release(call);
-	return thread_request_wait(request, call->give_up_ns);
-}
-
-static int name_copy(struct trace_call *call, const struct thread_copy *copy, struct traced_stack *ret,
-		     bool *ret_needs_more)
-{
-	struct tracer *tracer;
-	int err = tracer_borrow(call, &tracer);
-
-	if (err)
-		return err;
-	err = tracer_trace(tracer, copy, call->max_cnt, ret, ret_needs_more);
-	tracer_give_back();
-	if (!err)
-		atomic_store(&shared.is_warm, true);
-	return err;
-}
-
-static int trace_once(struct trace_call *call, struct traced_stack *ret, bool *ret_needs_more)
-{
-	struct thread_request *request;
-	int err = call->is_self ? thread_request_self(&call->question, &request)
-				: thread_request_send(&call->question, &request);
-
-	if (err)
-		return err;
-	if (!call->is_self)
-		err = wait_for_copy(call, request);
-	if (!err)
-		err = name_copy(call, thread_request_copy(request), ret, ret_needs_more);
-	if (!thread_request_free(request))
-		call->question.walker = NULL; /* the thread may still use it: leaked, as thread_request.h says */
-	return err;
-}
-
-static int trace_thread(struct trace_call *call, struct traced_stack *ret)
-{
-	struct thread_question *question = &call->question;
-	int err = call->wants_python ? walker_take(call) : 0;
-
-	question->stack_size = FIRST_STACK_SIZE;
-	while (!err) {
-		bool needs_more = false;
-
-		err = trace_once(call, ret, &needs_more);
-		if (err || !needs_more || question->stack_size >= MAX_STACK_SIZE)
-			break;
-		traced_stack_free(ret);
-		*ret = (struct traced_stack){0};
-		question->stack_size *= STACK_SIZE_FACTOR;
-	}
-	walker_give(call);
-	gil_retake(call);
-	return err;
-}
-
-/* ---- Python's side ---- */
 
 /* A str of other people's bytes. */
 static PyObject *text_object(const char *text, const char *errors)
@@ -366,13 +165,57 @@ static int depth_get(PyObject *object, size_t *ret)
 	return 0;
 }
 
-PyDoc_STRVAR(
-	trace_doc,
-	"trace(ident, maxdepth, python_frames, native_type, python_type, /)\n--\n\n"
-	"The stack of a thread, innermost first, as a list of native_type(addr, name, offset, is_python) and, with\n"
-	"python_frames, of python_type, which has the attributes filename and lineno besides. Both are classes "
-	"derived\n"
-	"from tuple. ident 0 is the calling thread. [] if there is no such thread or it did not answer within 1 s.");
+/* The GIL, or what a free-threaded thread has in its place. */
+static void gil_release(void *released)
+{
+	*(PyThreadState **)released = PyEval_SaveThread();
+}
+
+static void gil_retake(PyThreadState *released)
+{
+	if (released)
+		PyEval_RestoreThread(released);
+}
+
+/* What both functions are asked for. */
+struct trace_arguments {
+	PyObject *ident, *depth;
+	int wants_python;
+	PyObject *native_type, *python_type;
+};
+
+/* *ret_is_any: false where there is nothing to trace, which is no error. */
+static int call_init(struct trace_call *call, const struct trace_arguments *arguments, bool *ret_is_any)
+{
+	*call = (struct trace_call){.wants_python = arguments->wants_python};
+	if (ident_get(arguments->ident, &call->ident, ret_is_any) || depth_get(arguments->depth, &call->max_cnt))
+		return -1;
+	if (!call->ident)
+		call->ident = pthread_self();
+	*ret_is_any = *ret_is_any && call->max_cnt;
+	return 0;
+}
+
+static PyObject *call_answer(PyObject *module, int err, const struct trace_call *call, struct traced_stack *stack,
+			     const struct trace_arguments *arguments)
+{
+	PyObject *entries;
+
+	if (is_absence(err))
+		return PyList_New(0);
+	if (err)
+		return trace_failed(-err, call->is_unknown_python);
+	entries = entries_new(PyModule_GetState(module), stack, arguments->native_type, arguments->python_type);
+	traced_stack_free(stack);
+	return entries;
+}
+
+PyDoc_STRVAR(trace_doc,
+	     "trace(ident, maxdepth, python_frames, native_type, python_type, /)\n--\n\n"
+	     "The stack of a thread, innermost first, as a list of native_type(addr, name, offset, is_python) and,\n"
+	     "with python_frames, of python_type, which has the attributes filename and lineno besides. Both are\n"
+	     "classes derived from tuple. ident 0 is the calling thread. [] if there is no such thread, or it did\n"
+	     "not answer within 1 s.");
 
 /*
  * METH_VARARGS: these go by a C function of the interpreter's own in each version, and that is the first
@@ -380,47 +223,122 @@ PyDoc_STRVAR(
  */
 static PyObject *trace(PyObject *module, PyObject *args)
 {
-	PyObject *ident, *depth, *native_type, *python_type;
-	int wants_python;
-	bool is_ident;
-	struct trace_call call = {.give_up_ns = clock_monotonic_ns()};
-	struct traced_stack stack = {0};
+	PyThreadState *released = NULL;
+	struct trace_arguments arguments;
+	struct trace_call call;
+	struct traced_stack stack;
+	bool is_any;
 
-	if (!PyArg_ParseTuple(args, "OOpOO:trace", &ident, &depth, &wants_python, &native_type, &python_type))
+	if (!PyArg_ParseTuple(args, "OOpOO:trace", &arguments.ident, &arguments.depth, &arguments.wants_python,
+			      &arguments.native_type, &arguments.python_type) ||
+	    call_init(&call, &arguments, &is_any))
 		return NULL;
-	if (ident_get(ident, &call.question.ident, &is_ident) || depth_get(depth, &call.max_cnt))
-		return NULL;
-	if (!is_ident || !call.max_cnt)
+	if (!is_any)
 		return PyList_New(0);
-	if (!call.question.ident)
-		call.question.ident = pthread_self();
-	call.is_self = call.question.ident == pthread_self();
-	call.wants_python = wants_python;
-	call.hold_until_ns = call.give_up_ns + HOLD_GIL_NS;
-	call.give_up_ns += GIVE_UP_NS;
+	call.release = gil_release;
+	call.held = &released;
 
-	int err = trace_thread(&call, &stack);
-	PyObject *entries;
+	int err = trace_call_run(&call, &stack);
 
-	if (is_absence(err))
-		entries = PyList_New(0);
-	else if (err)
-		entries = trace_failed(-err, call.is_unknown_python);
-	else
-		entries = entries_new(PyModule_GetState(module), &stack, native_type, python_type);
-	traced_stack_free(&stack);
-	return entries;
+	gil_retake(released);
+	return call_answer(module, err, &call, &stack, &arguments);
 }
 
-static PyMethodDef methods[] = {{"trace", trace, METH_VARARGS, trace_doc}, {0}};
+#define SLEEPER_NAME "stacktrace._stacktrace.sleeper"
+
+static void sleeper_delete(PyObject *capsule)
+{
+	sleeper_free(PyCapsule_GetPointer(capsule, SLEEPER_NAME));
+}
+
+PyDoc_STRVAR(sleeper_doc, "sleeper()\n--\n\nFor one thread's trace_at(), which another may end by wake().");
+
+static PyObject *sleeper(PyObject *module, PyObject *args)
+{
+	struct sleeper *made;
+
+	if (sleeper_new(&made))
+		return PyErr_NoMemory();
+
+	PyObject *capsule = PyCapsule_New(made, SLEEPER_NAME, sleeper_delete);
+
+	if (!capsule)
+		sleeper_free(made);
+	return capsule;
+}
+
+PyDoc_STRVAR(wake_doc, "wake(sleeper, /)\n--\n\nEnds a trace_at() that sleeps, and each that comes later.");
+
+static PyObject *wake(PyObject *module, PyObject *capsule)
+{
+	struct sleeper *woken = PyCapsule_GetPointer(capsule, SLEEPER_NAME);
+
+	if (!woken)
+		return NULL;
+	sleeper_wake(woken);
+	Py_INCREF(Py_None);
+	return Py_None;
+}
+
+PyDoc_STRVAR(trace_at_doc,
+	     "trace_at(due, sleeper, ident, maxdepth, python_frames, native_type, python_type, /)\n--\n\n"
+	     "What trace() would give at a time of time.monotonic(): then this thread neither has nor wants the GIL,\n"
+	     "so the other is found where it is, and not where it had to give the GIL up. None, once the sleeper was\n"
+	     "woken.");
+
+static PyObject *trace_at(PyObject *module, PyObject *args)
+{
+	PyObject *capsule;
+	struct trace_arguments arguments;
+	struct trace_call call;
+	struct traced_stack stack;
+	bool is_any, is_woken;
+	double due;
+	int err = -ESRCH;
+
+	if (!PyArg_ParseTuple(args, "dOOOpOO:trace_at", &due, &capsule, &arguments.ident, &arguments.depth,
+			      &arguments.wants_python, &arguments.native_type, &arguments.python_type) ||
+	    call_init(&call, &arguments, &is_any))
+		return NULL;
+
+	struct sleeper *sleeping = PyCapsule_GetPointer(capsule, SLEEPER_NAME);
+
+	if (!sleeping)
+		return NULL;
+	if (!(due >= 0 && due < MAX_DUE_S)) {
+		PyErr_SetString(PyExc_ValueError, "due must be a time of time.monotonic()");
+		return NULL;
+	}
+
+	PyThreadState *released = PyEval_SaveThread();
+
+	is_woken = sleeper_sleep(sleeping, due * NS_PER_S);
+	if (is_any && !is_woken)
+		err = trace_call_run(&call, &stack);
+	PyEval_RestoreThread(released);
+	if (is_woken) {
+		Py_INCREF(Py_None);
+		return Py_None;
+	}
+	return call_answer(module, err, &call, &stack, &arguments);
+}
+
+static PyMethodDef methods[] = {
+	{"trace", trace, METH_VARARGS, trace_doc},
+	{"trace_at", trace_at, METH_VARARGS, trace_at_doc},
+	{"sleeper", sleeper, METH_NOARGS, sleeper_doc},
+	{"wake", wake, METH_O, wake_doc},
+	{0},
+};
 
 static int module_exec(PyObject *module)
 {
 	struct module_state *state = PyModule_GetState(module);
 
-	pthread_once(&shared.once, watch_fork);
-	if (shared.once_error) {
-		trace_failed(-shared.once_error, false);
+	int err = trace_call_prepare();
+
+	if (err) {
+		trace_failed(-err, false);
 		return -1;
 	}
 	state->tuple_new = PyObject_GetAttrString((PyObject *)&PyTuple_Type, "__new__");

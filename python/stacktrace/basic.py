@@ -5,7 +5,7 @@ import sys
 from typing import IO, List, Optional
 
 from ._stacktrace import trace
-from .utils import PythonEntry, StackEntry, drop_interpreter, mark_python, skip_python
+from .utils import PythonEntry, StackEntry, arrange
 
 DEFAULT_MAXDEPTH = 100
 DEFAULT_BUFSIZE = 4096
@@ -14,10 +14,7 @@ _CALLING_THREAD = 0  # which is no thread's ident
 
 
 def _get_stack(ident: int, maxdepth: int, show_python: bool, python_frames: bool) -> List[StackEntry]:
-    entries = trace(ident, maxdepth, python_frames, StackEntry, PythonEntry)
-    if show_python:
-        return mark_python(entries)
-    return drop_interpreter(entries) if python_frames else list(skip_python(entries))
+    return arrange(trace(ident, maxdepth, python_frames, StackEntry, PythonEntry), show_python, python_frames)
 
 
 def get_thread_stack(

@@ -198,6 +198,13 @@ def drop_interpreter(entries: Iterable[StackEntry]) -> List[StackEntry]:
     return [entry for entry, in_run in zip(stack, _python_runs(stack)) if not in_run]
 
 
+def arrange(entries: List[StackEntry], show_python: bool, python_frames: bool) -> List[StackEntry]:
+    """A stack as it was traced, in the form that was asked for: see ``stacktrace.get_thread_stack()``."""
+    if show_python:
+        return mark_python(entries)
+    return drop_interpreter(entries) if python_frames else list(skip_python(entries))
+
+
 def split(rawtrace: str) -> Iterator[StackEntry]:
     """Read the text that ``stacktrace.core`` gives, one frame a line: ``0xaddr:name+0xoffset``.
 

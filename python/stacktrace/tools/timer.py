@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A thread that looks at another at a given rate."""
 
+import math
 import threading
 import time
 from typing import Any, Callable, List
 
-from ..basic import DEFAULT_MAXDEPTH, get_thread_stack
-from ..utils import StackEntry
+from .._stacktrace import sleeper, trace_at, wake
+from ..basic import DEFAULT_MAXDEPTH
+from ..utils import PythonEntry, StackEntry, arrange
 
 
 class Timer(object):
@@ -59,7 +61,7 @@ class Timer(object):
         self._maxdepth = maxdepth
         self._show_python = show_python
         self._python_frames = python_frames
-        self._is_over = threading.Event()
+        self._sleeper = sleeper()
         self._thread = threading.Thread(target=self._run, name="stacktrace.Timer", daemon=True)
 
     def start(self) -> None:
@@ -82,21 +84,26 @@ class Timer(object):
         RuntimeError
             If it was not started.
         """
-        self._is_over.set()
+        wake(self._sleeper)
         if self._thread is not threading.current_thread():
             self._thread.join()
 
     def _run(self) -> None:
         due = time.monotonic()
-        while not self._is_over.is_set():
-            self._func(
-                get_thread_stack(self._tid, self._maxdepth, self._show_python, python_frames=self._python_frames)
+        while True:
+            entries = trace_at(
+                due, self._sleeper, self._tid, self._maxdepth, self._python_frames, StackEntry, PythonEntry
             )
-            now = time.monotonic()
-            due += self._interval
-            if due < now and self._interval:
-                due += self._interval * ((now - due) // self._interval + 1)
-            self._is_over.wait(max(0, due - now))
+            if entries is None:
+                break
+            self._func(arrange(entries, self._show_python, self._python_frames))
+            due = self._next(due, time.monotonic())
+
+    def _next(self, due: float, now: float) -> float:
+        """When the next look is due: at the first time after now that is a number of intervals after the last."""
+        if not self._interval:
+            return now
+        return due + self._interval * max(1, math.ceil((now - due) / self._interval))
 
     def __enter__(self) -> "Timer":
         self.start()

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "trace_call.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "thread_request.h"
+
+/* A thread that runs answers within some 50 us. To give up the GIL may cost a switch interval, 5 ms, to get it back. */
+#define HOLD_NS	   (5 * NS_PER_MS)
+#define GIVE_UP_NS NS_PER_S
+
+/* The first is enough for 100 frames of most programs; those that need more are asked again. */
+#define FIRST_STACK_SIZE  (64ul << 10)
+#define STACK_SIZE_FACTOR 8
+#define MAX_STACK_SIZE	  (32ul << 20)
+
+/* One per process, whatever number of interpreters are in it: mapped files are the process's. */
+static struct {
+	pthread_once_t once;
+	int once_error;
+	pthread_mutex_t lock; /* of the tracer */
+	struct tracer *tracer; /* made by the first trace */
+	atomic_bool is_warm; /* there was a first trace */
+	bool is_fork;
+} shared = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* A call under way, over all attempts. */
+struct attempts {
+	struct trace_call *call;
+	struct thread_question question; /* owns its walker */
+	bool is_self, is_released;
+	u64 hold_until_ns, give_up_ns;
+};
+
+/*
+ * The tracer, and who may use it
+ */
+
+/*
+ * Another thread of the parent may have held the lock and left the tracer in the
+ * middle of something, so it is left alone: the child's memory of it is the parent's until written.
+ */
+static void forget_parent(void)
+{
+	pthread_mutex_init(&shared.lock, NULL);
+	shared.tracer = NULL;
+	atomic_store(&shared.is_warm, false);
+	shared.is_fork = true;
+	thread_request_after_fork();
+}
+
+static void watch_fork(void)
+{
+	shared.once_error = -pthread_atfork(NULL, NULL, forget_parent);
+}
+
+int trace_call_prepare(void)
+{
+	pthread_once(&shared.once, watch_fork);
+	return shared.once_error;
+}
+
+static void release(struct attempts *attempts)
+{
+	if (!attempts->is_released && attempts->call->release)
+		attempts->call->release(attempts->call->held);
+	attempts->is_released = true;
+}
+
+static void lock_shared(struct attempts *attempts)
+{
+	if (!pthread_mutex_trylock(&shared.lock))
+		return;
+	/* Another trace takes microseconds, unless it reads the symbols of a file. */
+	if (!attempts->is_released) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += HOLD_NS;
+		until.tv_sec += until.tv_nsec / NS_PER_S;
+		until.tv_nsec %= NS_PER_S;
+		if (!pthread_mutex_timedlock(&shared.lock, &until))
+			return;
+		release(attempts);
+	}
+	pthread_mutex_lock(&shared.lock);
+}
+
+/* On success the caller has the tracer until tracer_give_back(). */
+static int tracer_borrow(struct attempts *attempts, struct tracer **ret)
+{
+	int err = 0;
+
+	/* The first one finds and reads the files: not while all others wait for the GIL. */
+	if (!atomic_load(&shared.is_warm))
+		release(attempts);
+	lock_shared(attempts);
+	if (!shared.tracer)
+		err = tracer_new(shared.is_fork, &shared.tracer);
+	if (err) {
+		pthread_mutex_unlock(&shared.lock);
+		return err;
+	}
+	*ret = shared.tracer;
+	return 0;
+}
+
+static void tracer_give_back(void)
+{
+	pthread_mutex_unlock(&shared.lock);
+}
+
+/*
+ * The attempts
+ */
+
+static int walker_take(struct attempts *attempts)
+{
+	struct thread_question *question = &attempts->question;
+	struct tracer *tracer;
+	int err = tracer_borrow(attempts, &tracer);
+
+	if (err)
+		return err;
+	err = tracer_take_walker(tracer, question->ident, &question->state, &question->walker);
+	tracer_give_back();
+	attempts->call->is_unknown_python = err == -ENOTSUP;
+	return err == -ENOENT ? 0 : err; /* a thread that never ran Python has a stack all the same */
+}
+
+static void walker_give(struct attempts *attempts)
+{
+	struct tracer *tracer;
+
+	if (attempts->question.walker && !tracer_borrow(attempts, &tracer)) {
+		tracer_give_walker(tracer, take(attempts->question.walker));
+		tracer_give_back();
+	}
+}
+
+static int wait_for_copy(struct attempts *attempts, struct thread_request *request)
+{
+	int err = -ETIMEDOUT;
+
+	if (!attempts->is_released)
+		err = thread_request_wait(request, attempts->hold_until_ns);
+	if (err != -ETIMEDOUT)
+		return err;
+	release(attempts);
+	return thread_request_wait(request, attempts->give_up_ns);
+}
+
+static int name_copy(struct attempts *attempts, const struct thread_copy *copy, struct traced_stack *ret,
+		     bool *ret_needs_more)
+{
+	struct tracer *tracer;
+	int err = tracer_borrow(attempts, &tracer);
+
+	if (err)
+		return err;
+	err = tracer_trace(tracer, copy, attempts->call->max_cnt, ret, ret_needs_more);
+	tracer_give_back();
+	if (!err)
+		atomic_store(&shared.is_warm, true);
+	return err;
+}
+
+static int trace_once(struct attempts *attempts, struct traced_stack *ret, bool *ret_needs_more)
+{
+	struct thread_request *request;
+	int err = attempts->is_self ? thread_request_self(&attempts->question, &request)
+				    : thread_request_send(&attempts->question, &request);
+
+	if (err)
+		return err;
+	if (!attempts->is_self)
+		err = wait_for_copy(attempts, request);
+	if (!err)
+		err = name_copy(attempts, thread_request_copy(request), ret, ret_needs_more);
+	if (!thread_request_free(request))
+		attempts->question.walker = NULL; /* the thread may still use it: leaked, as thread_request.h says */
+	return err;
+}
+
+int trace_call_run(struct trace_call *call, struct traced_stack *ret)
+{
+	u64 now_ns = clock_monotonic_ns();
+	struct attempts attempts = {
+		.call = call,
+		.question = {.ident = call->ident, .stack_size = FIRST_STACK_SIZE},
+		.is_self = call->ident == pthread_self(),
+		.is_released = !call->release,
+		.hold_until_ns = now_ns + HOLD_NS,
+		.give_up_ns = now_ns + GIVE_UP_NS,
+	};
+	int err = call->wants_python ? walker_take(&attempts) : 0;
+
+	while (!err) {
+		struct traced_stack stack;
+		bool needs_more = false;
+
+		err = trace_once(&attempts, &stack, &needs_more);
+		if (err)
+			break;
+		if (!needs_more || attempts.question.stack_size >= MAX_STACK_SIZE) {
+			*ret = stack;
+			break;
+		}
+		traced_stack_free(&stack);
+		attempts.question.stack_size *= STACK_SIZE_FACTOR;
+	}
+	walker_give(&attempts);
+	return err;
+}
