@@ -7,6 +7,7 @@
 #   make fuzz     fuzz targets             make O=dir   build somewhere else
 #   make bench    benchmarks               make lint    layering and format
 #   make fuzz-run SECONDS=60               each fuzz target on its seeds for so long
+#   make wheel                             the package stacktrace, in build/wheels
 
 SAN     ?= 0
 O       ?= build$(if $(filter 1,$(SAN)),-san)
@@ -47,7 +48,7 @@ Q   := @
 say  = @printf '  %-7s %s\n' $(1) $(patsubst $(O)/%,%,$@);
 endif
 
-.PHONY: all run install uninstall build-deps check e2e test test-long fuzz fuzz-run bench lint clean
+.PHONY: all run install uninstall build-deps check e2e test test-long wheel fuzz fuzz-run bench lint clean
 all: $(O)/pyprof-bpf
 
 $(O)/pyprof-bpf: $(OBJS)
@@ -199,6 +200,10 @@ test test-long:
 	$(Q)$(if $(filter test-long,$@),$(MAKE) --no-print-directory fuzz-run)
 	$(Q)$(if $(filter test-long,$@),tests/vm/kernel_matrix.sh $(O)/pyprof-bpf)
 	$(Q)$(if $(filter test-long,$@),PYPROF_LONG=1) tests/run.sh $(O)
+
+# One file for every CPython with a GIL. Needs root, for the root that it is compiled in.
+wheel:
+	$(Q)tools/build_wheel.sh $(O)/wheels
 
 # Compiled once for all fuzz targets, apart from the program.
 $(O)/fuzz-obj/%.o: %.c Makefile | $(SKEL)

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # run.sh BUILD [PATTERN] - runs BUILD/unit and BUILD/e2e (those tests whose
-# SUITE/NAME matches PATTERN, as in "@(stream|native)/*") and ends with
-# `N passed, N failed, N skipped`, after a line of the Pythons used. Fails when a
-# test does, when a sanitizer has something to report, and when nothing ran.
+# SUITE/NAME matches PATTERN, as in "@(stream|native)/*") and, without a PATTERN,
+# tests/run_pytest.sh. Ends with `N passed, N failed, N skipped`, after a line of
+# the Pythons used. Fails when a test does, when a sanitizer has something to
+# report, and when nothing ran.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,8 +38,17 @@ run() { # NAME JOBS: the test program's own status counts too, in case it dies w
 		failed=$((failed + 1))
 	fi
 }
-# Programs that are profiled get in each other's way, so one at a time.
+run_pytest() {
+	local status=0
+	tests/run_pytest.sh "$build" || status=$?
+	if [ $status -ne 0 ] && ! grep -qs '^not ok' "$results"/pytest-*.tap; then
+		echo "run.sh: tests/run_pytest.sh ended with $status and reported no failed test"
+		failed=$((failed + 1))
+	fi
+}
 run unit "$(nproc)"
+[ "$pattern" != '*' ] || run_pytest
+# Programs that are profiled get in each other's way, so one at a time.
 run e2e 1
 
 count() { cat "$results"/*.tap | grep -cE "$1" || true; }

@@ -7,9 +7,8 @@
 #   tools/get_pythons.sh          make what is missing, then list
 #   tools/get_pythons.sh --list   list only
 #   tools/get_pythons.sh --mirror Debian's mirror, as it is used
-#   tools/get_pythons.sh --build-root where tools/build_wheel.sh compiles
-#
-# Beside them one more root is made, with a compiler and the oldest libc of all.
+#   tools/get_pythons.sh --build-root makes and prints one root more, with a compiler
+#                         and the oldest libc of all, for tools/build_wheel.sh
 #
 # What tools/get_free_threaded.sh built is listed too; that is never called from here.
 #
@@ -35,12 +34,6 @@ build_suite=bullseye
 build_packages=gcc,libc6-dev,python3-dev,python3-setuptools,python3-wheel,patchelf
 build_packages=$build_packages,libunwind-dev,libelf-dev,liblzma-dev,zlib1g-dev,libxxhash-dev,uthash-dev
 
-# DIRECTORY SUITE PACKAGES
-wanted() {
-	interpreters | sed 's/^[^ ]*/& &/'
-	echo "build/$build_suite $build_suite $build_packages"
-}
-
 die() {
 	echo "get_pythons: $*" >&2
 	exit 1
@@ -61,7 +54,7 @@ mirror() {
 	echo "$found"
 }
 
-complete() { # DIRECTORY PACKAGES
+complete() { # DIRECTORY PACKAGE[,PACKAGE...]
 	for package in $(echo "$2" | tr , ' '); do
 		# Dpkg writes NAME.list, and NAME:ARCHITECTURE.list where several may be installed.
 		find "$roots/$1/var/lib/dpkg/info" -name "$package.list" -o -name "$package:*.list" 2>/dev/null |
@@ -115,25 +108,32 @@ list() {
 	done
 }
 
-case ${1:-} in
---mirror)
-	mirror
-	exit
-	;;
---build-root)
-	echo "$roots/build/$build_suite"
-	exit
-	;;
-esac
-if [ "${1:-}" != --list ]; then
+lock() {
 	mkdir -p "$roots" || die "cannot make $roots"
 	exec 9>"$roots/.lock"
 	flock 9
+}
+
+get_root() { # DIRECTORY SUITE PACKAGES
+	complete "$1" "$3" || make_root "$1" "$2" "$3" 9>&- </dev/null
+}
+
+case ${1:-} in
+--mirror) mirror ;;
+--list) list ;;
+--build-root)
+	lock
+	get_root "build/$build_suite" "$build_suite" "$build_packages"
+	echo "$roots/build/$build_suite"
+	;;
+*)
+	lock
 	# Not a pipe: a failure in there must end the script.
-	while read -r directory suite packages; do
-		complete "$directory" "$packages" || make_root "$directory" "$suite" "$packages" 9>&- </dev/null
+	while read -r suite packages; do
+		get_root "$suite" "$suite" "$packages"
 	done <<-END
-		$(wanted)
+		$(interpreters)
 	END
-fi
-list
+	list
+	;;
+esac

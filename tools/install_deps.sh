@@ -8,7 +8,7 @@
 # line for each missing thing; it works on any distribution.
 set -eu
 
-# KIND WHAT PACKAGE: a command, a header, or a part of clang, and Debian's package that has it.
+# KIND WHAT PACKAGE: a command, a header, a module of this machine's Python, or a part of clang, and Debian's package that has it.
 build='
 command cc gcc
 command make make
@@ -30,6 +30,8 @@ header uthash.h uthash-dev
 test='
 header criterion/criterion.h libcriterion-dev
 command python3 python3
+header python3*/Python.h python3-dev
+module setuptools python3-setuptools
 command readelf binutils
 command xz xz-utils
 header elfutils/libdw.h libdw-dev
@@ -53,6 +55,7 @@ is_there() { # KIND WHAT
 	case $1 in
 	command) PATH=$PATH:/usr/sbin:/sbin command -v "$2" >/dev/null ;;
 	header) find_file "$2" /usr/include /usr/include/*-linux-gnu /usr/local/include ;;
+	module) /usr/bin/python3 -c "import $2" 2>/dev/null ;;
 	clang) find_file "$2*" "$(clang -print-resource-dir 2>/dev/null)"/lib/* ;;
 	esac
 }
