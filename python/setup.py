@@ -3,7 +3,7 @@
 Builds the extension from the profiler's own sources, which lie beside this
 file: as symlinks in the repository, as copies in an sdist.
 
-STACKTRACE_STATIC=1 links the libraries in, for wheels that run on other machines.
+tools/build_wheel.sh makes wheels that run on other machines.
 """
 
 import os
@@ -34,8 +34,6 @@ HEADERS = [
     ("Python.h", "python3-dev"),
 ]
 
-LIBRARIES = ["unwind-x86_64", "unwind", "elf", "lzma", "z"]
-
 # One file for every version, where there is a GIL.
 IS_LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
@@ -48,30 +46,8 @@ def sources():
     return sorted(path for path in found + glob("src/*.c") if path not in left_out)
 
 
-def link_arguments():
-    static = LIBRARIES + ["zstd"] * has_library("zstd") if is_static() else []
-    return (
-        # A signal handler must not be the first to call a function: the dynamic linker would look for it there.
-        ["-Wl,-z,now", "-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", "-Wl,-Bstatic"]
-        + ["-l" + name for name in static]
-        + ["-Wl,-Bdynamic"]
-        + ["-l" + name for name in ([] if is_static() else LIBRARIES)]
-        + ["-Wl,-z,now", "-pthread"]  # a signal handler must not enter the dynamic linker
-    )
-
-
-def is_static():
-    return os.environ.get("STACKTRACE_STATIC", "0") not in ("", "0")
-
-
 def compiler():
     return (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
-
-
-def has_library(name):
-    """Newer versions of libelf use zstd, and a static one does not say so."""
-    answer = subprocess.check_output(compiler() + ["-print-file-name=lib%s.a" % name])
-    return os.path.isabs(answer.decode().strip())
 
 
 def has_header(name, directories):
@@ -135,7 +111,9 @@ setup(
                 "-ffunction-sections",
                 "-Wno-unused-parameter",
             ],
-            extra_link_args=link_arguments(),
+            libraries=["unwind-x86_64", "unwind", "elf", "lzma", "z"],
+            # A signal handler must not be the first to call a function: the dynamic linker would look for it there.
+            extra_link_args=["-pthread", "-Wl,-z,now", "-Wl,--gc-sections", "-Wl,--exclude-libs,ALL"],
             py_limited_api=IS_LIMITED,
         )
     ],
