@@ -9,7 +9,7 @@ from standing import libc, wait_for_rest
 BODY = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
 
 
-def task_ids():
+def tids():
     return {int(name) for name in os.listdir("/proc/self/task")}
 
 
@@ -28,11 +28,11 @@ class Foreign(object):
 
     def __enter__(self):
         thread = ctypes.c_ulong()
-        before = task_ids()
+        before = tids()
         error = libc.pthread_create(ctypes.byref(thread), None, self._body, ctypes.c_void_p(self._argument))
         assert error == 0, os.strerror(error)
         self.ident = thread.value
-        (self.tid,) = task_ids() - before
+        (self.tid,) = tids() - before
         wait_for_rest(self.tid)
         return self
 

@@ -4,6 +4,7 @@
 import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -108,6 +109,19 @@ def parked(body=None):
     """A Standing thread that waits for a lock, under `body(wait)` if there is one."""
     parking = Parking()
     return Standing(lambda: body(parking.wait) if body else parking.wait(), parking.leave)
+
+
+class Room(object):
+    """Threads that start within this `with` may go deep."""
+
+    def __enter__(self):
+        self._size = threading.stack_size(64 << 20)
+        self._limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(10000)
+
+    def __exit__(self, *exc_info):
+        sys.setrecursionlimit(self._limit)
+        threading.stack_size(self._size)
 
 
 class Busy(object):

@@ -52,7 +52,7 @@ def test_subinterpreters(config):
 def test_a_thread_in_a_subinterpreter_is_traced_with_its_python():
     def run(name):
         import os
-        import threading
+        import sys
 
         import standing
         from stacktrace import get_thread_stack
@@ -69,7 +69,9 @@ def test_a_thread_in_a_subinterpreter_is_traced_with_its_python():
 
         with standing.Standing(body, lambda: os.write(w, b"x")) as target:
             names = [entry.name for entry in get_thread_stack(target.ident, python_frames=True)]
-        assert "inside" in names and "[unmerged]" not in names, names
+        assert "inside" in names, names
+        # Before 3.11 only their number tells where Python's frames belong, and it is that of two interpreters.
+        assert sys.version_info < (3, 11) or "[unmerged]" not in names, names
         print("done")
 
     assert child.run(run, interpreters().__name__) == "done\n"

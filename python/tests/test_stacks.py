@@ -17,7 +17,6 @@ def on_alternate_stack(kind):
     import signal
     import threading
 
-    import stacktrace
     import standing
     from stacktrace import get_thread_stack
     from standing import libc

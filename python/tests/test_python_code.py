@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""python_frames=True in all kinds of code that Python has."""
+
+import functools
+
+from python_truth import check, python_of
+
+
+def test_generators():
+    def numbers(wait):
+        yield 1
+        wait()
+        yield 2
+
+    def delegating(wait):
+        yield from numbers(wait)
+
+    check(lambda wait: list(delegating(wait)), "numbers", "delegating")
+    check(lambda wait: [number for number in delegating(wait)], "numbers", "delegating")
+
+
+def test_coroutines():
+    async def innermost(wait):
+        wait()
+
+    async def outer(wait):
+        await innermost(wait)
+
+    def drive(wait):
+        try:
+            outer(wait).send(None)
+        except StopIteration:
+            pass
+
+    check(drive, "innermost", "outer", "drive")
+
+
+def test_comprehensions_and_lambdas():
+    check(lambda wait: [wait() for _ in range(1)])
+    check(lambda wait: {1: (lambda: wait())() for _ in range(1)}, "<lambda>")
+    check(lambda wait: list(wait() for _ in range(1)), "<genexpr>")
+
+
+def test_class_bodies():
+    def body(wait):
+        class Parked(object):
+            waited = wait()
+
+    check(body, "Parked", "body")
+
+
+def test_constructors_and_special_methods():
+    class Waits(object):
+        def __init__(self, wait):
+            self.wait = wait
+            self + self
+
+        def __add__(self, other):
+            return self.item
+
+        @property
+        def item(self):
+            return self[0]
+
+        def __getitem__(self, index):
+            with self:
+                pass
+
+        def __enter__(self):
+            self.wait()
+
+        def __exit__(self, *exc_info):
+            pass
+
+    check(Waits, "__init__", "__add__", "item", "__getitem__", "__enter__")
+
+
+def test_metaclasses_and_decorators():
+    def decorated(function):
+        @functools.wraps(function)
+        def wrapper(*args):
+            return function(*args)
+
+        return wrapper
+
+    class Meta(type):
+        def __call__(cls, wait):
+            return cls.make(wait)
+
+    class Made(metaclass=Meta):
+        @classmethod
+        @decorated
+        def make(cls, wait):
+            wait()
+
+    check(Made, "wrapper", "__call__", "make")
+
+
+def test_code_that_was_compiled_at_run_time():
+    source = "def made(wait):\n\n    wait()\n\n\nmade(wait)\n"
+
+    def body(wait):
+        exec(compile(source, "<made up>", "exec"), {"wait": wait})
+
+    stack = check(body, "made", "<module>")
+    assert ("made", "<made up>", 3) in python_of(stack)
+    assert ("<module>", "<made up>", 6) in python_of(stack)
+    check(lambda wait: eval("wait()", {"wait": wait}), "<module>")
+
+
+def test_names_and_files_that_are_not_ascii():
+    source = "def \u00fcber\u6f22(wait):\n    wait()\n\u00fcber\u6f22(wait)\n"
+    stack = check(lambda wait: exec(compile(source, "/\u6f22/\U0001f40d.py", "exec"), {"wait": wait}))
+    assert ("\u00fcber\u6f22", "/\u6f22/\U0001f40d.py", 2) in python_of(stack)
+
+
+def test_handlers_of_exceptions():
+    def body(wait):
+        try:
+            raise ValueError
+        except ValueError:
+            try:
+                raise KeyError
+            finally:
+                wait()
+
+    def outer(wait):
+        try:
+            body(wait)
+        except KeyError:
+            pass
+
+    check(outer, "body", "outer")
+
+
+def test_long_functions_have_their_lines():
+    lines = ["def long(wait):"] + ["    x = %d" % i for i in range(3000)] + ["    wait()", "long(wait)"]
+    stack = check(lambda wait: exec(compile("\n".join(lines), "<long>", "exec"), {"wait": wait}), "long")
+    assert ("long", "<long>", 3002) in python_of(stack)
