@@ -12,6 +12,7 @@
 
 #include "process/file_function.h"
 #include "profile/string_table.h"
+#include "python/eval_range.h"
 #include "symbolize/jit_names.h"
 #include "symbolize/symbol_name.h"
 
@@ -34,12 +35,24 @@ struct known_place {
 /* Of all that is kept; then it starts anew. */
 #define NAMES_SIZE_MAX (8u << 20)
 
+/* What CPython calls it since 3.6. */
+#define EVAL_LOOP "_PyEval_EvalFrameDefault"
+
+/* The parts of the eval loop in the file that has one. A file is searched when a function of it has no name. */
+#define EVAL_RANGES 4
+struct eval_parts {
+	struct code_range ranges[EVAL_RANGES];
+	size_t cnt;
+	u32 file_id; /* 0: none was searched */
+};
+
 struct native_names {
 	struct process_table *processes;
 	struct process *process;
 	struct jit_names *jit_names;
 	struct string_table *strings;
 	struct known_place *places;
+	struct eval_parts eval;
 };
 
 int native_names_new(struct process_table *processes, struct process *process, struct native_names **ret)
@@ -109,11 +122,34 @@ static int intern_symbol(struct native_names *names, const char *symbol, u32 *re
 	return name ? string_table_intern(names->strings, name, ret) : -ENOMEM;
 }
 
+/*
+ * When a file is stripped, of the eval loop only its first part keeps the name, and in CPythons of late
+ * that is not the one that calls are made from: without this they would have no frame that is known to be Python's.
+ */
+static bool is_eval_part(struct native_names *names, struct mapped_file *file, u64 address)
+{
+	struct eval_parts *eval = &names->eval;
+
+	if (!file->python.version)
+		return false;
+	if (eval->file_id != file->id) {
+		*eval = (struct eval_parts){.file_id = file->id};
+		if (eval_ranges_find(file->elf, eval->ranges, EVAL_RANGES, &eval->cnt))
+			eval->cnt = 0;
+	}
+	for (size_t i = 0; i < eval->cnt; i++)
+		if (address >= eval->ranges[i].start && address < eval->ranges[i].end)
+			return true;
+	return false;
+}
+
 static int place_name(struct native_names *names, struct mapped_file *file, struct known_place *place)
 {
 	struct file_function function = {.start = place->place.address};
 
 	file_function_find(file, names->process->id.pid, place->place.address, &function);
+	if (!function.symbol && is_eval_part(names, file, place->place.address))
+		function.symbol = EVAL_LOOP;
 	place->start = function.start;
 	int err = string_table_intern(names->strings, file->name, &place->file);
 	if (err)
