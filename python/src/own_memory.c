@@ -14,7 +14,7 @@
 static struct {
 	atomic_bool is_call_allowed; /* process_vm_readv was seen to work */
 	atomic_int fd; /* of /proc/self/mem + 1; 0: not open. Only where the call is refused */
-	atomic_ullong inode; /* of that file: should somebody close it, the number may be another file's */
+	atomic_ullong device, inode; /* of that file: should somebody close it, the number may be another file's */
 } own;
 
 /* By the thread: a process whose first thread has ended is not found by its own number. */
@@ -59,7 +59,8 @@ static bool is_open(void)
 	int fd = atomic_load(&own.fd) - 1;
 	struct stat file;
 
-	return fd >= 0 && !fstat(fd, &file) && file.st_ino == atomic_load(&own.inode);
+	return fd >= 0 && !fstat(fd, &file) && file.st_dev == atomic_load(&own.device) &&
+	       file.st_ino == atomic_load(&own.inode);
 }
 
 void own_memory_open(void)
@@ -79,6 +80,7 @@ void own_memory_open(void)
 	int fd = open("/proc/thread-self/mem", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &file))
 		return;
+	atomic_store(&own.device, file.st_dev);
 	atomic_store(&own.inode, file.st_ino);
 	atomic_store(&own.fd, fd + 1);
 }

@@ -16,7 +16,7 @@
 #include "own_memory.h"
 #include "pyprof/unwind.h"
 #include "signal_loan.h"
-#include "thread_capture.h"
+#include "thread_copy.h"
 #include "thread_ident.h"
 #include "thread_status.h"
 
@@ -66,7 +66,7 @@ struct thread_request {
 	struct thread_question question;
 	struct request_memory *memory;
 	size_t memory_size;
-	struct capture_room room;
+	struct copy_room room;
 };
 
 /* One per process: a signal handler has only numbers to find its request by. */
@@ -109,8 +109,8 @@ static void request_answer(struct thread_request *request, const void *ucontext)
 {
 	struct thread_copy *copy = &request->memory->copy;
 
-	thread_capture_interrupted(ucontext, &request->room, copy);
-	if (thread_capture_stack_left(ucontext) >= PYTHON_STACK_SIZE)
+	thread_copy_fill(ucontext, &request->room, copy);
+	if (thread_copy_stack_left(ucontext) >= PYTHON_STACK_SIZE)
 		python_capture(request);
 	if (!request_move(request, REQUEST_TAKING, REQUEST_DONE))
 		request_move(request, REQUEST_ABANDONED, REQUEST_SETTLED);
@@ -174,8 +174,8 @@ static int memory_prepare(struct thread_request *request, size_t stack_size)
 	size_t piece = stack_size < STACK_SIZE_MAX ? stack_size : STACK_SIZE_MAX;
 
 	request->room.size = piece;
-	if (piece < CAPTURE_ROOM_MIN)
-		piece = CAPTURE_ROOM_MIN;
+	if (piece < COPY_ROOM_MIN)
+		piece = COPY_ROOM_MIN;
 	size_t size = sizeof(*request->memory) + STACK_PIECE_CNT * piece;
 	int err = request->memory_size < size ? memory_map(request, size) : 0;
 	if (err)
@@ -306,7 +306,7 @@ int thread_request_send(const struct thread_question *question, struct thread_re
 	if (question->ident == (u64)pthread_self())
 		return thread_request_self(question, ret);
 	own_memory_open();
-	thread_capture_init();
+	thread_copy_prepare();
 	requests_settle();
 
 	int err = thread_ident_find(question->ident, &tid);
@@ -394,7 +394,7 @@ bool thread_request_free(struct thread_request *request)
 int thread_request_self(const struct thread_question *question, struct thread_request **ret)
 {
 	own_memory_open();
-	thread_capture_init();
+	thread_copy_prepare();
 	requests_settle();
 
 	/* No signal has to find it: there is always one for the asking. */
@@ -406,7 +406,7 @@ int thread_request_self(const struct thread_question *question, struct thread_re
 	int err = request_new(request, question, (u64)pthread_self());
 	if (err)
 		return err;
-	thread_capture_self(&request->room, &request->memory->copy);
+	thread_copy_fill_self(&request->room, &request->memory->copy);
 	python_capture(request);
 	request_move(request, request_state(request), REQUEST_DONE);
 	*ret = take(request);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "thread_capture.h"
+#include "thread_copy.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
@@ -36,7 +37,7 @@ enum ucontext_word {
 /* One per process: the top of the first thread's stack, where the program's name is. 0: not known. */
 static atomic_ullong first_stack_end;
 
-void thread_capture_init(void)
+void thread_copy_prepare(void)
 {
 	if (!first_stack_end)
 		first_stack_end = getauxval(AT_EXECFN);
@@ -57,7 +58,7 @@ static u64 stack_end(u64 rsp, u64 ident)
 }
 
 /* From rsp to end, as far as there is room. True: there was not. */
-static bool piece_copy(const struct capture_room *room, u64 rsp, u64 end, struct thread_copy *copy)
+static bool piece_copy(const struct copy_room *room, u64 rsp, u64 end, struct thread_copy *copy)
 {
 	u8 *bytes = room->bytes[copy->piece_cnt], next;
 	struct stack_copy *piece = &copy->pieces[copy->piece_cnt];
@@ -102,10 +103,10 @@ static bool is_entry(const u64 *ucontext, struct extent stack)
  * The rsp that the stack was left for; 0 when it is not found. It lies below the vector registers, some 12 KiB at most,
  * that the kernel saves first. The highest that looks like it is it: what earlier signals left is overwritten there.
  */
-static u64 left_stack_find(const struct capture_room *room, struct extent stack, u64 rsp)
+static u64 left_stack_find(const struct copy_room *room, struct extent stack, u64 rsp)
 {
 	u64 end = (stack.start + stack.size) & ~7ull;
-	u64 size = end - rsp < CAPTURE_ROOM_MIN ? (end - rsp) & ~7ull : CAPTURE_ROOM_MIN;
+	u64 size = end - rsp < COPY_ROOM_MIN ? (end - rsp) & ~7ull : COPY_ROOM_MIN;
 	const u64 *words = (const u64 *)room->bytes[1];
 	size_t cnt = size / sizeof(*words);
 
@@ -119,7 +120,7 @@ static u64 left_stack_find(const struct capture_room *room, struct extent stack,
 	return 0;
 }
 
-static void pieces_copy(const struct capture_room *room, struct extent alternate, struct thread_copy *copy)
+static void pieces_copy(const struct copy_room *room, struct extent alternate, struct thread_copy *copy)
 {
 	u64 rsp = copy->registers[REG_RSP];
 
@@ -133,7 +134,7 @@ static void pieces_copy(const struct capture_room *room, struct extent alternate
 		copy->is_cut |= piece_copy(room, rsp, stack_end(rsp, copy->ident), copy);
 }
 
-void thread_capture_interrupted(const void *ucontext, const struct capture_room *room, struct thread_copy *copy)
+void thread_copy_fill(const void *ucontext, const struct copy_room *room, struct thread_copy *copy)
 {
 	const u64 *saved = (const u64 *)((const u8 *)ucontext + UCONTEXT_REGISTERS);
 
@@ -144,7 +145,7 @@ void thread_capture_interrupted(const void *ucontext, const struct capture_room 
 	pieces_copy(room, alternate_stack(ucontext), copy);
 }
 
-size_t thread_capture_stack_left(const void *ucontext)
+size_t thread_copy_stack_left(const void *ucontext)
 {
 	struct extent stack = alternate_stack(ucontext);
 	u64 here = (u64)__builtin_frame_address(0);
@@ -164,7 +165,7 @@ struct signal_stack {
 };
 
 /* Not inlined, nor left before the copy is made: the registers are those of its frame. */
-__attribute__((noinline)) void thread_capture_self(const struct capture_room *room, struct thread_copy *copy)
+__attribute__((noinline)) void thread_copy_fill_self(const struct copy_room *room, struct thread_copy *copy)
 {
 	struct signal_stack stack = {0};
 
