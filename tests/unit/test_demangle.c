@@ -23,6 +23,8 @@ ParameterizedTestParameters(demangle, symbols_read_as_their_authors_wrote_them)
 		{"foo.part.0", "foo"},
 		{"foo.cold", "foo"},
 		{"foo.cold.1", "foo"},
+		{"foo.localalias", "foo"},
+		{"foo.localalias.0", "foo"},
 		{"foo.isra.0", "foo"},
 		{"foo.constprop.12", "foo"},
 		{"foo.lto_priv.3", "foo"},

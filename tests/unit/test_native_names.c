@@ -141,6 +141,36 @@ Test(native_names, what_compilers_and_linkers_append_is_left_out)
 	cr_assert_str_eq(name_at(inner).function, "inner");
 }
 
+/* Its first instruction, as objdump names it. */
+static u64 stub_of(const char *file, const char *name)
+{
+	static struct program_lines lines;
+	char command[256], found[256];
+	unsigned long long address, ret = 0;
+
+	snprintf(command, sizeof(command), "objdump -d %s", file);
+	program_lines_begin(&lines, command);
+	for (const char *line; (line = program_line(&lines));) {
+		if (sscanf(line, "%llx <%255[^>]>:", &address, found) == 2 && !strcmp(found, name))
+			ret = address;
+	}
+	cr_assert_neq(ret, 0);
+	return ret;
+}
+
+/* Upstream's names are words of letters, digits and underscores. */
+Test(native_names, a_stub_is_named_by_what_it_leads_to)
+{
+	unsigned long long outer;
+
+	program_build("lib.c", source, "cc -O1 -shared -fPIC -fcf-protection=none lib.c -o lib.so");
+	const char *outer_at = place_of("lib.so", load("lib.so"), "outer", &outer);
+	const char *stub = outer_at - outer + stub_of("lib.so", "puts@plt");
+	cr_assert_str_eq(name_at(stub).function, "puts");
+	cr_assert_str_eq(name_at(stub).file, "lib.so");
+	cr_assert_eq(name_at(stub + 6).start, (u64)stub);
+}
+
 Test(native_names, memory_without_a_file_has_no_name_but_from_a_perf_map)
 {
 	char *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

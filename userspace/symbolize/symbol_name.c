@@ -6,14 +6,14 @@
 
 /*
  * What compilers append to a function that they copied or cut in pieces; each may
- * follow the other. A number follows, but for .cold, where it may.
+ * follow the other. A number follows, but for .cold and .localalias, where it may.
  */
 static const struct {
 	const char *text;
 	bool number_optional;
 } clone_suffixes[] = {
-	{".cold", true},       {".part", false},     {".isra", false},
-	{".constprop", false}, {".lto_priv", false}, {".llvm", false},
+	{".cold", true},      {".part", false}, {".isra", false},      {".constprop", false},
+	{".lto_priv", false}, {".llvm", false}, {".localalias", true},
 };
 
 /* How long a name is without its last suffix; length when it has none. */

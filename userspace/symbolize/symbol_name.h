@@ -7,7 +7,7 @@
 
 /*
  * Bytes. Behind them are a version (`@@GLIBC_2.2`), `@plt`, and what compilers append to a part or a copy
- * of a function (`.cold`, `.part.0`, `.isra.0`, `.constprop.0`, `.lto_priv.0`, `.llvm.1`).
+ * of a function (`.cold`, `.part.0`, `.isra.0`, `.constprop.0`, `.lto_priv.0`, `.llvm.1`, `.localalias`).
  */
 size_t symbol_name_length(const char *symbol);
 
