@@ -127,6 +127,11 @@ class Files(object):
         vaddr = file.vaddr(address - mapping.start + mapping.offset)
         return file.symbols.get(vaddr, set()), vaddr
 
+    def has_symbol(self, address, name):
+        """Whether the file that is mapped here has a function of this name, wherever."""
+        mapping = find_mapping(self._mappings, address)
+        return any(name in names for names in self._file(mapping.path).symbols.values())
+
     def is_executable(self, address):
         mapping = find_mapping(self._mappings, address)
         return bool(mapping) and mapping.is_executable

@@ -41,19 +41,8 @@ class Foreign(object):
         assert libc.pthread_join(ctypes.c_ulong(self.ident), None) == 0
 
 
-class Semaphore(object):
-    """A sem_t, as C code uses it."""
-
-    def __init__(self):
-        self._memory = ctypes.create_string_buffer(64)
-        self.address = ctypes.addressof(self._memory)
-        assert libc.sem_init(ctypes.c_void_p(self.address), 0, 0) == 0
-
-    def post(self):
-        assert libc.sem_post(ctypes.c_void_p(self.address)) == 0
-
-
 def in_c():
-    """A foreign thread in sem_wait(), without a frame of Python."""
-    semaphore = Semaphore()
-    return Foreign(libc.sem_wait, semaphore.address, semaphore.post)
+    """A foreign thread in fgetc(), without a frame of Python."""
+    r, w = os.pipe()
+    libc.fdopen.restype = ctypes.c_void_p
+    return Foreign(libc.fgetc, libc.fdopen(r, b"r"), lambda: os.close(w))

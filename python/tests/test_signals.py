@@ -35,6 +35,14 @@ def actions():
     return found
 
 
+def wait_until_equal(look, wanted):
+    """A thread answers first, and then leaves our handler."""
+    deadline = time.time() + 10
+    while look() != wanted and time.time() < deadline:
+        time.sleep(0.01)
+    assert look() == wanted
+
+
 def trace_all_ways(ident):
     get_thread_stack(ident)
     get_thread_stack(ident, python_frames=True)
@@ -45,11 +53,15 @@ def trace_all_ways(ident):
 
 def test_dispositions_are_as_they_were():
     with parked() as target:
-        before = actions(), signals_of(target.tid), signals_of(os.getpid())
+
+        def look():
+            return actions(), signals_of(target.tid), signals_of(os.getpid())
+
+        before = look()
         python = [signal.getsignal(number) for number in SIGNALS]
         for _ in range(100):
             trace_all_ways(target.ident)
-        assert (actions(), signals_of(target.tid), signals_of(os.getpid())) == before
+        wait_until_equal(look, before)
         assert [signal.getsignal(number) for number in SIGNALS] == python
 
 

@@ -108,7 +108,7 @@ def test_a_foreign_thread_in_c_is_traced():
     with in_c() as target:
         stack = get_thread_stack(target.ident)
         mixed = get_thread_stack(target.ident, python_frames=True)
-    assert stack and re.search("sem_wait|futex", " ".join(entry.name for entry in stack)), stack
+    assert stack and re.search(r"\b(read|_?_?f?getc|_IO_\w+)\b", " ".join(entry.name for entry in stack)), stack
     assert not [entry for entry in stack + mixed if entry.is_python]
     assert [entry.name for entry in mixed] == [entry.name for entry in stack]
 
@@ -127,8 +127,9 @@ def test_a_foreign_thread_in_python_is_traced():
 
 @pytest.mark.parametrize("kibibytes", [32, 64, 256])
 def test_a_thread_with_a_small_stack_is_traced(kibibytes):
-    old = threading.stack_size(kibibytes * 1024)
+    old = threading.stack_size()
     try:
+        threading.stack_size(kibibytes * 1024)
         target = parked()
         target.__enter__()
     except (RuntimeError, ValueError):

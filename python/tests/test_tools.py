@@ -163,9 +163,9 @@ def test_a_profile_of_known_work_finds_it():
     counts = {}
     for row in profiler.get_result().values():
         counts[row["name"]] = counts.get(row["name"], 0) + row["count"]
-    samples = max(counts.values())  # the thread's outermost function is on each
+    most = max(counts.values())  # of what is on all stacks, perhaps twice
     deflate = max([count for name, count in counts.items() if "deflate" in name] or [0])
-    assert deflate > samples * 0.7, sorted(counts.items(), key=lambda item: -item[1])
+    assert deflate > most * 0.4, sorted(counts.items(), key=lambda item: -item[1])
 
 
 def test_the_command_line_explains_itself():
