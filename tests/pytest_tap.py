@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """
 pytest's results as TAP, each written as it is known, with what pytest says of a
-failure: what was done before a crash is not lost. A plugin (-p pytest_tap) of pytest 6 to 9; PYTEST_TAP is the
-file, PYTEST_TAP_NAME what each test's name begins with.
+failure: what was done before a crash is not lost. A plugin (-p pytest_tap) of
+pytest 6 to 9; PYTEST_TAP is the file, PYTEST_TAP_NAME what each name begins with.
 """
 
 import os

@@ -23,7 +23,7 @@ rm -f "$results"/pytest-*
 pythons=$(tools/get_pythons.sh --list)
 clean_up() {
 	{ cut -f 3 <<<"$pythons" && echo /; } | sort -u | while read -r root; do
-		rm -rf --one-file-system "${root%/}"/tmp/pyprof-e2e-pytest-*
+		rm -rf --one-file-system "${root%/}/tmp/pyprof-e2e-pytest-$$"-*
 	done
 }
 trap clean_up EXIT
@@ -91,7 +91,7 @@ run_tests() { # NAME PYTHON ROOT; its output is the log
 	local -a environment=()
 	version=$(chroot "$root" "$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 	pytest=$(tools/get_pytest.sh "$version")
-	inside=/tmp/pyprof-e2e-pytest-$name
+	inside=/tmp/pyprof-e2e-pytest-$$-$name
 	outside=${root%/}$inside
 	rm -rf --one-file-system "$outside"
 	mkdir -p "$outside/tmp"
