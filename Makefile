@@ -20,17 +20,19 @@ SAN_1    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 CFLAGS   ?= -O2 -g
 USER     := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuserspace -Ibpf -I. -Ipython/src -I$(O)/gen $(SAN_$(SAN)) $(CFLAGS)
 BPF      := -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall $(WERROR) -Iinclude -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
-LDLIBS   := -pthread -lbpf -lelf -lz -llzma -lunwind-$(shell uname -m) -lunwind -liberty -ljansson -lcap-ng -lm
+LDLIBS   := -pthread -lbpf -lelf -lz -llzma -lunwind-$(shell uname -m) -lunwind -liberty -ljansson -lprotobuf-c -lcap-ng -lm
 
 SRCS     := $(sort $(shell find userspace -name '*.[cS]'))
 CORE     := $(filter-out userspace/main.c,$(SRCS))
+# Wire layouts of other programs: C that is made while building.
+PROTOS   := $(patsubst %.proto,$(O)/gen/%.pb-c,$(sort $(wildcard proto/*.proto)))
 # The package stacktrace, but for what is Python's own about it: tested here too.
 PACKAGE_OBJS := $(patsubst %.c,$(O)/%.o,$(filter-out %/module.c,$(sort $(wildcard python/src/*.c))))
-OBJS     := $(addprefix $(O)/,$(addsuffix .o,$(basename $(SRCS))))
-CORE_OBJS := $(addprefix $(O)/,$(addsuffix .o,$(basename $(CORE))))
+OBJS     := $(addprefix $(O)/,$(addsuffix .o,$(basename $(SRCS)))) $(PROTOS:=.o)
+CORE_OBJS := $(addprefix $(O)/,$(addsuffix .o,$(basename $(CORE)))) $(PROTOS:=.o)
 BPF_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bpf/*.bpf.c)))
 UNIT_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/unit/*.c tests/bpf/*.c)))
-FUZZ_CORE := $(patsubst %.S,$(O)/%.o,$(CORE:%.c=$(O)/fuzz-obj/%.o))
+FUZZ_CORE := $(patsubst %.S,$(O)/%.o,$(CORE:%.c=$(O)/fuzz-obj/%.o)) $(PROTOS:$(O)/%=$(O)/fuzz-obj/%.o)
 FUZZERS  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 E2E_OBJS := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/e2e/*.c)))
 SHAPES   := gcc gcc-nopie gcc-cet gcc-static gcc-static-pie gcc-debug-frame clang clang-nopie clang-static clang-lld musl musl-static
@@ -85,7 +87,21 @@ $(SKEL): $(BPF_OBJS)
 	$(Q)$(BPFTOOL) gen object $(@:.skel.h=.bpf.o) $^
 	$(Q)$(BPFTOOL) gen skeleton $(@:.skel.h=.bpf.o) name pyprof_bpf > $@
 
-$(O)/%.o: %.c Makefile | $(SKEL)
+# One run of protoc-c makes both.
+$(O)/gen/%.pb-c.c: %.proto | build-deps
+	$(call say,PROTO)
+	$(Q)mkdir -p $(@D)
+	$(Q)protoc-c --c_out=$(O)/gen $<
+$(O)/gen/%.pb-c.h: $(O)/gen/%.pb-c.c ;
+$(O)/gen/%.o: $(O)/gen/%.c Makefile
+	$(call say,CC)
+	$(Q)$(CC) $(USER) -c $< -o $@
+$(O)/fuzz-obj/gen/%.o: $(O)/gen/%.c Makefile
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(USER) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+
+$(O)/%.o: %.c Makefile | $(SKEL) $(PROTOS:=.h)
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(USER) -MMD -MP -c $< -o $@
@@ -206,7 +222,7 @@ wheel:
 	$(Q)tools/build_wheel.sh $(O)/wheels
 
 # Compiled once for all fuzz targets, apart from the program.
-$(O)/fuzz-obj/%.o: %.c Makefile | $(SKEL)
+$(O)/fuzz-obj/%.o: %.c Makefile | $(SKEL) $(PROTOS:=.h)
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(USER) -Wno-missing-prototypes -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@

@@ -24,6 +24,8 @@ header libunwind.h libunwind-dev
 header xxhash.h libxxhash-dev
 header libiberty/demangle.h libiberty-dev
 header jansson.h libjansson-dev
+command protoc-c protobuf-c-compiler
+header protobuf-c/protobuf-c.h libprotobuf-c-dev
 header cap-ng.h libcap-ng-dev
 header uthash.h uthash-dev
 '

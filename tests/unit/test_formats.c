@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Every case of tests/golden in every format: input.folded (build_profile.h says
- * how it reads) must give expected.folded and expected.svg. Its first line may
- * say "# view: threads no-lines no-pid". With UPDATE_GOLDEN set in the
+ * how it reads) must give expected.folded, expected.svg and so on; of formats that are
+ * no text, expected.NAME.txt is what the tests' own decoder says of them. Its first line
+ * may say "# view: threads no-lines no-pid". With UPDATE_GOLDEN set in the
  * environment the expectations are written instead: see tools/update_golden.sh.
  */
 #include "format/format.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include "build_profile.h"
+#include "decode_pprof.h"
 
 #define GOLDEN "tests/golden"
 
@@ -40,14 +42,21 @@ static char *read_file(const char *path)
 }
 
 /* To be freed. */
-static char *written(write_fn write, const struct built_profile *built, struct view view)
+static char *written_bytes(write_fn write, const struct built_profile *built, struct view view, size_t *ret_size)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	char *bytes = NULL;
+	FILE *out = open_memstream(&bytes, ret_size);
 
 	cr_assert_eq(write(built->profile, &built->truth, &view, out), 0);
 	fclose(out);
+	return bytes;
+}
+
+static char *written(write_fn write, const struct built_profile *built, struct view view)
+{
+	size_t size;
+	char *text = written_bytes(write, built, view, &size);
+
 	cr_assert_eq(strlen(text), size, "a NUL in the output");
 	return text;
 }
@@ -75,7 +84,9 @@ Test(formats, are_chosen_by_the_suffix_of_a_file)
 	cr_assert_str_eq(format_of_file("host.svg")->name, "svg");
 	cr_assert_str_eq(format_of_file("/tmp/a.b/app.folded")->name, "folded");
 	cr_assert_str_eq(format_of_file("a.svg.folded")->name, "folded");
+	cr_assert_str_eq(format_of_file("host.pb.gz")->name, "pprof");
 	cr_assert_null(format_of_file("host.pdf"));
+	cr_assert_null(format_of_file("host.gz"));
 	cr_assert_null(format_of_file("host."));
 }
 
@@ -152,7 +163,8 @@ Test(folded, a_full_disk_is_an_error)
 	_cleanup_(stream) FILE *full = fopen("/dev/full", "w");
 
 	cr_assert_eq(folded_write(built.profile, &built.truth, &plain, full), -ENOSPC);
-	cr_assert_eq(flamegraph_svg_write(built.profile, &built.truth, &plain, full), -ENOSPC);
+	for (const struct format *format = formats; format->name; format++)
+		cr_assert_eq(format->write(built.profile, &built.truth, &plain, full), -ENOSPC, "%s", format->name);
 	cr_assert_eq(stats_json_write(&built.truth, full), -ENOSPC);
 }
 
@@ -390,18 +402,52 @@ static void set_truth(struct truth *truth)
 	truth->versions[1] = (struct python_version_cnt){"3.13.5", 1};
 }
 
+static char *pprof_text(const char *bytes, size_t size)
+{
+	struct decoded_pprof *pprof = pprof_decode(bytes, size);
+	char *text = decoded_text(pprof);
+
+	decoded_free(pprof);
+	return text;
+}
+
+/* Formats that are no text, as text; to be freed. */
+static const struct {
+	const char *name;
+	char *(*text)(const char *bytes, size_t size);
+} decoders[] = {{"pprof", pprof_text}, {0}};
+
+static char *golden_text(const struct format *format, const struct built_profile *built, struct view view,
+			 char *ret_suffix)
+{
+	size_t size;
+	char *bytes = written_bytes(format->write, built, view, &size);
+
+	sprintf(ret_suffix, "%s", format->suffix);
+	for (size_t i = 0; decoders[i].name; i++) {
+		if (strcmp(decoders[i].name, format->name))
+			continue;
+		char *text = decoders[i].text(bytes, size);
+		free(bytes);
+		sprintf(ret_suffix, ".%s.txt", format->name);
+		return text;
+	}
+	cr_assert_eq(strlen(bytes), size, "a NUL in the output");
+	return bytes;
+}
+
 static void check_golden(const char *name, const struct format *format)
 {
-	char input_path[512], expected_path[512];
+	char input_path[512], expected_path[512], suffix[64];
 
 	snprintf(input_path, sizeof(input_path), GOLDEN "/%s/input.folded", name);
-	snprintf(expected_path, sizeof(expected_path), GOLDEN "/%s/expected%s", name, format->suffix);
 	_cleanup_(free) char *input = read_file(input_path);
 	cr_assert(input, "%s is missing", input_path);
 
 	BUILT_PROFILE(built, input);
 	set_truth(&built.truth);
-	_cleanup_(free) char *text = written(format->write, &built, view_of(input));
+	_cleanup_(free) char *text = golden_text(format, &built, view_of(input), suffix);
+	snprintf(expected_path, sizeof(expected_path), GOLDEN "/%s/expected%s", name, suffix);
 
 	if (getenv("UPDATE_GOLDEN")) {
 		_cleanup_(stream) FILE *out = fopen(expected_path, "w");

@@ -147,7 +147,7 @@ Test(options, the_suffix_chooses_the_format)
 	cr_assert_str_eq(parse("--all -o dir.svg/plain").format->name, "folded");
 	cr_assert_str_eq(parse("--all -o -").format->name, "folded");
 	cr_assert_str_eq(parse("--all -o a.png --format svg").format->name, "svg");
-	assert_refused("--all -o a.png", ".folded or .svg");
+	assert_refused("--all -o a.png", "use .folded, .svg");
 }
 
 Test(options, exactly_one_target)
@@ -231,7 +231,7 @@ Test(options, native_frames_are_one_of_three_words)
 
 Test(options, formats_and_outputs_must_make_sense)
 {
-	assert_refused("--all --format png -o x", "--format takes folded or svg");
+	assert_refused("--all --format png -o x", "--format takes folded, svg");
 	assert_refused("--all --format svg", "needs -o FILE");
 	assert_refused("--all -o x --stats x", "name two files");
 	cr_assert_str_eq(parse("--format folded -- ls").format->name, "folded");

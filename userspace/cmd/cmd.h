@@ -6,7 +6,7 @@
 #ifndef PYPROF_CMD_H
 #define PYPROF_CMD_H
 
-#define PYPROF_VERSION "0.1.0"
+#include "pyprof/version.h"
 
 enum exit_status {
 	EXIT_OK = 0, /* a profile was written; doctor: --all can run */

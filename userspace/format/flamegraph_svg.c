@@ -309,6 +309,17 @@ static void start_time_put(const struct truth *truth, struct strbuf *b)
 	strbuf_printf(b, "%.10s %.8s UTC · ", time, time + 11);
 }
 
+/* Of a profile that was read from a file some of it is not known. */
+static void span_put(const struct truth *truth, struct strbuf *b)
+{
+	if (truth->seconds > 0 || !truth->from_file)
+		strbuf_printf(b, "%.1f s ", truth->seconds);
+	if (truth->hz || !truth->from_file)
+		strbuf_printf(b, "at %u Hz ", truth->hz);
+	if (truth->cpus || !truth->from_file)
+		strbuf_printf(b, "on %u CPU%s", truth->cpus, truth->cpus == 1 ? "" : "s");
+}
+
 static void picture_put_subject(struct picture *p)
 {
 	const struct call_node *first = call_tree_at(p->tree, call_tree_at(p->tree, 0)->first_child);
@@ -339,8 +350,8 @@ static void picture_put_summary(struct picture *p)
 	strbuf_put(b, " · ");
 	if (lost)
 		count_put(b, lost);
-	strbuf_put(b, lost ? " lost" : "nothing lost");
-	if (truth->samples)
+	strbuf_put(b, lost ? " lost" : truth->losses_unknown ? "losses not known" : "nothing lost");
+	if (truth->samples && !truth->from_file)
 		strbuf_printf(b, " · %.1f µs per sample", truth_us_per_sample(truth));
 }
 
@@ -389,8 +400,8 @@ static void picture_put_header(struct picture *p)
 	picture_put_subject(p);
 	strbuf_printf(b, "</text>\n<text class=\"note\" x=\"%s\" y=\"48\">", MARGIN);
 	start_time_put(truth, b);
-	strbuf_printf(b, "%.1f s at %u Hz on %u CPU%s</text>\n<text id=\"summary\" class=\"note\" x=\"%s\" y=\"65\">",
-		      truth->seconds, truth->hz, truth->cpus, truth->cpus == 1 ? "" : "s", MARGIN);
+	span_put(truth, b);
+	strbuf_printf(b, "</text>\n<text id=\"summary\" class=\"note\" x=\"%s\" y=\"65\">", MARGIN);
 	picture_put_summary(p);
 	strbuf_put(b, "</text>\n");
 	picture_put_legend(p);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "format/format.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 const struct format formats[] = {
 	{"folded", ".folded", "one line per stack, root first, for scripts and other tools", folded_write},
 	{"svg", ".svg", "a flame graph that any browser opens, with zoom and search", flamegraph_svg_write},
+	{"pprof", ".pb.gz", "for `go tool pprof`, Pyroscope, Parca and whatever else reads pprof", pprof_write},
 	{0},
 };
 
@@ -17,15 +19,22 @@ const struct format *format_find(const char *name)
 	return NULL;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t size = strlen(text), end_size = strlen(end);
+
+	return size >= end_size && !strcmp(text + size - end_size, end);
+}
+
 const struct format *format_of_file(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	const char *suffix = strrchr(slash ? slash + 1 : path, '.');
+	const char *name = slash ? slash + 1 : path;
 
-	if (!suffix)
+	if (!strchr(name, '.'))
 		return format_find("folded");
 	for (const struct format *format = formats; format->name; format++)
-		if (!strcmp(format->suffix, suffix))
+		if (ends_with(name, format->suffix))
 			return format;
 	return NULL;
 }

@@ -26,6 +26,8 @@ const struct format *format_of_file(const char *path);
 
 /* Folded lines, root first, sorted bytewise; also what a window of a stream is made of. */
 int folded_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
+/* Gzipped; see pprof.c. */
+int pprof_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 int flamegraph_svg_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 
 /* --stats: one JSON object (README, "Statistics"). */

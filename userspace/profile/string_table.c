@@ -151,6 +151,11 @@ int string_table_intern(struct string_table *table, const char *text, u32 *ret)
 	return string_table_add(table, text, size, hash, ret);
 }
 
+u32 string_table_cnt(const struct string_table *table)
+{
+	return table->cnt;
+}
+
 const char *string_table_at(const struct string_table *table, u32 id)
 {
 	return table->at[id];

@@ -21,6 +21,7 @@ DEFINE_CLEANUP(string_table, struct string_table *, string_table_free)
 
 /* -ENOMEM, -ENOSPC when the table's bound is reached. */
 int string_table_intern(struct string_table *table, const char *text, u32 *ret);
+u32 string_table_cnt(const struct string_table *table); /* ids are 0 to cnt - 1 */
 /* Valid as long as the table. */
 const char *string_table_at(const struct string_table *table, u32 id);
 size_t string_table_bytes(const struct string_table *table);

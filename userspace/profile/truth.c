@@ -116,12 +116,23 @@ static void truth_put_cost(const struct truth *truth, struct strbuf *b)
 		      (double)(truth->rss_bytes + truth->ring_bytes + truth->map_bytes) / (1 << 20));
 }
 
+static void truth_put_span(const struct truth *truth, struct strbuf *b)
+{
+	strbuf_printf(b, "%llu samples", truth->samples);
+	if (truth->seconds > 0 || !truth->from_file)
+		strbuf_printf(b, " in %.1f s", truth->seconds);
+	if (truth->hz || !truth->from_file)
+		strbuf_printf(b, " at %u Hz", truth->hz);
+	if (!truth->from_file)
+		strbuf_printf(b, ", of %u processes (%u with Python)", truth->processes, truth->python_processes);
+	strbuf_put(b, ".\n");
+}
+
 void truth_put_words(const struct truth *truth, struct strbuf *b)
 {
 	u64 lost = truth_lost(truth), complete = truth_complete(truth);
 
-	strbuf_printf(b, "%llu samples in %.1f s at %u Hz, of %u processes (%u with Python).\n", truth->samples,
-		      truth->seconds, truth->hz, truth->processes, truth->python_processes);
+	truth_put_span(truth, b);
 
 	if (truth->samples) {
 		strbuf_printf(b, "Complete: %.2f %% have their whole stack", percent_of(complete, truth->samples));
@@ -133,9 +144,11 @@ void truth_put_words(const struct truth *truth, struct strbuf *b)
 	if (lost)
 		strbuf_printf(b, "Lost: %llu samples are not in the profile", lost);
 	else
-		strbuf_put(b, "Lost: nothing");
+		strbuf_put(b, truth->losses_unknown ? "Lost: not known" : "Lost: nothing");
 	losses_put(truth->lost, b);
-	strbuf_put(b, ".\n");
+	strbuf_put(b, truth->from_file ? "." : ".\n");
+	if (truth->from_file)
+		return;
 
 	if (truth->python_processes || truth->python_samples)
 		truth_put_python(truth, b);

@@ -6,6 +6,8 @@
 #ifndef PYPROF_TRUTH_H
 #define PYPROF_TRUTH_H
 
+#include <stdbool.h>
+
 #include "pyprof/losses.h"
 #include "pyprof/types.h"
 
@@ -43,6 +45,9 @@ struct truth {
 		char version[24];
 		u32 processes;
 	} versions[32]; /* sorted by version; ends with "" */
+
+	bool from_file; /* read back: what the run cost and how its stacks came about is not known ... */
+	bool losses_unknown; /* ... nor what it lost: `lost` is what we know of it */
 };
 
 #define TRUTH_VERSION_CNT (sizeof(((struct truth *)0)->versions) / sizeof(struct python_version_cnt))
