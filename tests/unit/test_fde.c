@@ -102,6 +102,67 @@ StepTest(what_is_not_mentioned_stays_and_rsp_becomes_the_cfa)
 	cr_assert_eq(registers.known, (1u << REG_CNT) - 1);
 }
 
+static struct fde *fde_kept(s32 cfa_offset)
+{
+	struct fde *fde;
+
+	state.cfa.offset = cfa_offset;
+	cr_assert_eq(fde_build(&cie, &state, CODE, CODE + 16, &fde), 0);
+	frame_stepper_keep(stepper, fde);
+	return fde;
+}
+
+static u64 step_from(const struct fde *fde, u64 rsp)
+{
+	registers.at[REG_RSP] = rsp;
+	cr_assert_eq(frame_step(stepper, fde, CODE + 15, &stack, &registers), 0);
+	return registers.at[REG_RIP];
+}
+
+StepTest(what_is_kept_of_one_file_is_not_taken_for_the_same_address_of_another)
+{
+	_cleanup_(fde) struct fde *one = fde_kept(32);
+	_cleanup_(fde) struct fde *other = fde_kept(64);
+
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(step_from(one, 0x7010), 0x5005);
+		cr_assert_eq(step_from(other, 0x7010), 0x5009);
+	}
+	state.cfa.offset = 16;
+	registers.at[REG_RSP] = 0x7010;
+	cr_assert_eq(step(), 0);
+	cr_assert_eq(registers.at[REG_RIP], 0x5003);
+	cr_assert_eq(step_from(one, 0x7010), 0x5005);
+}
+
+StepTest(what_is_kept_is_the_rule_and_not_what_it_gave)
+{
+	state.registers[3] = (struct cfi_value){.kind = CFI_OFFSET, .offset = -24};
+	_cleanup_(fde) struct fde *fde = fde_kept(32);
+
+	for (u32 i = 0; i < 3; i++) {
+		registers.at[12] = 0x600 + i;
+		cr_assert_eq(step_from(fde, 0x7010 + 8 * i), 0x5005 + i);
+		cr_assert_eq(registers.at[3], 0x5003 + i);
+		cr_assert_eq(registers.at[12], 0x600 + i);
+	}
+	registers.at[REG_RSP] = 0x7100;
+	cr_assert_eq(frame_step(stepper, fde, CODE + 15, &stack, &registers), -EFAULT);
+}
+
+StepTest(expressions_get_the_real_address_also_of_what_is_kept)
+{
+	static const u8 rip[] = {0x80, 0x00}; /* breg16 0 */
+
+	state.registers[14] = (struct cfi_value){.kind = CFI_VAL_EXPRESSION, .number = 2, .expression = rip};
+	_cleanup_(fde) struct fde *fde = fde_kept(32);
+
+	for (u32 i = 0; i < 2; i++) {
+		step_from(fde, 0x7010);
+		cr_assert_eq(registers.at[14], CODE + 15);
+	}
+}
+
 StepTest(registers_that_changed_places_change_back)
 {
 	state.registers[12] = (struct cfi_value){.kind = CFI_REGISTER, .number = 13};

@@ -151,6 +151,8 @@ static int fde_get(struct fallback *fallback, const struct mapped_file *file, u6
 		if (err == -ENOMEM)
 			return err;
 		fde_free(slot->fde);
+		if (fde)
+			frame_stepper_keep(fallback->stepper, fde);
 		*slot = (struct fde_slot){.file = file->id + 1, .err = err, .address = address, .fde = fde};
 	}
 	if (slot->err)

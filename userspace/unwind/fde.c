@@ -241,6 +241,24 @@ static u32 state_undefined(const struct cfi_state *state)
 	return undefined;
 }
 
+static bool state_is_plain(const struct cfi_state *state)
+{
+	if (state->cfa.kind != CFI_REGISTER || state->cfa.number == REG_RIP)
+		return false;
+	for (u32 i = 0; i < REG_CNT; i++) {
+		switch (state->registers[i].kind) {
+		case CFI_UNSPECIFIED:
+		case CFI_SAME:
+		case CFI_UNDEFINED:
+		case CFI_OFFSET:
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
 int fde_build(const struct cfi_cie *cie, const struct cfi_state *state, u64 start, u64 end, struct fde **ret)
 {
 	const size_t length_at = FDE_TABLE_SIZE + CIE_SIZE;
@@ -264,6 +282,7 @@ int fde_build(const struct cfi_cie *cie, const struct cfi_state *state, u64 star
 		.start = start,
 		.end = end,
 		.signal = cie->signal,
+		.plain = state_is_plain(state),
 		.undefined = state_undefined(state),
 		.size = w.size,
 	};

@@ -31,6 +31,8 @@ struct fde {
 	u64 start, end; /* vaddr, half open */
 	bool signal; /* a frame that the kernel made: its caller was interrupted, it did not call */
 	bool debug_frame; /* from there; else from .eh_frame */
+	bool plain; /* all is at fixed distances from a register's value; no expressions */
+	u64 id; /* frame_step.h's; 0 at first */
 	u32 undefined; /* a bit for each register of the caller that is lost; rip: there is no caller. Not in bytes */
 	u32 size;
 	u8 bytes[];

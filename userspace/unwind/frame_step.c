@@ -18,14 +18,23 @@ int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t ip, un
 /* libunwind reads a byte at a time, each by a word. Expressions of 256 bytes for 18 registers need 5,000. */
 #define READS_MAX 20000
 
+/*
+ * libunwind's cache knows what an FDE said by nothing but the address that it was asked for, and here the addresses
+ * of all files and processes meet. So of an FDE that is kept it is told one that no other has, in the kernel's half,
+ * where no stack is. Expressions may ask for the address: what has any is not kept.
+ */
+#define KEPT_ADDRESS  (1ull << 63)
+#define KEPT_LOW_BITS 16 /* of pc: libunwind's hash is made for code */
+
 struct frame_stepper {
-	unw_addr_space_t space;
+	unw_addr_space_t space, keeping; /* the latter with libunwind's cache */
+	u64 last_id;
 
 	/* of the step under way */
 	const struct fde *fde;
 	const struct stack_copy *stack;
 	const struct frame_registers *registers;
-	u64 pc;
+	u64 pc, address; /* address: what libunwind is told pc is */
 	u32 reads_left;
 	bool beyond; /* a word was wanted that lies above the copy */
 };
@@ -67,7 +76,7 @@ static int access_register(unw_addr_space_t space, unw_regnum_t number, unw_word
 	if (write)
 		return -UNW_EREADONLYREG;
 	if (number == UNW_X86_64_RIP) {
-		*value = stepper->pc;
+		*value = stepper->address;
 		return 0;
 	}
 	if (number < 0 || number >= REG_CNT || !(stepper->registers->known & 1u << number))
@@ -86,9 +95,15 @@ static int find_fde(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *ret,
 		.u.rti = {.segbase = FDE_ADDRESS, .table_len = 1, .table_data = FDE_ADDRESS},
 	};
 
-	if (ip < table.start_ip || ip >= table.end_ip)
+	if (stepper->pc < table.start_ip || stepper->pc >= table.end_ip)
 		return -UNW_ENOINFO;
-	return UNW_OBJ(dwarf_search_unwind_table)(space, ip, &table, ret, need_unwind_info, data);
+	int err = UNW_OBJ(dwarf_search_unwind_table)(space, stepper->pc, &table, ret, need_unwind_info, data);
+
+	if (!err && ip != stepper->pc) {
+		ret->start_ip = ip;
+		ret->end_ip = ip + 1;
+	}
+	return err;
 }
 
 static void put_unwind_info(unw_addr_space_t space, unw_proc_info_t *info, void *data)
@@ -132,13 +147,12 @@ int frame_stepper_new(struct frame_stepper **ret)
 	if (!stepper)
 		return -ENOMEM;
 	stepper->space = unw_create_addr_space(&accessors, 0);
-	if (!stepper->space)
+	stepper->keeping = unw_create_addr_space(&accessors, 0);
+	if (!stepper->space || !stepper->keeping)
 		return -ENOMEM;
-	/*
-	 * Its cache knows an address by nothing but its number, and here the numbers of all
-	 * files and processes meet. What is worth keeping is kept by file (fallback.c).
-	 */
 	unw_set_caching_policy(stepper->space, UNW_CACHE_NONE);
+	/* A cache of this address space; that of a thread is shared by all its users of libunwind. */
+	unw_set_caching_policy(stepper->keeping, UNW_CACHE_GLOBAL);
 	*ret = take(stepper);
 	return 0;
 }
@@ -149,7 +163,15 @@ void frame_stepper_free(struct frame_stepper *stepper)
 		return;
 	if (stepper->space)
 		unw_destroy_addr_space(stepper->space);
+	if (stepper->keeping)
+		unw_destroy_addr_space(stepper->keeping);
 	free(stepper);
+}
+
+void frame_stepper_keep(struct frame_stepper *stepper, struct fde *fde)
+{
+	if (fde->plain)
+		fde->id = ++stepper->last_id;
 }
 
 static void registers_collect(unw_cursor_t *cursor, u32 undefined, struct frame_registers *ret)
@@ -165,6 +187,11 @@ static void registers_collect(unw_cursor_t *cursor, u32 undefined, struct frame_
 	}
 }
 
+static u64 kept_address(const struct fde *fde, u64 pc)
+{
+	return KEPT_ADDRESS | fde->id << KEPT_LOW_BITS | (pc & ((1u << KEPT_LOW_BITS) - 1));
+}
+
 int frame_step(struct frame_stepper *stepper, const struct fde *fde, u64 pc, const struct stack_copy *stack,
 	       struct frame_registers *registers)
 {
@@ -175,6 +202,7 @@ int frame_step(struct frame_stepper *stepper, const struct fde *fde, u64 pc, con
 		return -ENOENT;
 	stepper->fde = fde;
 	stepper->pc = pc;
+	stepper->address = fde->id ? kept_address(fde, pc) : pc;
 	stepper->stack = stack;
 	stepper->registers = registers;
 	stepper->reads_left = READS_MAX;
@@ -184,7 +212,7 @@ int frame_step(struct frame_stepper *stepper, const struct fde *fde, u64 pc, con
 	 * A new cursor for each frame, not one for all: so every frame goes through our
 	 * hands, and libunwind never gets to guess where there is no FDE.
 	 */
-	if (unw_init_remote(&cursor, stepper->space, stepper))
+	if (unw_init_remote(&cursor, fde->id ? stepper->keeping : stepper->space, stepper))
 		return -EBADMSG;
 	if (unw_step(&cursor) < 0)
 		return stepper->beyond ? -EFAULT : -EBADMSG;
