@@ -122,8 +122,9 @@ sys.exit(not stacktrace.__file__.startswith('$inside/package/'))" || {
 	[ $status -le 1 ] || sed -n 's/^not ok - /\n&/p; s/^# //p' "$outside/result.tap" # it died before it could say so
 	case $status in
 	0) ;;
+	1) [ "$(count "$name" '^not ok')" != 0 ] || not_ok "$name" "pytest failed, no test did" ;;
 	124 | 137) not_ok "$name" "pytest was still running after $seconds s" ;;
-	*) [ "$(count "$name" '^not ok')" != 0 ] || not_ok "$name" "pytest ended with status $status" ;;
+	*) not_ok "$name" "pytest ended with status $status" ;;
 	esac
 	if ls "$results/pytest-$name".report.* >/dev/null 2>&1; then
 		cat "$results/pytest-$name".report.*
