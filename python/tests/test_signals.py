@@ -167,7 +167,8 @@ def test_faulthandler_still_gets_a_segmentation_fault():
     assert status == -signal.SIGSEGV, errors
     assert "Fatal Python error: Segmentation fault" in errors
     assert re.search(r'File ".*", line \d+ in string_at', errors)
-    assert " in crash" in errors and " in wait" in errors
+    assert " in crash" in errors
+    assert " in wait" in errors or "Cannot show all threads" in errors
 
 
 def test_a_segmentation_fault_without_faulthandler_just_kills():

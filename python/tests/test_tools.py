@@ -9,6 +9,7 @@ import zlib
 import pytest
 
 import child
+from stacktrace import get_thread_stack
 from stacktrace.tools import Profiler, Timer
 from stacktrace.utils import StackEntry
 from standing import Busy, parked
@@ -36,10 +37,11 @@ def test_the_timer_calls_with_lists_of_entries():
     with parked() as target:
         with Timer(target.ident, stacks.append, interval=0.001, show_python=False) as timer:
             wait_until(lambda: len(stacks) > 10)
+        expected = get_thread_stack(target.ident, show_python=False)
         assert isinstance(timer, Timer)
     assert all(type(stack) is list and stack for stack in stacks)
     assert all(isinstance(entry, StackEntry) for stack in stacks for entry in stack)
-    assert any("<skipped" in entry.name for entry in stacks[0])
+    assert stacks == [expected] * len(stacks)
 
 
 def test_the_timer_calls_on_a_thread_of_its_own():
@@ -163,9 +165,9 @@ def test_a_profile_of_known_work_finds_it():
     counts = {}
     for row in profiler.get_result().values():
         counts[row["name"]] = counts.get(row["name"], 0) + row["count"]
-    most = max(counts.values())  # of what is on all stacks, perhaps twice
+    most = max(counts.values())  # of what is on all stacks, some times over
     deflate = max([count for name, count in counts.items() if "deflate" in name] or [0])
-    assert deflate > most * 0.4, sorted(counts.items(), key=lambda item: -item[1])
+    assert deflate > most * 0.2, sorted(counts.items(), key=lambda item: -item[1])
 
 
 def test_the_command_line_explains_itself():
