@@ -74,7 +74,7 @@ build_asan() {
 	}
 }
 
-# In a mount namespace of its own: the package reads /proc, which the roots lack.
+# In a mount namespace of its own: the package reads /proc, which the roots lack, and glibc wants a tmpfs for semaphores.
 enter() { # ROOT COMMAND...
 	local root=$1
 	shift
@@ -82,7 +82,8 @@ enter() { # ROOT COMMAND...
 		"$@"
 	else
 		# shellcheck disable=SC2016 # for the inner shell
-		unshare --mount sh -c 'mount --rbind /proc "$0/proc" && exec chroot "$0" "$@"' "$root" "$@"
+		unshare --mount sh -c 'mount --rbind /proc "$0/proc" && mount -t tmpfs tmpfs "$0/dev/shm" && exec chroot "$0" "$@"' \
+			"$root" "$@"
 	fi
 }
 
