@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -25,7 +26,8 @@ static struct {
 	pthread_mutex_t lock; /* of the tracer */
 	struct tracer *tracer; /* made by the first trace */
 	atomic_bool is_warm; /* there was a first trace */
-	bool is_fork;
+	atomic_bool had_threads; /* at the last fork, looked at just before */
+	bool is_fork; /* of one that had; its own children are, too */
 } shared = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* A call under way, over all attempts. */
@@ -40,6 +42,14 @@ struct attempts {
  * The tracer, and who may use it
  */
 
+/* Another thread may hold the dynamic linker's lock just now. A directory of /proc has a link for each one in it. */
+static void look_at_threads(void)
+{
+	struct stat tasks;
+
+	shared.had_threads = stat("/proc/self/task", &tasks) || tasks.st_nlink > 2 + 1;
+}
+
 /*
  * Another thread of the parent may have held the lock and left the tracer in the
  * middle of something, so it is left alone: the child's memory of it is the parent's until written.
@@ -49,13 +59,13 @@ static void forget_parent(void)
 	pthread_mutex_init(&shared.lock, NULL);
 	shared.tracer = NULL;
 	atomic_store(&shared.is_warm, false);
-	shared.is_fork = true;
+	shared.is_fork |= shared.had_threads;
 	thread_request_after_fork();
 }
 
 static void watch_fork(void)
 {
-	shared.once_error = -pthread_atfork(NULL, NULL, forget_parent);
+	shared.once_error = -pthread_atfork(look_at_threads, NULL, forget_parent);
 }
 
 int trace_call_prepare(void)
