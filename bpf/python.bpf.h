@@ -123,6 +123,12 @@ static __always_inline u32 python_thread(struct scratch *s, u32 slot, const stru
 	return w->next_state && state != THREAD_STATE_NONE ? SAMPLE_THREAD_LOOKUP : 0;
 }
 
+/* The outermost CFrame lies inside the thread state: no frame has it. */
+static __always_inline int cframe_is_outermost(const struct python_walk *w, const struct python_layout *l)
+{
+	return w->cframe - w->state < l->thread_size;
+}
+
 /*
  * The generation under which signatures may be kept, and the innermost frame.
  * Returns 0 or the loss that ends the walk before it began.
@@ -153,6 +159,7 @@ static __always_inline int python_begin(struct scratch *s, const struct python_l
 	 * In 3.11 and 3.12 the thread state points to a _PyCFrame on the C stack, and does so a
 	 * few instructions before that is filled in. What proves it is that its run
 	 * was called from where the cframe before it stands: checked in python_step().
+	 * Neither may be there yet: then nothing leads to the one before.
 	 */
 	u64 cframe = w->frame, previous = 0;
 
@@ -165,8 +172,11 @@ static __always_inline int python_begin(struct scratch *s, const struct python_l
 		w->fault_address = cframe;
 		return LOSS_PYTHON_FAULT;
 	}
-	if (previous && !read_user(&w->cframe_outer, sizeof(u64), previous + l->cframe_frame))
-		w->cframe_unproven = 1;
+	if (cframe_is_outermost(w, l))
+		return 0;
+	if (!previous || read_user(&w->cframe_outer, sizeof(u64), previous + l->cframe_frame))
+		return LOSS_PYTHON_LOOP;
+	w->cframe_unproven = 1;
 	return 0;
 }
 
@@ -391,12 +401,6 @@ static __always_inline int run_end(struct scratch *s, u64 anchor, u64 called_fro
 	return WALK_ON;
 }
 
-/* 3.10's outermost CFrame lies inside the thread state: no frame has it. */
-static __always_inline int cframe_is_outermost(const struct python_walk *w, const struct python_layout *l)
-{
-	return w->cframe - w->state < l->thread_size;
-}
-
 /* 3.10: every frame has a CFrame, which comes before it and goes before it. */
 static __always_inline u64 cframe_next(struct python_walk *w, const struct python_layout *l)
 {
@@ -471,7 +475,10 @@ __weak int python_step(u32 slot)
 	if (!frame) {
 		if (l->thread_cframe != ABSENT)
 			cframes_align(s, l);
-		return w->cframe_unproven ? WALK_RESTART : WALK_END;
+		if (w->cframe_unproven)
+			return WALK_RESTART;
+		/* 3.11: the runs and the cframes end together. Else both are left of what has returned: see python_begin(). */
+		return l->frame_is_entry == ABSENT || cframe_is_outermost(w, l) ? WALK_END : LOSS_PYTHON_LOOP;
 	}
 	/* 3.15's outermost base frame lies inside the thread state. */
 	if (frame - w->state < l->thread_size)
@@ -527,9 +534,11 @@ __weak int python_step(u32 slot)
 		return run_end(s, l->thread_cframe == ABSENT ? 0 : cframe_next(w, l), previous);
 	if (*(bytes + BOUND(l->frame_is_entry, 127))) {
 		u64 anchor = w->cframe;
+		int end = run_end(s, anchor, previous);
 
-		read_user(&w->cframe, sizeof(u64), anchor + l->cframe_previous);
-		return run_end(s, anchor, previous);
+		if (end == WALK_ON) /* a restart goes on from here */
+			read_user(&w->cframe, sizeof(u64), anchor + l->cframe_previous);
+		return end;
 	}
 	return WALK_ON;
 }

@@ -78,6 +78,12 @@ static u64 entry_of(u64 code, u64 previous)
 	return frame;
 }
 
+/* In the thread state; it has no frame. */
+static u64 root_cframe(void)
+{
+	return state + python->layout.thread_size - 24;
+}
+
 static u64 cframe_of(u64 frame, u64 previous)
 {
 	u64 cframe = built_space(python, 32);
@@ -170,9 +176,8 @@ Test(python_walk, each_shim_ends_a_run_and_is_its_anchor)
 Test(python_walk, an_entry_frame_ends_a_run_whose_anchor_is_the_cframe)
 {
 	begin(PY_3_11);
-	u64 root = cframe_of(0, 0);
 	u64 outer = entry_of(main_code, 0);
-	u64 outer_cframe = cframe_of(outer, root);
+	u64 outer_cframe = cframe_of(outer, root_cframe());
 	u64 inner = frame_of(main_code, entry_of(main_code, outer), 0);
 	u64 inner_cframe = cframe_of(inner, outer_cframe);
 
@@ -187,9 +192,8 @@ Test(python_walk, an_entry_frame_ends_a_run_whose_anchor_is_the_cframe)
 Test(python_walk, a_cframe_that_is_not_filled_in_yet_is_passed_over)
 {
 	begin(PY_3_12);
-	u64 root = cframe_of(0, 0);
 	u64 outer = frame_of(main_code, shim_of(0), 0);
-	u64 outer_cframe = cframe_of(outer, root);
+	u64 outer_cframe = cframe_of(outer, root_cframe());
 	/* Left from an activation that was called from elsewhere. */
 	u64 stale = frame_of(main_code, shim_of(0x1234), 0);
 	u64 inner_cframe = cframe_of(stale, outer_cframe);
@@ -201,11 +205,25 @@ Test(python_walk, a_cframe_that_is_not_filled_in_yet_is_passed_over)
 	end();
 }
 
+Test(python_walk, after_a_cframe_that_was_passed_over_each_run_has_its_own_anchor)
+{
+	begin(PY_3_11);
+	u64 outer = entry_of(main_code, 0);
+	u64 outer_cframe = cframe_of(outer, root_cframe());
+	u64 middle_cframe = cframe_of(entry_of(main_code, outer), outer_cframe);
+	u64 stale = entry_of(main_code, 0x1234);
+
+	cr_assert_eq(walk(cframe_of(stale, middle_cframe), NULL), WALK_END);
+	cr_assert_eq(host.scratch.python.run_cnt, 2);
+	cr_assert_eq(host.scratch.runs[0].anchor, middle_cframe);
+	cr_assert_eq(host.scratch.runs[1].anchor, outer_cframe);
+	end();
+}
+
 Test(python_walk, a_cframe_that_points_nowhere_is_passed_over)
 {
 	begin(PY_3_12);
-	u64 root = cframe_of(0, 0);
-	u64 outer_cframe = cframe_of(frame_of(main_code, shim_of(0), 0), root);
+	u64 outer_cframe = cframe_of(frame_of(main_code, shim_of(0), 0), root_cframe());
 
 	cr_assert_eq(walk(cframe_of(0xdead000, outer_cframe), NULL), WALK_END);
 	cr_assert_eq(walked_cnt(), 1);
@@ -215,11 +233,38 @@ Test(python_walk, a_cframe_that_points_nowhere_is_passed_over)
 Test(python_walk, a_cframe_without_a_frame_yet_is_passed_over)
 {
 	begin(PY_3_11);
-	u64 root = cframe_of(0, 0);
-	u64 outer_cframe = cframe_of(entry_of(main_code, 0), root);
+	u64 outer_cframe = cframe_of(entry_of(main_code, 0), root_cframe());
 
 	cr_assert_eq(walk(cframe_of(0, outer_cframe), NULL), WALK_END);
 	cr_assert_eq(walked_cnt(), 1);
+	end();
+}
+
+/* An instruction before it is filled in, what is there is left of whatever lay on the stack before. */
+Test(python_walk, a_cframe_that_leads_to_none_before_it_ends_the_walk)
+{
+	static const u64 previous[] = {0, 0xdead000};
+
+	for (int version = PY_3_11; version <= PY_3_12; version += PY_3_12 - PY_3_11) {
+		for (size_t i = 0; i < sizeof(previous) / sizeof(*previous); i++) {
+			begin(version);
+			u64 stale = version == PY_3_11 ? entry_of(main_code, 0) : frame_of(main_code, shim_of(0), 0);
+
+			cr_assert_eq(walk(cframe_of(stale, previous[i]), NULL), LOSS_PYTHON_LOOP);
+			cr_assert_eq(walked_cnt(), 0);
+			end();
+		}
+	}
+}
+
+Test(python_walk, a_frame_that_nobody_called_is_outermost_only_under_the_outermost_cframe)
+{
+	begin(PY_3_11);
+	/* All is left of activations that have returned: a generator's last frame, which has no caller any more. */
+	u64 stale_outer = cframe_of(entry_of(main_code, 0), cframe_of(0x1234, root_cframe()));
+	u64 stale_inner = cframe_of(entry_of(main_code, 0x5678), stale_outer);
+
+	cr_assert_eq(walk(stale_inner, NULL), LOSS_PYTHON_LOOP);
 	end();
 }
 

@@ -162,8 +162,8 @@ static u64 build_circle(struct built_python *built, u64 *ret_state, u64 *ret_fra
 {
 	const struct python_layout *l = &built->layout;
 	u64 state = built_space(built, l->thread_size), interpreter = built_space(built, 256);
-	u64 frame = built_space(built, FRAME_WINDOW), cframe = built_space(built, 64),
-	    code = built_code(built, "f", "f", "a.py", 7);
+	u64 frame = built_space(built, FRAME_WINDOW), cframe = state + l->thread_size - 32, /* the outermost */
+		code = built_code(built, "f", "f", "a.py", 7);
 
 	built_poke_u64(built, interpreter + l->interpreter_threads, state);
 	built_poke_u64(built, state + l->thread_interpreter, interpreter);
