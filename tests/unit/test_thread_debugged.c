@@ -142,6 +142,7 @@ Test(thread_debugged, a_program_does_not_die_of_a_signal_that_a_debugger_passes_
 	signal_hold(&target, &debugger);
 	cr_assert_neq(changed_disposition(), 0);
 	letter_write(debugger.orders[1], 'p');
+	cr_assert(thread_comes_to(target.tid, 'S'));
 	/* The next one is passed on at once; with it all is as it was. */
 	struct thread_request *request = send_to(&target);
 	cr_assert_eq(letter_read(debugger.reports[0]), 'S');
@@ -198,8 +199,8 @@ static u64 state_build(struct built_python *built, u64 ident)
 {
 	const struct python_layout *l = &built->layout;
 	u64 state = built_space(built, l->thread_size), interpreter = built_space(built, 256);
-	u64 frame = built_space(built, FRAME_WINDOW), cframe = built_space(built, 64),
-	    code = built_code(built, "f", "f", "a.py", 7);
+	u64 frame = built_space(built, FRAME_WINDOW), code = built_code(built, "f", "f", "a.py", 7);
+	u64 cframe = state + l->thread_size - 64; /* the outermost lies in there */
 
 	built_poke_u64(built, interpreter + l->interpreter_threads, state);
 	built_poke_u64(built, state + l->thread_interpreter, interpreter);
@@ -214,7 +215,8 @@ static u64 state_build(struct built_python *built, u64 ident)
 static void check_python(const struct thread_copy *copy)
 {
 	cr_assert(copy->has_python);
-	cr_assert_eq(copy->python.end, LOSS_PYTHON_DEPTH);
+	cr_assert_eq(copy->python.end, LOSS_PYTHON_DEPTH, "%d after %u at %llx", copy->python.end, copy->python.cnt,
+		     copy->python.fault_address);
 	cr_assert_eq(copy->python.cnt, MAX_PYTHON_FRAMES);
 	cr_assert_eq(copy->python.addresses[0], copy->python.addresses[MAX_PYTHON_FRAMES - 1]);
 }
