@@ -9,6 +9,7 @@
 #include "base/array.h"
 #include "base/remote_memory.h"
 #include "native_names.h"
+#include "own_memory.h"
 #include "process/process.h"
 #include "pyprof/losses.h"
 #include "pyprof/unwind.h"
@@ -91,7 +92,8 @@ int tracer_new(bool is_fork, struct tracer **ret)
 	if (!t)
 		return -ENOMEM;
 	t->is_fork = is_fork;
-	t->memory = remote_memory_of_process(id.pid);
+	own_memory_open();
+	t->memory = own_memory(); /* for signal handlers, too */
 	own_find(t);
 	t->files = mapped_file_cache_new_without_descriptors();
 	if (!t->files)
