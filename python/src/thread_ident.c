@@ -16,13 +16,20 @@
 #define PR_GET_TID_ADDRESS 40
 #endif
 
-/* glibc has the number at 720, musl at 48. */
 #define HEAD_SIZE 1024
 
+/* Where the number has been for many years, in bytes; elsewhere it is looked for. */
+static const u16 usual_offsets[] = {720 /* glibc */, 48 /* musl */};
+
+static bool is_at(const u32 *words, size_t cnt, u64 offset, u32 tid)
+{
+	return !(offset % sizeof(u32)) && offset / sizeof(u32) < cnt && words[offset / sizeof(u32)] == tid;
+}
+
 /*
- * In glibc the kernel clears the number when the thread ends, and so can say where it is. In musl
- * it clears something else; there, the first that looks like it. By eights: the upper half of a pointer,
- * 0x7f12, may well be a thread's number.
+ * To glibc 2.40 the kernel clears the number when the thread ends, and so can say where it is; since then, and in musl,
+ * it clears something else. The search goes by eights: the upper half of a pointer, 0x7f12, may well be a thread's number.
+ * (A number of 1, in a container, is in many places.)
  */
 static u32 offset_search(void)
 {
@@ -31,9 +38,12 @@ static u32 offset_search(void)
 	ssize_t size = own_memory_read_some(self, words, sizeof(words));
 	size_t cnt = size < 0 ? 0 : size / sizeof(u32);
 
-	if (!prctl(PR_GET_TID_ADDRESS, &address) && address > self && (address - self) / sizeof(u32) < cnt &&
-	    words[(address - self) / sizeof(u32)] == tid)
+	if (!prctl(PR_GET_TID_ADDRESS, &address) && address > self && is_at(words, cnt, address - self, tid))
 		return address - self;
+	for (size_t i = 0; i < sizeof(usual_offsets) / sizeof(*usual_offsets); i++) {
+		if (is_at(words, cnt, usual_offsets[i], tid))
+			return usual_offsets[i];
+	}
 	for (size_t i = 0; i < cnt; i += 2) {
 		if (words[i] == tid)
 			return i * sizeof(u32);
