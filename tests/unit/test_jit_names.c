@@ -83,7 +83,7 @@ Test(jit_names, a_map_that_begins_anew_is_read_anew)
 Test(jit_names, without_descriptors_a_map_is_opened_anew_and_known_again)
 {
 	struct jit_names *kept = names;
-	char own[64];
+	char own[80];
 
 	cr_assert_eq(jit_names_new_without_descriptors(&names), 0);
 	append(path, "1000 10 one\n");
