@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "build_profile.h"
+#include "decode_otlp.h"
 #include "decode_pprof.h"
 
 #define GOLDEN "tests/golden"
@@ -85,6 +86,10 @@ Test(formats, are_chosen_by_the_suffix_of_a_file)
 	cr_assert_str_eq(format_of_file("/tmp/a.b/app.folded")->name, "folded");
 	cr_assert_str_eq(format_of_file("a.svg.folded")->name, "folded");
 	cr_assert_str_eq(format_of_file("host.pb.gz")->name, "pprof");
+	cr_assert_str_eq(format_of_file("a.speedscope.json")->name, "speedscope");
+	cr_assert_str_eq(format_of_file("b/a.firefox.json")->name, "firefox");
+	cr_assert_str_eq(format_of_file("a.otlp.pb")->name, "otlp");
+	cr_assert_null(format_of_file("a.json"));
 	cr_assert_null(format_of_file("host.pdf"));
 	cr_assert_null(format_of_file("host.gz"));
 	cr_assert_null(format_of_file("host."));
@@ -411,11 +416,16 @@ static char *pprof_text(const char *bytes, size_t size)
 	return text;
 }
 
+static char *otlp_golden(const char *bytes, size_t size)
+{
+	return otlp_text_of(bytes, size);
+}
+
 /* Formats that are no text, as text; to be freed. */
 static const struct {
 	const char *name;
 	char *(*text)(const char *bytes, size_t size);
-} decoders[] = {{"pprof", pprof_text}, {0}};
+} decoders[] = {{"pprof", pprof_text}, {"otlp", otlp_golden}, {0}};
 
 static char *golden_text(const struct format *format, const struct built_profile *built, struct view view,
 			 char *ret_suffix)

@@ -28,6 +28,9 @@ const struct format *format_of_file(const char *path);
 int folded_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 /* Gzipped; see pprof.c. */
 int pprof_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
+int speedscope_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
+int firefox_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
+int otlp_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 int flamegraph_svg_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 
 /* --stats: one JSON object (README, "Statistics"). */
