@@ -8,6 +8,7 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "elf/eh_index.h"
 #include "unwind/cfi.h"
@@ -29,18 +30,33 @@ struct walk {
 	u32 rows;
 };
 
-static void step(struct walk *walk, const struct fde *fde, u64 address)
+static struct frame_registers steps(struct walk *walk, const struct fde *fde, u64 address)
 {
 	struct frame_registers registers = {.known = (1u << REG_CNT) - 1};
 
-	if (address < fde->start || address >= fde->end)
-		abort();
 	for (u32 i = 0; i < REG_CNT; i++)
 		registers.at[i] = walk->stack.start + 8 * i;
 	for (int i = 0; i < 3; i++) {
 		if (frame_step(walk->stepper, fde, address, &walk->stack, &registers))
-			return;
+			break;
 		if (!(registers.known & 1u << REG_RIP))
+			abort();
+	}
+	return registers;
+}
+
+/* What libunwind keeps says the same as what it reads. */
+static void step(struct walk *walk, struct fde *fde, u64 address)
+{
+	if (address < fde->start || address >= fde->end)
+		abort();
+	struct frame_registers read = steps(walk, fde, address);
+
+	frame_stepper_keep(walk->stepper, fde);
+	for (int i = 0; i < 2; i++) {
+		struct frame_registers kept = steps(walk, fde, address);
+
+		if (kept.known != read.known || memcmp(kept.at, read.at, sizeof(read.at)))
 			abort();
 	}
 }
