@@ -12,11 +12,13 @@ class Tap:
     def __init__(self, path, name):
         self.file = open(path, "w", encoding="utf-8", buffering=1)
         self.name = name
+        self.cnt = 0
 
     def write(self, word, report, note=""):
         test = report.nodeid
         if report.failed and getattr(report, "when", "call") != "call":
             test += " (%s)" % getattr(report, "when", None)
+        self.cnt += 1
         self.file.write("%s - %s/%s%s\n" % (word, self.name, test.replace("#", "."), note))
         if report.failed:
             self.file.writelines("# %s\n" % line for line in report.longreprtext.splitlines())
@@ -38,6 +40,9 @@ class Tap:
             self.write("not ok", report)
         elif report.skipped:
             self.skip(report)
+
+    def pytest_sessionfinish(self):
+        self.file.write("1..%d\n" % self.cnt)  # the plan, which may come last: without it, pytest has died
 
 
 def pytest_configure(config):

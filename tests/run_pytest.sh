@@ -89,7 +89,7 @@ enter() { # ROOT COMMAND...
 
 run_tests() { # NAME PYTHON ROOT; its output is the log
 	local name=$1 python=$2 root=$3 version status=0 inside outside pytest
-	local -a environment=()
+	local -a environment=() left_out=()
 	version=$(chroot "$root" "$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 	pytest=$(tools/get_pytest.sh "$version")
 	inside=/tmp/pyprof-e2e-pytest-$$-$name
@@ -101,6 +101,8 @@ run_tests() { # NAME PYTHON ROOT; its output is the log
 	cp -r "$pytest" "$outside/pytest"
 	cp tests/pytest_tap.py "$outside/pytest"
 	if [ "$name" = asan ]; then
+		# gdb takes a minute to look at a process with ASan's shadow, and ASan keeps what is freed.
+		left_out=(--ignore=test_gdb.py --deselect=test_many.py::test_memory_does_not_grow)
 		# CPython leaves much to the end of the process, so leaks tell nothing.
 		environment=(LD_PRELOAD="$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc STACKTRACE_QUICK=1
 			ASAN_OPTIONS="detect_leaks=0:log_path=$results/pytest-asan.report"
@@ -118,15 +120,14 @@ sys.exit(not stacktrace.__file__.startswith('$inside/package/'))" || {
 	}
 	enter "$root" "${environment[@]}" sh -c 'cd "$1/tests" && shift && exec "$@"' sh "$inside" \
 		timeout --kill-after=10 "$seconds" "$python" -m pytest -p no:cacheprovider -p pytest_tap \
-		--basetemp="$inside/tmp/pytest" -q -rs . || status=$?
+		--basetemp="$inside/tmp/pytest" "${left_out[@]}" -q -rs . || status=$?
 	cat "$outside/result.tap" >>"$results/pytest-$name.tap" || true
-	[ $status -le 1 ] || sed -n 's/^not ok - /\n&/p; s/^# //p' "$outside/result.tap" # it died before it could say so
-	case $status in
-	0) ;;
-	1) [ "$(count "$name" '^not ok')" != 0 ] || not_ok "$name" "pytest failed, no test did" ;;
-	124 | 137) not_ok "$name" "pytest was still running after $seconds s" ;;
-	*) not_ok "$name" "pytest ended with status $status" ;;
-	esac
+	if ! grep -q '^1\.\.' "$outside/result.tap"; then
+		sed -n 's/^not ok - /\n&/p; s/^# //p' "$outside/result.tap" # it could not say so itself
+		not_ok "$name" "pytest died, with status $status (124: for it took longer than $seconds s)"
+	elif [ $status != 0 ] && [ "$(count "$name" '^not ok')" = 0 ]; then
+		not_ok "$name" "pytest ended with status $status"
+	fi
 	if ls "$results/pytest-$name".report.* >/dev/null 2>&1; then
 		cat "$results/pytest-$name".report.*
 		not_ok "$name" "the sanitizers have something to report"
