@@ -149,7 +149,7 @@ static __always_inline int python_begin(struct scratch *s, const struct python_l
 	w->generation = hash_mix(generation, w->process_tag);
 
 	w->frame = MEMBER(s->object, l->thread_frame, u64);
-	w->cframe_unproven = w->cframes_short = 0;
+	w->cframe_unproven = w->cframe_passed = w->cframes_short = 0;
 	w->anchor_shift = 0;
 	w->cframe = l->thread_cframe == ABSENT ? 0 : MEMBER(s->object, l->thread_cframe, u64);
 	if (l->cframe_frame == ABSENT)
@@ -180,6 +180,17 @@ static __always_inline int python_begin(struct scratch *s, const struct python_l
 	return 0;
 }
 
+/* Nothing was walked yet. */
+static __always_inline void python_drop(struct scratch *s)
+{
+	struct python_walk *w = &s->python;
+
+	w->cnt = w->run_cnt = 0;
+	w->id = 0;
+	s->word_cnt = w->first_word;
+	s->runs[0].first = 0;
+}
+
 /* The innermost cframe was not filled in yet: its activation has not begun. Start from the one before. */
 static __always_inline void python_restart(struct scratch *s, const struct python_layout *l)
 {
@@ -188,10 +199,8 @@ static __always_inline void python_restart(struct scratch *s, const struct pytho
 	w->frame = w->cframe_outer;
 	read_user(&w->cframe, sizeof(u64), w->cframe + l->cframe_previous);
 	w->cframe_unproven = 0;
-	w->cnt = w->run_cnt = 0;
-	w->id = 0;
-	s->word_cnt = w->first_word;
-	s->runs[0].first = 0;
+	w->cframe_passed = 1;
+	python_drop(s);
 }
 
 /* Makes the window hold the frame_size bytes at frame, and as many neighbours below it as one read gives. */
@@ -477,8 +486,15 @@ __weak int python_step(u32 slot)
 			cframes_align(s, l);
 		if (w->cframe_unproven)
 			return WALK_RESTART;
-		/* 3.11: the runs and the cframes end together. Else both are left of what has returned: see python_begin(). */
-		return l->frame_is_entry == ABSENT || cframe_is_outermost(w, l) ? WALK_END : LOSS_PYTHON_LOOP;
+		/*
+		 * Where the walk was led by a cframe that is left of what has returned, see python_begin(): 3.11's runs
+		 * and cframes do not end together, or nothing is there at all, though Python was called.
+		 */
+		if ((l->frame_is_entry != ABSENT && !cframe_is_outermost(w, l)) || (w->cframe_passed && !w->cnt)) {
+			python_drop(s);
+			return LOSS_PYTHON_LOOP;
+		}
+		return WALK_END;
 	}
 	/* 3.15's outermost base frame lies inside the thread state. */
 	if (frame - w->state < l->thread_size)

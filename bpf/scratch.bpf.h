@@ -56,6 +56,7 @@ struct python_walk {
 	u64 cframe; /* 3.10 to 3.12: the CFrame of the run under way */
 	u64 cframe_outer; /* 3.11, 3.12: the frame that the first run must have been called from ... */
 	u32 cframe_unproven; /* ... until that was seen */
+	u32 cframe_passed; /* 3.11, 3.12: the innermost was not filled in */
 	u32 cframes_short; /* 3.10: frames that found no CFrame */
 	s32 anchor_shift; /* 3.10: the anchor of run i stands with run i + this */
 	u32 process_tag; /* tells processes apart in the signature cache */

@@ -265,7 +265,23 @@ Test(python_walk, a_frame_that_nobody_called_is_outermost_only_under_the_outermo
 	u64 stale_inner = cframe_of(entry_of(main_code, 0x5678), stale_outer);
 
 	cr_assert_eq(walk(stale_inner, NULL), LOSS_PYTHON_LOOP);
+	cr_assert_eq(walked_cnt(), 0);
+	cr_assert_eq(host.scratch.python.run_cnt, 0);
+	cr_assert_eq(host.scratch.word_cnt, 3);
 	end();
+}
+
+/* From when the interpreter started: no activation of that time was called by another. */
+Test(python_walk, a_stale_cframe_that_leads_to_the_outermost_does_not_say_that_there_are_no_frames)
+{
+	for (int version = PY_3_11; version <= PY_3_12; version += PY_3_12 - PY_3_11) {
+		begin(version);
+		cr_assert_eq(walk(root_cframe(), NULL), WALK_END, "no frames");
+		cr_assert_eq(walk(cframe_of(0, root_cframe()), NULL), LOSS_PYTHON_LOOP);
+		cr_assert_eq(walk(cframe_of(frame_of(main_code, 0x1234, 0), root_cframe()), NULL), LOSS_PYTHON_LOOP);
+		cr_assert_eq(walked_cnt(), 0);
+		end();
+	}
 }
 
 Test(python_walk, a_base_frame_inside_the_thread_state_is_the_end)
