@@ -67,7 +67,7 @@ struct verdict check_stacks(const struct folded *folded, const struct pairs *pai
 /* Of tests/workloads/reuse.py: does each made name go with its file, line and caller? */
 struct verdict check_reuse(const struct folded *folded);
 
-/* At least 99.9 %. */
+/* At least 99.9 %. A single sample is not held against fewer than 1,000, which a busy machine makes of seconds. */
 bool nearly_all(u64 part, u64 whole);
 /* Is k of n within the binomial 99.9 % interval around the share p? */
 bool share_is_plausible(u64 k, u64 n, double p);

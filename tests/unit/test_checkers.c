@@ -262,6 +262,9 @@ Test(checkers, nearly_all_is_999_of_1000)
 	cr_assert(nearly_all(999, 1000));
 	cr_assert(nearly_all(0, 0));
 	cr_assert_not(nearly_all(998, 1000));
+	cr_assert(nearly_all(899, 900));
+	cr_assert_not(nearly_all(898, 900));
+	cr_assert_not(nearly_all(0, 1));
 	cr_assert_not(nearly_all(19979, 20000));
 }
 
