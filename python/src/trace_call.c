@@ -26,6 +26,7 @@ static struct {
 	pthread_mutex_t lock; /* of the tracer */
 	struct tracer *tracer; /* made by the first trace */
 	atomic_bool is_warm; /* there was a first trace */
+	atomic_ulong forking; /* the thread that has the lock for a fork; 0: none. Another may fork at the same time */
 	atomic_bool had_threads; /* at the last fork, looked at just before */
 	bool is_fork; /* of one that had; its own children are, too */
 } shared = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
@@ -42,21 +43,43 @@ struct attempts {
  * The tracer, and who may use it
  */
 
-/* Another thread may hold the dynamic linker's lock just now. A directory of /proc has a link for each one in it. */
-static void look_at_threads(void)
+static bool lock_within(u64 ns)
 {
-	struct stat tasks;
+	struct timespec until;
 
-	shared.had_threads = stat("/proc/self/task", &tasks) || tasks.st_nlink > 2 + 1;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += ns;
+	until.tv_sec += until.tv_nsec / NS_PER_S;
+	until.tv_nsec %= NS_PER_S;
+	return !pthread_mutex_timedlock(&shared.lock, &until);
 }
 
 /*
- * Another thread of the parent may have held the lock and left the tracer in the
- * middle of something, so it is left alone: the child's memory of it is the parent's until written.
+ * Not in the midst of a trace: libunwind has locks of its own, which the child would find taken. And who has other
+ * threads may leave the dynamic linker's to one of them. (A directory of /proc has a link for each one in it.)
  */
-static void forget_parent(void)
+static void fork_prepare(void)
+{
+	struct stat tasks;
+
+	if (lock_within(NS_PER_S))
+		shared.forking = pthread_self();
+	shared.had_threads = stat("/proc/self/task", &tasks) || tasks.st_nlink > 2 + 1;
+}
+
+static void fork_parent(void)
+{
+	if (shared.forking != pthread_self())
+		return;
+	shared.forking = 0;
+	pthread_mutex_unlock(&shared.lock);
+}
+
+/* The tracer is the parent's, and knows its number; the child's memory of it is the parent's until written. */
+static void fork_child(void)
 {
 	pthread_mutex_init(&shared.lock, NULL);
+	shared.forking = 0;
 	shared.tracer = NULL;
 	atomic_store(&shared.is_warm, false);
 	shared.is_fork |= shared.had_threads;
@@ -65,7 +88,7 @@ static void forget_parent(void)
 
 static void watch_fork(void)
 {
-	shared.once_error = -pthread_atfork(look_at_threads, NULL, forget_parent);
+	shared.once_error = -pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
 int trace_call_prepare(void)
@@ -87,13 +110,7 @@ static void lock_shared(struct attempts *attempts)
 		return;
 	/* Another trace takes microseconds, unless it reads the symbols of a file. */
 	if (!attempts->is_released) {
-		struct timespec until;
-
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += HOLD_NS;
-		until.tv_sec += until.tv_nsec / NS_PER_S;
-		until.tv_nsec %= NS_PER_S;
-		if (!pthread_mutex_timedlock(&shared.lock, &until))
+		if (lock_within(HOLD_NS))
 			return;
 		release(attempts);
 	}
