@@ -99,7 +99,8 @@ class Parking(object):
         self._lock.acquire()
 
     def wait(self):
-        self._lock.acquire()
+        with self._lock:
+            pass  # whoever comes after leave() goes on: ASan's qsort() compares twice
 
     def leave(self):
         self._lock.release()
