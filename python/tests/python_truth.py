@@ -15,7 +15,13 @@ PACKAGE = os.path.dirname(os.path.abspath(stacktrace.__file__)) + os.sep
 
 
 def sort(compare):
-    libc.qsort((ctypes.c_int * 2)(1, 2), ctypes.c_size_t(2), ctypes.c_size_t(4), COMPARE(compare))
+    """Calls it once, through qsort() of two numbers, which compares more often where a sanitizer looks at it."""
+    calls = [compare]
+
+    def once(a, b):
+        return calls.pop()(a, b) if calls else 0
+
+    libc.qsort((ctypes.c_int * 2)(1, 2), ctypes.c_size_t(2), ctypes.c_size_t(4), COMPARE(once))
 
 
 def trace(ident):

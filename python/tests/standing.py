@@ -10,6 +10,8 @@ import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 SIGNALS = set(range(1, signal.NSIG)) - {32, 33}  # but for those that glibc keeps to itself
+# AddressSanitizer has memory and a SIGSEGV of its own, and stands between programs and qsort() and bsearch().
+IS_SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 SYS_GETTID = {"x86_64": 186, "aarch64": 178}[os.uname()[4]]
 
 

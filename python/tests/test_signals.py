@@ -9,9 +9,11 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 import child
 from stacktrace import get_thread_stack, print_stack
-from standing import SIGNALS, Standing, Parking, libc, parked
+from standing import IS_SANITIZED, SIGNALS, Parking, Standing, libc, parked
 
 ROWS = ["SigBlk", "SigIgn", "SigCgt"]
 
@@ -145,6 +147,7 @@ def test_where_every_signal_has_a_handler_there_is_no_stack_and_no_call():
     assert child.run(all_taken) == "done\n"
 
 
+@pytest.mark.skipif(IS_SANITIZED, reason="the sanitizer takes the signal")
 def test_faulthandler_still_gets_a_segmentation_fault():
     def crash():
         import ctypes
@@ -171,6 +174,7 @@ def test_faulthandler_still_gets_a_segmentation_fault():
     assert " in wait" in errors or "Cannot show all threads" in errors
 
 
+@pytest.mark.skipif(IS_SANITIZED, reason="the sanitizer takes the signal")
 def test_a_segmentation_fault_without_faulthandler_just_kills():
     def crash():
         import ctypes
