@@ -106,6 +106,7 @@ void record_options_put_help(const char *program, struct strbuf *b)
 		      overview ? "[record]" : "record");
 	if (overview)
 		strbuf_put(b, "       pyprof-bpf dump [OPTION...] (-p PID | --all)\n"
+			      "       pyprof-bpf convert [OPTION...] FROM TO\n"
 			      "       pyprof-bpf pyflame [OPTION...] (-p PID | -t COMMAND ARGS...)\n"
 			      "       pyprof-bpf doctor [--json] [--unwind PID]\n");
 	strbuf_put(b, "Shows which Python, native and kernel code uses the CPUs; programs need no change.\n\n");

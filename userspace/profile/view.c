@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "profile/view.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "base/strbuf.h"
 #include "profile/losses.h"
 #include "profile/profile.h"
@@ -55,6 +59,27 @@ static const struct {
 bool frame_is_bracketed(const struct frame *frame)
 {
 	return frame->kind == FRAME_LOSS || frame->kind == FRAME_MARK;
+}
+
+int frame_of_brackets(const char *text, struct frame *ret)
+{
+	char reason[32], word[16] = "", end = 0;
+	enum loss loss;
+
+	if ((sscanf(text, "[unknown: %31[a-z-]%c", reason, &end) == 2 ||
+	     sscanf(text, "[truncated: %31[a-z-]%c", reason, &end) == 2) &&
+	    end == ']' && !loss_find(reason, &loss)) {
+		*ret = (struct frame){.kind = FRAME_LOSS, .loss = loss};
+		return 0;
+	}
+	sscanf(text, "[%15[a-z]]", word);
+	for (int i = 0; i < MARK_CNT; i++) {
+		if (!strcmp(word, marks[i].word)) {
+			*ret = (struct frame){.kind = FRAME_MARK, .mark = i};
+			return 0;
+		}
+	}
+	return -ENOENT;
 }
 
 const char *frame_sentence(const struct frame *frame)

@@ -34,6 +34,8 @@ void frame_put(const struct profile_tables *tables, const struct frame *frame, c
 	       struct strbuf *b);
 /* A loss or a mark: what stands in brackets, which is no code. */
 bool frame_is_bracketed(const struct frame *frame);
+/* From its text, brackets included; only kind, loss and mark are filled. -ENOENT: it says nothing of ours. */
+int frame_of_brackets(const char *text, struct frame *ret);
 /* Of one that is: what it means. */
 const char *frame_sentence(const struct frame *frame);
 
