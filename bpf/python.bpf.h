@@ -498,7 +498,7 @@ __weak int python_step(u32 slot)
 	}
 	/* 3.15's outermost base frame lies inside the thread state. */
 	if (frame - w->state < l->thread_size)
-		return WALK_END;
+		return w->cframe_unproven ? WALK_RESTART : WALK_END;
 
 	u64 offset = frame - w->window.start;
 	if (offset > WINDOW_SIZE || offset + l->frame_window > w->window.size) {
@@ -523,7 +523,7 @@ __weak int python_step(u32 slot)
 	if (cnt >= MAX_PYTHON_FRAMES)
 		return LOSS_PYTHON_DEPTH;
 	if (!code)
-		return LOSS_PYTHON_LOOP;
+		return w->cframe_unproven ? WALK_RESTART : LOSS_PYTHON_LOOP;
 
 	int fault = 0;
 	u32 signature = code_signature(s, slot, l, code, &fault);

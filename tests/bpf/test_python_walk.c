@@ -230,6 +230,23 @@ Test(python_walk, a_cframe_that_points_nowhere_is_passed_over)
 	end();
 }
 
+Test(python_walk, a_cframe_that_points_to_what_is_no_frame_is_passed_over)
+{
+	for (int version = PY_3_11; version <= PY_3_12; version += PY_3_12 - PY_3_11) {
+		begin(version);
+		u64 outer = version == PY_3_11 ? entry_of(main_code, 0) : frame_of(main_code, shim_of(0), 0);
+		u64 outer_cframe = cframe_of(outer, root_cframe());
+		/* A pointer to the thread state itself lies about on the stack often. */
+		u64 stale[] = {state, frame_of(0, 0, 0)};
+
+		for (size_t i = 0; i < sizeof(stale) / sizeof(*stale); i++) {
+			cr_assert_eq(walk(cframe_of(stale[i], outer_cframe), NULL), WALK_END);
+			cr_assert_eq(walked_cnt(), 1);
+		}
+		end();
+	}
+}
+
 Test(python_walk, a_cframe_without_a_frame_yet_is_passed_over)
 {
 	begin(PY_3_11);
