@@ -43,6 +43,9 @@ command musl-gcc musl-tools
 command ld.lld lld
 command clang-format clang-format
 clang libclang_rt.fuzzer libclang-rt-dev
+command go golang-go
+command npm npm
+command pip3 python3-pip
 command debootstrap debootstrap
 command qemu-system-x86_64 qemu-system-x86
 command busybox busybox-static

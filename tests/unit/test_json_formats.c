@@ -296,13 +296,14 @@ Test(firefox, the_start_is_exact_to_the_millisecond)
 	cr_assert_float_eq(json_number_value(at(json, "meta.startTime")), 1795306044123.0, 0.5);
 }
 
-Test(firefox, an_empty_profile_is_well_formed)
+Test(firefox, an_empty_profile_opens)
 {
 	BUILT_PROFILE(built, "");
 	WRITTEN(json, firefox_write, &built, all);
 
 	firefox_check_tables(at(json, "shared"));
-	cr_assert_eq(json_array_size(at(json, "threads")), 0);
+	cr_assert_eq(json_array_size(at(json, "threads")), 1);
+	cr_assert_eq(json_integer_value(at(item(at(json, "threads"), 0), "samples.length")), 0);
 }
 
 /* ---- both ---- */

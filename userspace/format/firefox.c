@@ -294,14 +294,43 @@ static void markers_write(struct firefox *f)
 	json_close(&f->json, '}');
 }
 
+struct track {
+	const char *process, *thread;
+	u32 pid, tid;
+	bool is_main;
+	u32 first, end; /* samples */
+};
+
+static void track_write(struct firefox *f, const struct track *track)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%u", track->pid);
+	json_open(&f->json, NULL, '{');
+	json_put_text(&f->json, "processType", "default");
+	json_put_text(&f->json, "processName", track->process);
+	json_put_number(&f->json, "processStartupTime", 0);
+	json_put_null(&f->json, "processShutdownTime");
+	json_put_number(&f->json, "registerTime", 0);
+	json_put_null(&f->json, "unregisterTime");
+	json_open(&f->json, "pausedRanges", '[');
+	json_close(&f->json, ']');
+	json_put_text(&f->json, "name", track->thread);
+	json_put(&f->json, "isMainThread", json_boolean(track->is_main));
+	json_put_text(&f->json, "pid", pid);
+	json_put_number(&f->json, "tid", track->tid);
+	samples_write(f, track->first, track->end);
+	markers_write(f);
+	json_close(&f->json, '}');
+}
+
 /* Without pids each origin counts as a process. */
-static int thread_write(struct firefox *f, u32 origin_index)
+static int origin_write(struct firefox *f, u32 index)
 {
 	const struct dictionary *d = f->dictionary;
-	const struct origin *origin = &d->origins[origin_index];
+	const struct origin *origin = &d->origins[index];
 	const struct string_table *strings = profile_tables_of(d->profile)->strings;
-	u32 pid = origin->pid ? origin->pid : origin_index + 1;
-	char pid_text[16];
+	u32 pid = origin->pid ? origin->pid : index + 1;
 	STRBUF(process);
 	STRBUF(thread);
 
@@ -310,24 +339,29 @@ static int thread_write(struct firefox *f, u32 origin_index)
 	visible_put(&thread, string_table_at(strings, origin->tid ? origin->thread_comm : origin->comm));
 	if (process.failed || thread.failed)
 		return -ENOMEM;
-	snprintf(pid_text, sizeof(pid_text), "%u", pid);
-	json_open(&f->json, NULL, '{');
-	json_put_text(&f->json, "processType", "default");
-	json_put_text(&f->json, "processName", process.at);
-	json_put_number(&f->json, "processStartupTime", 0);
-	json_put_null(&f->json, "processShutdownTime");
-	json_put_number(&f->json, "registerTime", 0);
-	json_put_null(&f->json, "unregisterTime");
-	json_open(&f->json, "pausedRanges", '[');
-	json_close(&f->json, ']');
-	json_put_text(&f->json, "name", *thread.at ? thread.at : "?");
-	json_put(&f->json, "isMainThread", json_boolean(!origin->tid || origin->tid == origin->pid));
-	json_put_text(&f->json, "pid", pid_text);
-	json_put_number(&f->json, "tid", origin->tid ? origin->tid : pid);
-	samples_write(f, dictionary_first_sample(d, origin_index), dictionary_first_sample(d, origin_index + 1));
-	markers_write(f);
-	json_close(&f->json, '}');
+	track_write(f, &(struct track){.process = process.at,
+				       .thread = *thread.at ? thread.at : "?",
+				       .pid = pid,
+				       .tid = origin->tid ? origin->tid : pid,
+				       .is_main = !origin->tid || origin->tid == origin->pid,
+				       .first = dictionary_first_sample(d, index),
+				       .end = dictionary_first_sample(d, index + 1)});
 	return 0;
+}
+
+static int tracks_write(struct firefox *f)
+{
+	u32 cnt = f->dictionary->origin_cnt;
+	int err = 0;
+
+	json_open(&f->json, "threads", '[');
+	for (u32 i = 0; !err && i < cnt; i++)
+		err = origin_write(f, i);
+	/* The viewer does not open a profile without any. */
+	if (!cnt)
+		track_write(f, &(struct track){.process = "no samples", .thread = "no samples", .is_main = true});
+	json_close(&f->json, ']');
+	return err;
 }
 
 /* ---- the document ---- */
@@ -368,12 +402,9 @@ static int document_write(struct firefox *f)
 	meta_write(f);
 	libraries_write(f);
 	shared_write(f);
-	json_open(&f->json, "threads", '[');
-	for (u32 i = 0; !err && i < f->dictionary->origin_cnt; i++)
-		err = thread_write(f, i);
+	err = tracks_write(f);
 	if (err)
 		return err;
-	json_close(&f->json, ']');
 	json_close(&f->json, '}');
 	return json_finish(&f->json);
 }
