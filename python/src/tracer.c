@@ -210,6 +210,7 @@ static int tracer_unwind(struct tracer *t, const struct thread_copy *copy, size_
 		.registers = copy->registers,
 		.anchors = copy->python.anchors,
 		.run_cnt = copy->has_python ? copy->python.run_cnt : 0,
+		.runs_cut = copy->has_python && copy->python.end != LOSS_NONE,
 		.in_kernel = true, /* most threads wait in a system call, and nobody says which */
 		.stack = copy->pieces[0],
 	};
@@ -280,6 +281,21 @@ static void put_python(struct tracing *tracing, const struct python_frame *pytho
 	stack_builder_put(tracing->stack, &frame);
 }
 
+/* In the place of those that the walker did not come to. */
+static void put_cut(struct tracing *tracing)
+{
+	static const char *const names[LOSS_CNT] = {
+#define X(id, effect, reason, sentence) [LOSS_##id] = "[truncated: " reason "]",
+		FOR_EACH_LOSS(X)
+#undef X
+	};
+	u8 end = tracing->copy->python.end;
+	const struct traced_frame mark = {.function = end < LOSS_CNT ? names[end] : "", .file = ""};
+
+	if (end < LOSS_CNT)
+		stack_builder_put(tracing->stack, &mark);
+}
+
 /* The next run of Python frames, whose C frame comes next. */
 static void put_run(struct tracing *tracing)
 {
@@ -291,6 +307,8 @@ static void put_run(struct tracing *tracing)
 		if (tracing->next > first && frame->code & PYTHON_RUN_BEGIN)
 			return;
 		put_python(tracing, frame);
+		if (tracing->next + 1 == python->cnt)
+			put_cut(tracing);
 	}
 }
 
@@ -309,10 +327,24 @@ static void put_unmerged(struct tracing *tracing)
 	stack_builder_put(tracing->stack, &mark);
 }
 
+/* Of a run that was cut nobody knows the place: it is missing where the walk came to its end. */
+static bool is_placed(const struct tracing *tracing)
+{
+	const struct python_stack *python = &tracing->copy->python;
+	const struct unwound *unwound = tracing->unwound;
+	u32 run_cnt = 0, place_cnt = 0;
+
+	for (u32 i = 0; i < python->cnt; i++)
+		run_cnt += python->frames[i].code & PYTHON_RUN_BEGIN;
+	for (u32 i = 0; i < unwound->cnt; i++)
+		place_cnt += !!(unwound->words[i] & NATIVE_RUN);
+	return !unwound->unmerged && (unwound->end != LOSS_NONE || place_cnt >= run_cnt);
+}
+
 static void put_all(struct tracing *tracing)
 {
 	const struct unwound *unwound = tracing->unwound;
-	bool is_merged = tracing->copy->has_python && !unwound->unmerged;
+	bool has_python = tracing->copy->has_python, is_merged = has_python && is_placed(tracing);
 	u64 inside;
 	u32 i = 0;
 
@@ -320,7 +352,7 @@ static void put_all(struct tracing *tracing)
 	for (frame_pc(tracing, 0, &inside); is_own(tracing->tracer, inside); frame_pc(tracing, i, &inside))
 		if (++i >= unwound->cnt)
 			return;
-	if (tracing->copy->has_python && unwound->unmerged)
+	if (has_python && !is_merged)
 		put_unmerged(tracing);
 	for (; i < unwound->cnt; i++) {
 		if (is_merged && unwound->words[i] & NATIVE_RUN)

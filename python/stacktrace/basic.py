@@ -45,6 +45,10 @@ def get_thread_stack(
         Whether to add the frames of Python itself, each a ``PythonEntry``
         before the C frame that executes it. With ``show_python=False`` they
         stand for the interpreter's frames, which are left out wholly.
+        Of more than 512 of them the innermost come, then an entry
+        ``[truncated: python-depth]``. Where it is not known which C frame
+        executes which of them they all come first, then an entry
+        ``[unmerged]``, then the C frames.
 
     Returns
     -------

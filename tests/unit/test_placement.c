@@ -111,3 +111,18 @@ Test(placement, without_anchors_activations_that_are_missing_are_so_only_in_a_wh
 	cr_assert_not(placement_is_merged(&p, true));
 	cr_assert(placement_is_merged(&p, false));
 }
+
+/* To 3.9 runs are counted: the innermost ones have their places, whatever lies outward of those that are known. */
+Test(placement, of_counted_runs_that_were_cut_the_innermost_have_their_places)
+{
+	struct python_layout layout = {.eval = {{.start = 0x1000, .size = 0x100}}};
+	struct placement p = {.cnt = 2, .counted = &layout};
+
+	for (int i = 0; i < 3; i++)
+		cr_assert(placement_frame(&p, 0x1010, 0x100 * i, 0x100 * i + 0x80));
+	cr_assert(!placement_is_merged(&p, true), "one activation has no run");
+	p.is_cut = true;
+	cr_assert(placement_is_merged(&p, true));
+	p.next = 1;
+	cr_assert(!placement_is_merged(&p, true), "one run has no activation");
+}

@@ -379,7 +379,7 @@ int fallback_unwind(struct fallback *fallback, struct process *process, const st
 		.process = process,
 		.stack = origin->stack,
 		.registers = {.known = (1u << REG_CNT) - 1},
-		.placement = {.anchors = origin->anchors, .cnt = origin->run_cnt},
+		.placement = {.anchors = origin->anchors, .cnt = origin->run_cnt, .is_cut = origin->runs_cut},
 		.exact = true,
 		.in_kernel = origin->in_kernel,
 		.ret = ret,

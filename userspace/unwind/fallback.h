@@ -19,6 +19,7 @@ struct unwind_origin {
 	const u64 *registers; /* as in stack_record */
 	const u64 *anchors; /* as in stack_record */
 	u32 run_cnt;
+	bool runs_cut; /* there are more, outward of these */
 	bool in_kernel; /* the sample's SAMPLE_IN_KERNEL */
 	struct stack_copy stack;
 };

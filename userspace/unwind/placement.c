@@ -36,7 +36,7 @@ void placement_settle(struct placement *placement, u64 *words, u32 cnt)
 {
 	u32 i = 0;
 
-	if (!placement->counted || placement->next != placement->cnt + 1)
+	if (!placement->counted || placement->is_cut || placement->next != placement->cnt + 1)
 		return;
 	while (i < cnt && i <= PLACE_DEPTH_MAX && !(words[i] & NATIVE_RUN))
 		i++;
@@ -51,7 +51,8 @@ bool placement_is_merged(const struct placement *placement, bool complete)
 	u32 left = 0;
 
 	if (placement->counted)
-		return placement->next == placement->cnt || (!complete && placement->next < placement->cnt);
+		return placement->next == placement->cnt ||
+		       (placement->next < placement->cnt ? !complete : placement->is_cut);
 
 	for (u32 i = placement->next; i < placement->cnt; i++)
 		left += placement->anchors[i] != 0;

@@ -22,6 +22,7 @@ struct placement {
 	bool missed; /* one lies in no frame, or two lie in one */
 	const struct python_layout *counted; /* whose eval loop is known by its code; NULL: there are anchors */
 	u64 runtime; /* what its ranges are relative to */
+	bool is_cut; /* there are more runs, outward of these */
 };
 
 /* The next frame of the walk, [sp, cfa), which executes pc: true when a run belongs to it. */
