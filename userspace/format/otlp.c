@@ -26,7 +26,7 @@
 #define SERVICE_HOST "host"
 
 struct otlp_writer {
-	const struct dictionary *dictionary;
+	struct dictionary *dictionary;
 	const struct truth *truth;
 	struct otlp_tables tables;
 	u32 *resource_samples; /* by labels: rows in samples */

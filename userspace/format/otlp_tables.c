@@ -13,7 +13,7 @@
 static const char *const frame_types[FRAME_KIND_CNT] = {
 	[FRAME_PYTHON] = "cpython", [FRAME_NATIVE] = "native", [FRAME_KERNEL] = "kernel"};
 
-int otlp_tables_init(struct otlp_tables *t, const struct dictionary *d)
+int otlp_tables_init(struct otlp_tables *t, struct dictionary *d)
 {
 	*t = (struct otlp_tables){.dictionary = d, .attribute_cnt = 1, .stack_cnt = 1};
 	t->mapping_rows = calloc(d->mapping_cnt + 1, sizeof(*t->mapping_rows));
@@ -108,11 +108,11 @@ static int attribute_row(struct otlp_tables *t, const struct otlp_attribute *att
 	return id_index_add(&t->attribute_index, hash, t->attribute_cnt++);
 }
 
-/* Values are kept as texts beside the table of strings: that is for what is referred to. */
+/* Values are texts in the dictionary, not in the table of strings: that is for what is referred to. */
 int otlp_text_attribute_row(struct otlp_tables *t, const char *key, const char *text, int32_t *ret)
 {
 	u32 string;
-	int err = dictionary_string((struct dictionary *)t->dictionary, text, &string);
+	int err = dictionary_string(t->dictionary, text, &string);
 
 	return err ? err : attribute_row(t, &(struct otlp_attribute){.key = key, .text = string}, ret);
 }

@@ -23,7 +23,7 @@ struct otlp_attribute {
 };
 
 struct otlp_tables {
-	const struct dictionary *dictionary;
+	struct dictionary *dictionary;
 	struct otlp_block *blocks;
 	struct string_table *strings;
 	struct otlp_attribute *attributes; /* row 0 is none */
@@ -35,7 +35,8 @@ struct otlp_tables {
 	u32 stack_cnt, stack_capacity;
 };
 
-int otlp_tables_init(struct otlp_tables *tables, const struct dictionary *dictionary);
+/* dictionary is borrowed; texts of attributes are added to its strings. */
+int otlp_tables_init(struct otlp_tables *tables, struct dictionary *dictionary);
 void otlp_tables_deinit(struct otlp_tables *tables);
 
 /* Zeroed; NULL without memory. Owned by the tables. */
