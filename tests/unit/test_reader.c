@@ -124,6 +124,15 @@ Test(folded_read, windows_of_a_stream_are_one_profile)
 	cr_assert_eq(read.lost, 2);
 }
 
+Test(folded_read, a_frequency_that_cannot_be_is_not_believed)
+{
+	const char *stream = "# window 2026-11-22T00:07:24.123Z nan 4294967295 3 0\na (1);f (x.py:1) 3\n";
+	READ(read, stream, strlen(stream));
+
+	cr_assert_eq(read.truth.hz, 0);
+	cr_assert_eq(read.truth.seconds, 0);
+}
+
 Test(folded_read, stacks_without_samples_are_counted_and_left_out)
 {
 	READ(read, "a (1);f 0\na (1);g 1\n", 20);

@@ -21,7 +21,6 @@
 /* What a file may become: some megabytes can ask for all memory that there is. */
 #define UNPACKED_MAX (512u << 20)
 #define MESSAGE_MAX  (2ull << 30)
-#define HZ_MAX	     1000000
 /* Frames of all samples: inlined functions make many of few bytes. */
 #define WORK_MAX (1ull << 30)
 
@@ -411,7 +410,7 @@ static void truth_read(struct pprof_reader *r)
 	if (type_is(r, p->period_type, "cpu", "nanoseconds") && p->period > 0) {
 		u64 hz = (NS_PER_S + (u64)p->period / 2) / (u64)p->period;
 
-		truth->hz = hz <= HZ_MAX ? hz : 0;
+		truth->hz = hz <= READ_HZ_MAX ? hz : 0;
 	}
 	if (p->time_nanos > 0)
 		truth->start_realtime_ns = p->time_nanos;

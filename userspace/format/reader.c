@@ -33,7 +33,10 @@ int profile_read(const void *bytes, size_t size, struct read_profile *ret, struc
 
 	if (err || !size)
 		return err;
-	return is_pprof(bytes, size) ? pprof_read(bytes, size, ret, why) : folded_read(bytes, size, ret, why);
+	err = is_pprof(bytes, size) ? pprof_read(bytes, size, ret, why) : folded_read(bytes, size, ret, why);
+	if (ret->truth.hz > READ_HZ_MAX)
+		ret->truth.hz = 0;
+	return err;
 }
 
 int read_string(struct read_profile *read, const char *text, size_t size, u32 *ret)

@@ -13,6 +13,8 @@ struct strbuf;
 
 /* More frames than any stack that a profiler keeps. */
 #define READ_DEPTH_MAX 8192
+/* Faster than any clock is sampled: what a file says beyond is not believed. */
+#define READ_HZ_MAX 1000000
 
 struct read_profile {
 	struct profile_tables tables;
