@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -27,8 +26,6 @@ static struct {
 	struct tracer *tracer; /* made by the first trace */
 	atomic_bool is_warm; /* there was a first trace */
 	atomic_ulong forking; /* the thread that has the lock for a fork; 0: none. Another may fork at the same time */
-	atomic_bool had_threads; /* at the last fork, looked at just before */
-	bool is_fork; /* of one that had; its own children are, too */
 } shared = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* A call under way, over all attempts. */
@@ -43,28 +40,21 @@ struct attempts {
  * The tracer, and who may use it
  */
 
-static bool lock_within(u64 ns)
+static bool lock_until(u64 deadline_ns)
 {
-	struct timespec until;
+	const struct timespec until = {.tv_sec = deadline_ns / NS_PER_S, .tv_nsec = deadline_ns % NS_PER_S};
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += ns;
-	until.tv_sec += until.tv_nsec / NS_PER_S;
-	until.tv_nsec %= NS_PER_S;
-	return !pthread_mutex_timedlock(&shared.lock, &until);
+	return !pthread_mutex_clocklock(&shared.lock, CLOCK_MONOTONIC, &until);
 }
 
-/*
- * Not in the midst of a trace: libunwind has locks of its own, which the child would find taken. And who has other
- * threads may leave the dynamic linker's to one of them. (A directory of /proc has a link for each one in it.)
- */
+/* Who takes longer reads a file. */
+#define FORK_PATIENCE_NS (100 * NS_PER_MS)
+
+/* Not in the midst of a trace: libunwind has locks of its own, which the child would find taken. */
 static void fork_prepare(void)
 {
-	struct stat tasks;
-
-	if (lock_within(NS_PER_S))
+	if (lock_until(clock_monotonic_ns() + FORK_PATIENCE_NS))
 		shared.forking = pthread_self();
-	shared.had_threads = stat("/proc/self/task", &tasks) || tasks.st_nlink > 2 + 1;
 }
 
 static void fork_parent(void)
@@ -82,7 +72,6 @@ static void fork_child(void)
 	shared.forking = 0;
 	shared.tracer = NULL;
 	atomic_store(&shared.is_warm, false);
-	shared.is_fork |= shared.had_threads;
 	thread_request_after_fork();
 }
 
@@ -104,17 +93,17 @@ static void release(struct attempts *attempts)
 	attempts->is_released = true;
 }
 
-static void lock_shared(struct attempts *attempts)
+/* Another trace takes microseconds, unless it reads the symbols of a file. */
+static int lock_shared(struct attempts *attempts)
 {
 	if (!pthread_mutex_trylock(&shared.lock))
-		return;
-	/* Another trace takes microseconds, unless it reads the symbols of a file. */
+		return 0;
 	if (!attempts->is_released) {
-		if (lock_within(HOLD_NS))
-			return;
+		if (lock_until(clock_monotonic_ns() + HOLD_NS))
+			return 0;
 		release(attempts);
 	}
-	pthread_mutex_lock(&shared.lock);
+	return lock_until(attempts->give_up_ns) ? 0 : -ETIMEDOUT;
 }
 
 /* On success the caller has the tracer until tracer_give_back(). */
@@ -125,9 +114,11 @@ static int tracer_borrow(struct attempts *attempts, struct tracer **ret)
 	/* The first one finds and reads the files: not while all others wait for the GIL. */
 	if (!atomic_load(&shared.is_warm))
 		release(attempts);
-	lock_shared(attempts);
+	err = lock_shared(attempts);
+	if (err)
+		return err;
 	if (!shared.tracer)
-		err = tracer_new(shared.is_fork, &shared.tracer);
+		err = tracer_new(&shared.tracer);
 	if (err) {
 		pthread_mutex_unlock(&shared.lock);
 		return err;
@@ -161,12 +152,17 @@ static int walker_take(struct attempts *attempts)
 
 static void walker_give(struct attempts *attempts)
 {
+	struct python_walker *walker = take(attempts->question.walker);
 	struct tracer *tracer;
 
-	if (attempts->question.walker && !tracer_borrow(attempts, &tracer)) {
-		tracer_give_walker(tracer, take(attempts->question.walker));
-		tracer_give_back();
+	if (!walker)
+		return;
+	if (tracer_borrow(attempts, &tracer)) {
+		python_walker_free(walker);
+		return;
 	}
+	tracer_give_walker(tracer, walker);
+	tracer_give_back();
 }
 
 static int wait_for_copy(struct attempts *attempts, struct thread_request *request)
@@ -213,6 +209,28 @@ static int trace_once(struct attempts *attempts, struct traced_stack *ret, bool 
 	return err;
 }
 
+/* By as many attempts as it needs to get all of a deep stack; what an earlier one has got is not lost. */
+static int trace_whole(struct attempts *attempts, struct traced_stack *ret)
+{
+	struct traced_stack stack = {0};
+	bool needs_more = false;
+	int err = trace_once(attempts, &stack, &needs_more);
+
+	if (err)
+		return err;
+	while (needs_more && attempts->question.stack_size < MAX_STACK_SIZE) {
+		struct traced_stack longer = {0};
+
+		attempts->question.stack_size *= STACK_SIZE_FACTOR;
+		if (trace_once(attempts, &longer, &needs_more))
+			break;
+		traced_stack_free(&stack);
+		stack = longer;
+	}
+	*ret = stack;
+	return 0;
+}
+
 int trace_call_run(struct trace_call *call, struct traced_stack *ret)
 {
 	u64 now_ns = clock_monotonic_ns();
@@ -226,20 +244,13 @@ int trace_call_run(struct trace_call *call, struct traced_stack *ret)
 	};
 	int err = call->wants_python ? walker_take(&attempts) : 0;
 
-	while (!err) {
-		struct traced_stack stack;
-		bool needs_more = false;
-
-		err = trace_once(&attempts, &stack, &needs_more);
-		if (err)
-			break;
-		if (!needs_more || attempts.question.stack_size >= MAX_STACK_SIZE) {
-			*ret = stack;
-			break;
-		}
-		traced_stack_free(&stack);
-		attempts.question.stack_size *= STACK_SIZE_FACTOR;
-	}
+	if (!err)
+		err = trace_whole(&attempts, ret);
 	walker_give(&attempts);
 	return err;
+}
+
+bool trace_call_is_absence(int err)
+{
+	return err == -ESRCH || err == -EAGAIN || err == -ETIMEDOUT;
 }

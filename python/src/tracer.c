@@ -2,12 +2,13 @@
 #include "tracer.h"
 
 #include <errno.h>
-#include <link.h>
+#include <elf.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/remote_memory.h"
+#include "loaded_list.h"
 #include "native_names.h"
 #include "own_memory.h"
 #include "process/process.h"
@@ -18,11 +19,6 @@
 #include "symbolize/code_cache.h"
 #include "unwind/fallback.h"
 
-/* What the dynamic linker counts: mappings are as they were while neither grows. */
-struct loads {
-	unsigned long long opened, closed;
-};
-
 struct tracer {
 	struct mapped_file_cache *files;
 	struct process_table *processes;
@@ -31,8 +27,7 @@ struct tracer {
 	struct native_names *names;
 	struct code_cache *codes;
 	struct remote_memory memory;
-	bool is_fork;
-	struct loads loads;
+	struct loaded_list *loaded;
 	u64 own_start, own_end; /* this library's code; empty when it is linked into the program */
 	struct python_walker *walker; /* one to give out; NULL: it is */
 	u64 *words; /* of the walk under way */
@@ -42,15 +37,6 @@ struct tracer {
 /*
  * What is mapped
  */
-
-/* The first object tells of all, and it is the program itself. */
-static int loads_read(struct dl_phdr_info *info, size_t size, void *loads_)
-{
-	struct loads *loads = loads_;
-
-	*loads = (struct loads){.opened = info->dlpi_adds, .closed = info->dlpi_subs};
-	return 1;
-}
 
 extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
 
@@ -74,24 +60,16 @@ static void own_find(struct tracer *t)
 
 static void tracer_refresh(struct tracer *t)
 {
-	struct loads now = {};
-
-	if (!t->is_fork) {
-		dl_iterate_phdr(loads_read, &now);
-		if (now.opened == t->loads.opened && now.closed == t->loads.closed)
-			return;
-		t->loads = now;
-	}
-	process_table_forget_mappings(t->processes);
+	if (loaded_list_has_changed(t->loaded))
+		process_table_forget_mappings(t->processes);
 }
 
-int tracer_new(bool is_fork, struct tracer **ret)
+int tracer_new(struct tracer **ret)
 {
 	const struct process_id id = {.pid = getpid()};
 	_cleanup_(tracer) struct tracer *t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	t->is_fork = is_fork;
 	own_memory_open();
 	t->memory = own_memory(); /* for signal handlers, too */
 	own_find(t);
@@ -108,6 +86,8 @@ int tracer_new(bool is_fork, struct tracer **ret)
 		err = native_names_new(t->processes, t->process, &t->names);
 	if (!err)
 		err = code_cache_new(&t->codes);
+	if (!err)
+		err = loaded_list_new(&t->loaded);
 	if (err)
 		return err;
 	*ret = take(t);
@@ -118,6 +98,7 @@ void tracer_free(struct tracer *t)
 {
 	if (!t)
 		return;
+	loaded_list_free(t->loaded);
 	free(t->words);
 	python_walker_free(t->walker);
 	code_cache_free(t->codes);

@@ -34,11 +34,7 @@ struct traced_stack {
 
 struct tracer;
 
-/*
- * is_fork: of a process that was forked from one with several threads. The dynamic linker's lock may then be held by a
- * thread that is not here, for good; so it is not asked what is mapped, but /proc, for each trace (some 100 us).
- */
-int tracer_new(bool is_fork, struct tracer **ret);
+int tracer_new(struct tracer **ret);
 void tracer_free(struct tracer *tracer);
 DEFINE_CLEANUP(tracer, struct tracer *, tracer_free)
 

@@ -24,7 +24,7 @@ static bool needs_more;
 
 static void set_up(void)
 {
-	cr_assert_eq(tracer_new(false, &tracer), 0);
+	cr_assert_eq(tracer_new(&tracer), 0);
 	stack = calloc(1, sizeof(*stack));
 	cr_assert_not_null(stack);
 }
@@ -194,7 +194,7 @@ TracerTest(in_a_forked_child_a_new_tracer_names_the_same)
 		struct thread_copy copy = copy_of(stack);
 
 		alarm(10);
-		if (tracer_new(true, &tracer) || tracer_trace(tracer, &copy, 1000, &traced, &needs_more))
+		if (tracer_new(&tracer) || tracer_trace(tracer, &copy, 1000, &traced, &needs_more))
 			_exit(1);
 		_exit(traced.cnt == (size_t)stack->caller_cnt + 1 && !strcmp(traced.frames[INNER].function, "descend")
 			      ? 0
