@@ -57,19 +57,34 @@ static u64 stack_end(u64 rsp, u64 ident)
 	return is_below(rsp, first_stack_end) ? first_stack_end : ~0ull;
 }
 
-/* From rsp to end, as far as there is room. True: there was not. */
-static bool piece_copy(const struct copy_room *room, u64 rsp, u64 end, struct thread_copy *copy)
+/*
+ * Below rsp a function may use so much (System V ABI). One that is about to return has just taken its caller's rbp
+ * from there, and its unwind information still says that it is there.
+ */
+#define RED_ZONE_SIZE 128
+
+/* lowest: of the stack. Further down than rsp it may not have grown yet. */
+static u64 copy_start(u64 rsp, u64 lowest)
+{
+	u64 start = rsp - lowest > RED_ZONE_SIZE ? rsp - RED_ZONE_SIZE : lowest;
+	u8 byte;
+
+	return own_memory_read_some(start, &byte, 1) == 1 ? start : rsp;
+}
+
+/* From start to end, as far as there is room. True: there was not. */
+static bool piece_copy(const struct copy_room *room, u64 start, u64 end, struct thread_copy *copy)
 {
 	u8 *bytes = room->bytes[copy->piece_cnt], next;
 	struct stack_copy *piece = &copy->pieces[copy->piece_cnt];
-	size_t size = end - rsp < room->size ? end - rsp : room->size;
-	ssize_t read = own_memory_read_some(rsp, bytes, size);
+	size_t size = end - start < room->size ? end - start : room->size;
+	ssize_t read = own_memory_read_some(start, bytes, size);
 
-	*piece = (struct stack_copy){.bytes = bytes, .start = rsp, .size = read < 0 ? 0 : read};
+	*piece = (struct stack_copy){.bytes = bytes, .start = start, .size = read < 0 ? 0 : read};
 	if (copy->piece_cnt)
 		piece[-1].next = piece;
 	copy->piece_cnt++;
-	return piece->size == room->size && rsp + size < end && own_memory_read_some(rsp + size, &next, 1) == 1;
+	return piece->size == room->size && start + size < end && own_memory_read_some(start + size, &next, 1) == 1;
 }
 
 /*
@@ -127,11 +142,12 @@ static void pieces_copy(const struct copy_room *room, struct extent alternate, s
 	copy->piece_cnt = 0;
 	copy->is_cut = false;
 	if (is_on(alternate, rsp)) {
-		copy->is_cut = piece_copy(room, rsp, alternate.start + alternate.size, copy);
+		copy->is_cut = piece_copy(room, copy_start(rsp, alternate.start), alternate.start + alternate.size,
+					  copy);
 		rsp = left_stack_find(room, alternate, rsp);
 	}
 	if (rsp)
-		copy->is_cut |= piece_copy(room, rsp, stack_end(rsp, copy->ident), copy);
+		copy->is_cut |= piece_copy(room, copy_start(rsp, 0), stack_end(rsp, copy->ident), copy);
 }
 
 void thread_copy_fill(const void *ucontext, const struct copy_room *room, struct thread_copy *copy)

@@ -23,7 +23,7 @@
 struct thread_copy {
 	u64 ident; /* its pthread_t, which Python calls threading.get_ident() */
 	u64 registers[17]; /* as in stack_record */
-	/* Innermost first, each from its rsp up; `next` leads from one to the other. The second's registers are in the first. */
+	/* Innermost first, each from its rsp or somewhat below; `next` leads outward. The second's registers are in the first. */
 	struct stack_copy pieces[STACK_PIECE_CNT];
 	size_t piece_cnt;
 	bool is_cut; /* a piece goes on beyond what was asked for */

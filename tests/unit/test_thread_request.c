@@ -181,7 +181,7 @@ Test(thread_request, of_itself_a_thread_gives_registers_and_stack_of_one_instant
 	__asm__ volatile("" : : "r"(&marker) : "memory");
 	cr_assert_eq(thread_request_self(&question, &request), 0);
 	const struct thread_copy *copy = thread_request_copy(request);
-	cr_assert_eq(copy->pieces[0].start, copy->registers[DWARF_RSP]);
+	check_start(copy);
 	cr_assert_lt(copy->registers[DWARF_RSP], (u64)&marker);
 	cr_assert(stack_copy_read(&copy->pieces[0], (u64)&marker, &word));
 	cr_assert_eq(word, PATTERN(7));
@@ -348,7 +348,7 @@ static void check_two_pieces(const struct thread_copy *copy)
 	cr_assert_eq(copy->piece_cnt, 2);
 	cr_assert_eq(copy->pieces[0].next, &copy->pieces[1]);
 	cr_assert_null(copy->pieces[1].next);
-	cr_assert_eq(copy->pieces[0].start, copy->registers[DWARF_RSP]);
+	check_start(copy);
 	check_stand(inner_target, copy, 0);
 	check_stand(outer_target, copy, 1);
 	/* Also by the chain. */

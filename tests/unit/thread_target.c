@@ -100,6 +100,14 @@ int ask(const struct thread_question *question, u64 patience_ns, struct thread_r
 	return 0;
 }
 
+void check_start(const struct thread_copy *copy)
+{
+	u64 rsp = copy->registers[DWARF_RSP], start = copy->pieces[0].start;
+
+	cr_assert_leq(start, rsp);
+	cr_assert_leq(rsp - start, RED_ZONE_SIZE);
+}
+
 void check_stand(const struct target *target, const struct thread_copy *copy, size_t piece)
 {
 	const struct stack_copy *stack = &copy->pieces[piece];
@@ -119,7 +127,7 @@ void check_copy(const struct target *target, const struct thread_copy *copy)
 	cr_assert_eq(copy->ident, (u64)target->thread);
 	cr_assert_eq(copy->piece_cnt, 1);
 	cr_assert_null(copy->pieces[0].next);
-	cr_assert_eq(copy->pieces[0].start, copy->registers[DWARF_RSP]);
+	check_start(copy);
 	cr_assert_leq(copy->registers[DWARF_RSP], target->pattern);
 	check_stand(target, copy, 0);
 }

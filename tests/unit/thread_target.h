@@ -11,10 +11,11 @@
 
 #include "thread_request.h"
 
-#define STACK_SIZE  16384
-#define ENOUGH_NS   1000000000ull
-#define PATTERN_CNT 32
-#define PATTERN(i)  (0x5eed000000000000ull + (i))
+#define STACK_SIZE    16384
+#define ENOUGH_NS     1000000000ull
+#define PATTERN_CNT   32
+#define RED_ZONE_SIZE 128
+#define PATTERN(i)    (0x5eed000000000000ull + (i))
 
 /* As the psABI numbers them; <signal.h> has REG_ names of its own. */
 enum {
@@ -69,6 +70,8 @@ int ask(const struct thread_question *question, u64 patience_ns, struct thread_r
 /* An answer there must be. */
 struct thread_request *ask_for(const struct target *target, size_t stack_size);
 
+/* The first piece begins at rsp, or within the red zone below. */
+void check_start(const struct thread_copy *copy);
 /* Did the target stand on this piece? */
 void check_stand(const struct target *target, const struct thread_copy *copy, size_t piece);
 /* All of a copy with one piece. */
