@@ -13,26 +13,30 @@ for line in (root / "tools/layers").read_text().splitlines():
         folder, _, others = line.partition(":")
         allowed[folder] = {folder, *others.split()}
 
+def is_upward(folder, target, name):
+    """Whether a file in this folder (None: the loop, STACKTRACE: the package) may not include "target/name"."""
+    if folder == STACKTRACE:
+        return target is not None and target != "pyprof" and target not in allowed[STACKTRACE]
+    if target is None:
+        return folder not in (None, "cmd", "capture") or name == "pyprof.skel.h" and folder != "capture"
+    if target == "pyprof" or folder == "cmd":
+        return False
+    if folder is None:
+        return target == "cmd"
+    return folder not in allowed or target not in allowed[folder]
+
+
+STACKTRACE = "stacktrace"
+sources = {path: STACKTRACE for path in (root / "python/src").glob("*.[ch]")}
+for path in (root / "userspace").rglob("*.[ch]"):
+    parts = path.relative_to(root / "userspace").parts
+    sources[path] = parts[0] if len(parts) > 1 else "cmd" if parts[0] == "main.c" else None
+
 wrong = 0
-for path in sorted((root / "userspace").rglob("*.[ch]")):
-    relative = path.relative_to(root / "userspace")
-    folder = relative.parts[0] if len(relative.parts) > 1 else None
+for path, folder in sorted(sources.items()):
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         found = re.match(r'\s*#\s*include\s+"(?:([a-z_]+)/)?([^"/]+)"', line)
-        if not found:
-            continue
-        target = found.group(1)
-        if target is None:
-            upward = folder is not None and folder not in ("cmd", "capture") or found.group(2) == "pyprof.skel.h" and folder != "capture"
-        elif target == "pyprof":
-            upward = False
-        elif folder == "cmd":
-            upward = False
-        elif folder is None:
-            upward = target == "cmd" and relative.name != "main.c"
-        else:
-            upward = folder not in allowed or target not in allowed[folder]
-        if upward:
+        if found and is_upward(folder, *found.groups()):
             wrong += 1
             print(f"{path.relative_to(root)}:{number}: {folder or 'userspace'} may not include {line.split(None, 1)[1]}")
 sys.exit(1 if wrong else 0)
