@@ -19,6 +19,8 @@
 #include "symbolize/code_cache.h"
 #include "unwind/fallback.h"
 
+#define CODE_BYTES_MAX (8u << 20) /* of Python's code objects, in other people's process */
+
 struct tracer {
 	struct mapped_file_cache *files;
 	struct process_table *processes;
@@ -85,7 +87,7 @@ int tracer_new(struct tracer **ret)
 	if (!err)
 		err = native_names_new(t->processes, t->process, &t->names);
 	if (!err)
-		err = code_cache_new(&t->codes);
+		err = code_cache_new(CODE_BYTES_MAX, &t->codes);
 	if (!err)
 		err = loaded_list_new(&t->loaded);
 	if (err)
@@ -252,7 +254,7 @@ static void put_python(struct tracing *tracing, const struct python_frame *pytho
 	};
 	const struct code_object *code;
 
-	if (!code_cache_get(t->codes, t->process->key, &t->memory, layout, address, python->signature, &code)) {
+	if (!code_cache_get_sure(t->codes, t->process->key, &t->memory, layout, address, python->signature, &code)) {
 		if (!code_object_is_visible(code, python->instr))
 			return;
 		frame.function = code->function;

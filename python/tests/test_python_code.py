@@ -2,8 +2,9 @@
 """python_frames=True in all kinds of code that Python has."""
 
 import functools
+import threading
 
-from python_truth import check, python_of
+from python_truth import check, python_of, trace
 
 
 def test_generators():
@@ -137,3 +138,16 @@ def test_long_functions_have_their_lines():
     lines = ["def long(wait):"] + ["    x = %d" % i for i in range(3000)] + ["    wait()", "long(wait)"]
     stack = check(lambda wait: exec(compile("\n".join(lines), "<long>", "exec"), {"wait": wait}), "long")
     assert ("long", "<long>", 3002) in python_of(stack)
+
+
+def test_each_text_that_is_called_the_same_has_its_own_lines():
+    """They take each other's place in memory, and till 3.11 a code object has no number of its own."""
+    here = {"trace": trace, "ident": threading.get_ident()}
+    wrong = []
+    for i in range(500):
+        line = i * 7 % 5 + 2
+        exec(compile("x = 1\n" * (line - 1) + "stack = trace(ident)", "<string>", "exec"), here)
+        found = [entry for entry in python_of(here["stack"]) if entry[1] == "<string>"]
+        if found != [("<module>", "<string>", line)]:
+            wrong.append((line, found))
+    assert not wrong

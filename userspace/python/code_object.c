@@ -12,6 +12,8 @@
 #define FIRST_TRACEABLE_MAX (1u << 20) /* it follows at most a few instructions for each cell */
 #define BYTES_HEADER_MAX    128 /* python_layout_check bounds bytes_data by it */
 
+#define LINE_TABLE_STEP 512 /* most are shorter */
+
 /* What is read of a code object itself. */
 struct code_window {
 	u64 type;
@@ -198,6 +200,11 @@ static int line_table_read(const struct remote_memory *memory, const struct pyth
 	return 0;
 }
 
+static u32 first_traceable_bytes(const struct code_window *window)
+{
+	return window->first_traceable < FIRST_TRACEABLE_MAX ? 2 * window->first_traceable : 0;
+}
+
 static int contents_read(const struct remote_memory *memory, const struct python_layout *layout,
 			 const struct code_window *window, struct code_object *code)
 {
@@ -209,9 +216,10 @@ static int contents_read(const struct remote_memory *memory, const struct python
 	if (!err)
 		err = line_table_read(memory, layout, window->line_table, code);
 	code->line_table_kind = layout->line_table_kind;
+	code->has_version = window->version;
 	code->first_line = window->first_line;
 	code->always_visible = layout->code_first_traceable == ABSENT;
-	code->first_traceable = window->first_traceable < FIRST_TRACEABLE_MAX ? 2 * window->first_traceable : 0;
+	code->first_traceable = first_traceable_bytes(window);
 	return err;
 }
 
@@ -259,6 +267,46 @@ int code_object_signature(const struct remote_memory *memory, const struct pytho
 	int err = code_window_read(memory, layout, address, &window);
 
 	return err ? err : window_signature(&window, memory, layout, ret);
+}
+
+static bool line_table_is_same(const struct code_object *code, const struct remote_memory *memory,
+			       const struct python_layout *layout, u64 address)
+{
+	u8 bytes[BYTES_HEADER_MAX + LINE_TABLE_STEP];
+	size_t size = code->line_table_size, part = size < LINE_TABLE_STEP ? size : LINE_TABLE_STEP;
+
+	if (remote_read(memory, address, bytes, layout->bytes_data + part) ||
+	    window_u64(bytes, layout->bytes_size) != size || memcmp(bytes + layout->bytes_data, code->line_table, part))
+		return false;
+	for (size_t done = part; done < size; done += part) {
+		part = size - done < sizeof(bytes) ? size - done : sizeof(bytes);
+		if (remote_read(memory, address + layout->bytes_data + done, bytes, part) ||
+		    memcmp(bytes, code->line_table + done, part))
+			return false;
+	}
+	return true;
+}
+
+/* The plain name is in the signature, and of what is not nested both are one string. */
+static bool qualname_is_same(const struct code_object *code, const struct remote_memory *memory,
+			     const struct python_layout *layout, const struct code_window *window)
+{
+	_cleanup_(free) char *name = NULL;
+
+	if (!window->qualname || window->qualname == window->name)
+		return true;
+	return !text_read(memory, layout, window->qualname, &name) && !strcmp(name, code->function);
+}
+
+bool code_object_is_there(const struct code_object *code, const struct remote_memory *memory,
+			  const struct python_layout *layout, u64 address)
+{
+	struct code_window window;
+
+	return !code_window_read(memory, layout, address, &window) && window.alive &&
+	       window.first_line == code->first_line && first_traceable_bytes(&window) == code->first_traceable &&
+	       line_table_is_same(code, memory, layout, window.line_table) &&
+	       qualname_is_same(code, memory, layout, &window);
 }
 
 void code_object_free(struct code_object *code)

@@ -16,6 +16,7 @@ struct code_object {
 	char *function; /* co_qualname, else co_name, which is all there is to 3.10; UTF-8 */
 	char *file; /* co_filename as it is */
 	u32 first_line;
+	bool has_version; /* its signature is its co_version, which no other has; else others may have the same */
 	bool always_visible; /* to 3.10, a frame is one as soon as it is pushed, on its first line */
 	u32 first_traceable; /* else, the byte offset of the first instruction that a frame can be seen at */
 	u16 line_table_kind; /* enum line_table_kind */
@@ -33,6 +34,13 @@ int code_object_read(const struct remote_memory *memory, const struct python_lay
 /* What the kernel side calls the code object that is there now. */
 int code_object_signature(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
 			  u32 *ret);
+/*
+ * Whether the object that lives at address now reads as this one, which was read there: the same lines and name. That
+ * is what a signature without a version does not tell: two texts compiled as "<string>" are all of one file and line.
+ * Two small reads, for a nested function's qualified name four.
+ */
+bool code_object_is_there(const struct code_object *code, const struct remote_memory *memory,
+			  const struct python_layout *layout, u64 address);
 void code_object_free(struct code_object *code);
 DEFINE_CLEANUP(code_object, struct code_object *, code_object_free)
 

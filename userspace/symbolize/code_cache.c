@@ -2,12 +2,10 @@
 #include "symbolize/code_cache.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include <uthash.h>
-
-#define CODE_CACHE_BYTES_MAX (64u << 20)
 
 struct entry_key {
 	u64 address;
@@ -19,7 +17,7 @@ struct entry {
 	struct entry_key key;
 	struct code_object *code; /* NULL: could not be read, err says why */
 	int err;
-	size_t bytes;
+	size_t bytes; /* with its code object */
 	struct entry *next_of_process;
 	UT_hash_handle hh;
 };
@@ -33,17 +31,41 @@ struct owner {
 struct code_cache {
 	struct entry *entries;
 	struct owner *owners;
-	size_t bytes;
+	size_t bytes; /* of all entries and owners */
+	size_t bytes_max;
 };
 
-int code_cache_new(struct code_cache **ret)
+int code_cache_new(size_t bytes_max, struct code_cache **ret)
 {
 	struct code_cache *cache = calloc(1, sizeof(*cache));
 
 	if (!cache)
 		return -ENOMEM;
+	cache->bytes_max = bytes_max;
 	*ret = cache;
 	return 0;
+}
+
+/* What malloc took for it: more than was asked for, and a word of its own. */
+static size_t block_bytes(void *block)
+{
+	return block ? malloc_usable_size(block) + sizeof(size_t) : 0;
+}
+
+static size_t code_bytes(const struct code_object *code)
+{
+	return code ? block_bytes((void *)code) + block_bytes(code->function) + block_bytes(code->file) +
+			       block_bytes(code->line_table)
+		    : 0;
+}
+
+/* uthash's handles are in the entries; its buckets are not. */
+#define table_bytes(head) \
+	((head) ? sizeof(*(head)->hh.tbl) + (head)->hh.tbl->num_buckets * sizeof(*(head)->hh.tbl->buckets) : 0)
+
+size_t code_cache_bytes(const struct code_cache *cache)
+{
+	return block_bytes((void *)cache) + cache->bytes + table_bytes(cache->entries) + table_bytes(cache->owners);
 }
 
 static void owner_free(struct code_cache *cache, struct owner *owner)
@@ -60,6 +82,7 @@ static void owner_free(struct code_cache *cache, struct owner *owner)
 		entry = next;
 	}
 	HASH_DEL(cache->owners, owner);
+	cache->bytes -= block_bytes(owner);
 	free(owner);
 }
 
@@ -99,13 +122,9 @@ static struct owner *owner_get(struct code_cache *cache, u32 process)
 	if (!owner)
 		return NULL;
 	owner->process = process;
+	cache->bytes += block_bytes(owner);
 	HASH_ADD(hh, cache->owners, process, sizeof(owner->process), owner);
 	return owner;
-}
-
-static size_t code_bytes(const struct code_object *code)
-{
-	return code ? sizeof(*code) + strlen(code->function) + strlen(code->file) + code->line_table_size : 0;
 }
 
 static struct entry *entry_find(struct code_cache *cache, const struct entry_key *key)
@@ -116,27 +135,53 @@ static struct entry *entry_find(struct code_cache *cache, const struct entry_key
 	return entry;
 }
 
-/* Takes over code, also on failure. */
-static int entry_add(struct code_cache *cache, const struct entry_key *key, struct code_object *code, int err)
+static struct entry *entry_new(struct code_cache *cache, const struct entry_key *key)
 {
-	_cleanup_(code_object) struct code_object *mine = code;
-
-	if (cache->bytes > CODE_CACHE_BYTES_MAX)
-		code_cache_clear(cache);
-
 	struct owner *owner = owner_get(cache, key->process);
 	struct entry *entry = owner ? calloc(1, sizeof(*entry)) : NULL;
+
 	if (!entry)
-		return -ENOMEM;
+		return NULL;
 	entry->key = *key;
-	entry->err = err;
-	entry->code = take(mine);
-	entry->bytes = sizeof(*entry) + code_bytes(entry->code);
+	entry->bytes = block_bytes(entry);
 	entry->next_of_process = owner->first;
 	owner->first = entry;
 	cache->bytes += entry->bytes;
 	HASH_ADD(hh, cache->entries, key, sizeof(entry->key), entry);
+	return entry;
+}
+
+/* In the place of what it was. Takes over code, also on failure. */
+static int entry_put(struct code_cache *cache, const struct entry_key *key, struct code_object *code, int err)
+{
+	_cleanup_(code_object) struct code_object *mine = code;
+	size_t more = code_bytes(code);
+
+	if (code_cache_bytes(cache) + sizeof(struct entry) + more > cache->bytes_max)
+		code_cache_clear(cache);
+
+	struct entry *entry = entry_find(cache, key);
+	if (!entry)
+		entry = entry_new(cache, key);
+	if (!entry)
+		return -ENOMEM;
+	size_t less = code_bytes(entry->code);
+	code_object_free(entry->code);
+	entry->code = take(mine);
+	entry->err = err;
+	entry->bytes += more - less;
+	cache->bytes += more - less;
 	return 0;
+}
+
+/*
+ * Whether a failure may be remembered: a page that was not there may be there the next time, so may memory of ours, and
+ * the next code object at a freed one's address may have its signature. None of these makes anybody read for nothing
+ * for long: who asks saw the object in a frame, where it lived, and asks once for each time that he sees it.
+ */
+static bool is_lasting(int err)
+{
+	return err != -EFAULT && err != -ENOMEM && err != -ESTALE;
 }
 
 int code_cache_get(struct code_cache *cache, u32 process, const struct remote_memory *memory,
@@ -146,7 +191,8 @@ int code_cache_get(struct code_cache *cache, u32 process, const struct remote_me
 	struct entry *entry = entry_find(cache, &key);
 
 	if (entry) {
-		*ret = entry->code;
+		if (!entry->err)
+			*ret = entry->code;
 		return entry->err;
 	}
 	if (!memory)
@@ -154,12 +200,26 @@ int code_cache_get(struct code_cache *cache, u32 process, const struct remote_me
 
 	struct code_object *code = NULL;
 	int err = code_object_read(memory, layout, address, signature, &code);
-	/* A page that was not there may be there the next time; so may memory of ours. */
-	if (err == -EFAULT || err == -ENOMEM)
+	if (err && !is_lasting(err))
 		return err;
-	*ret = code;
-	int add_err = entry_add(cache, &key, code, err);
-	return add_err ? add_err : err;
+	int put_err = entry_put(cache, &key, code, err);
+	if (!put_err && !err)
+		*ret = code;
+	return put_err ? put_err : err;
+}
+
+/* Reads it anew; a failure leaves all as it was. */
+static int entry_read(struct code_cache *cache, const struct entry_key *key, const struct remote_memory *memory,
+		      const struct python_layout *layout, const struct code_object **ret)
+{
+	struct code_object *code;
+	int err = code_object_read(memory, layout, key->address, key->signature, &code);
+
+	if (!err)
+		err = entry_put(cache, key, code, 0);
+	if (!err)
+		*ret = code;
+	return err;
 }
 
 int code_cache_add(struct code_cache *cache, u32 process, const struct remote_memory *memory,
@@ -172,16 +232,19 @@ int code_cache_add(struct code_cache *cache, u32 process, const struct remote_me
 		*ret = entry->code;
 		return 0;
 	}
+	return entry_read(cache, &key, memory, layout, ret);
+}
 
-	struct code_object *code;
-	int err = code_object_read(memory, layout, address, signature, &code);
-	if (err)
-		return err;
-	*ret = code;
-	if (!entry)
-		return entry_add(cache, &key, code, 0);
-	/* It could not be read from the process then. */
-	entry->code = code;
-	entry->err = 0;
-	return 0;
+int code_cache_get_sure(struct code_cache *cache, u32 process, const struct remote_memory *memory,
+			const struct python_layout *layout, u64 address, u32 signature, const struct code_object **ret)
+{
+	struct entry_key key = {.address = address, .process = process, .signature = signature};
+	struct entry *entry = entry_find(cache, &key);
+
+	if (entry && !entry->err &&
+	    (entry->code->has_version || code_object_is_there(entry->code, memory, layout, address))) {
+		*ret = entry->code;
+		return 0;
+	}
+	return entry_read(cache, &key, memory, layout, ret);
 }

@@ -22,6 +22,8 @@
 #define KALLSYMS_AGE_NS	    (60 * NS_PER_S)
 #define KALLSYMS_AGE_MAX_NS (3600 * NS_PER_S)
 
+#define CODE_BYTES_MAX (64u << 20) /* of code objects of all processes */
+
 /* A file that frames refer to: kept until they have their names. */
 struct named_file {
 	u32 id;
@@ -50,7 +52,7 @@ int symbolizer_new(const struct profile_tables *tables, struct process_table *pr
 	s->tables = *tables;
 	s->processes = processes;
 
-	int err = code_cache_new(&s->codes);
+	int err = code_cache_new(CODE_BYTES_MAX, &s->codes);
 	if (!err)
 		err = jit_names_new(&s->jit_names);
 	if (err)
