@@ -4,7 +4,10 @@
 import functools
 import threading
 
+import stacktrace.tools.profile
 from python_truth import check, python_of, trace
+from stacktrace.tools import Profiler
+from stacktrace.utils import StackEntry
 
 
 def test_generators():
@@ -151,3 +154,34 @@ def test_each_text_that_is_called_the_same_has_its_own_lines():
         if found != [("<module>", "<string>", line)]:
             wrong.append((line, found))
     assert not wrong
+
+
+def test_a_function_in_a_dead_ones_place_is_counted_by_its_own_name():
+    profiler = Profiler(threading.get_ident(), python_frames=True)
+    starts = set()
+
+    def look():
+        stack = trace(threading.get_ident())
+        starts.update(entry.addr - entry.offset for entry in stack if entry.name.startswith("fn_"))
+        profiler._add(stack)
+
+    for i in range(200):
+        here = {"look": look}
+        exec(compile("def fn_%d():\n    look()\n    look()\nfn_%d()\n" % (i, i), "made.py", "exec"), here)
+        here.clear()  # which the function refers to
+    assert len(starts) < 200  # addresses were used again
+    rows = [row for row in profiler.get_result().values() if row["name"].startswith("fn_")]
+    assert sorted(row["name"] for row in rows) == sorted("fn_%d (made.py)" % i for i in range(200))
+    assert {row["count"] for row in rows} == {2}
+    assert all(type(key) is int for key in profiler.get_result())
+
+
+def test_a_profile_does_not_grow_for_good(monkeypatch):
+    monkeypatch.setattr(stacktrace.tools.profile, "_ROWS_MAX", 10)
+    profiler = Profiler(threading.get_ident())
+    for i in range(100):
+        profiler._add([StackEntry(4096 + i % 2, "f%d" % i, 0, False)])
+    rows = profiler.get_result()
+    assert len(rows) == 11 and rows[0] == {"count": 90, "name": "[other functions]"}
+    profiler._add([StackEntry(4096, "f0", 0, False)])
+    assert rows[4096] == {"count": 2, "name": "f0"}

@@ -8,6 +8,10 @@ from typing import Any, Dict, List, Tuple
 from ..utils import PythonEntry, StackEntry
 from .timer import Timer
 
+# Of a program that makes functions all the time a profile must not grow for good: a row is half a KiB.
+_ROWS_MAX = 65536
+_OTHERS = (0, "[other functions]")
+
 
 class Profiler(object):
     """Counts the functions on a thread's stack at a given rate.
@@ -35,6 +39,7 @@ class Profiler(object):
     def __init__(self, tid: int, **kwargs: Any) -> None:
         self._timer = Timer(tid, self._add, **kwargs)
         self._profile = {}  # type: Dict[int, Dict[str, Any]]
+        self._rows = {}  # type: Dict[Tuple[int, str], Dict[str, Any]]
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -51,10 +56,15 @@ class Profiler(object):
         Returns
         -------
         dict
-            The key is the address at which the function starts, the value a
-            dict of two: ``'count'``, how many frames of it were seen (int),
-            and ``'name'`` (str). It is the one that is counted into: walk
-            through it after ``join()``, or through a copy.
+            The key is the address at which the function starts (int), the
+            value a dict of two: ``'count'``, how many frames of it were seen
+            (int), and ``'name'`` (str). A function that came to an address
+            where another had been counted before has a key of its own, below
+            0. After 65,536 functions the others are counted as one,
+            ``'[other functions]'``.
+
+            It is the dict that is counted into: walk through it after
+            ``join()``, or through a copy.
         """
         return self._profile
 
@@ -77,8 +87,21 @@ class Profiler(object):
                     self._count(entry, entry.name)
 
     def _count(self, entry: StackEntry, name: str) -> None:
-        row = self._profile.setdefault(entry.addr - entry.offset, {"count": 0, "name": name})
+        start = entry.addr - entry.offset
+        row = self._rows.get((start, name))
+        if row is None:
+            row = self._row_of_new(start, name)
         row["count"] += 1
+
+    def _row_of_new(self, start: int, name: str) -> Dict[str, Any]:
+        if len(self._rows) >= _ROWS_MAX:
+            start, name = _OTHERS
+        row = self._rows.get((start, name))
+        if row is None:
+            # What is freed leaves its address to others: code objects do, and libraries.
+            key = start if start not in self._profile else -len(self._rows)
+            row = self._rows[start, name] = self._profile[key] = {"count": 0, "name": name}
+        return row
 
     def __enter__(self) -> "Profiler":
         self.start()
