@@ -303,8 +303,6 @@ int thread_request_send(const struct thread_question *question, struct thread_re
 	struct thread_status status;
 	int tid, signal;
 
-	if (question->ident == (u64)pthread_self())
-		return thread_request_self(question, ret);
 	own_memory_open();
 	thread_copy_prepare();
 	requests_settle();

@@ -37,7 +37,7 @@ struct thread_question {
 /*
  * Sends it. -ESRCH: no living thread has this ident. -EAGAIN: it cannot take a signal now (it sleeps and blocks all
  * that are free, is stopped, or has ended but for its name), or too many requests are under way. -ENOMEM. -ENOTSUP: an
- * unknown libc. The calling thread itself is asked without a signal.
+ * unknown libc. Not to the calling thread: see thread_request_self().
  */
 int thread_request_send(const struct thread_question *question, struct thread_request **ret);
 
@@ -56,7 +56,7 @@ const struct thread_copy *thread_request_copy(const struct thread_request *reque
  */
 bool thread_request_free(struct thread_request *request);
 
-/* The same of the calling thread, without a signal: at once. -ENOMEM. */
+/* The same of the calling thread, whatever the question's ident, without a signal: at once. -ENOMEM. */
 int thread_request_self(const struct thread_question *question, struct thread_request **ret);
 
 /* After fork(), in the child, before anything else of here: requests of the parent's threads are none of ours. */

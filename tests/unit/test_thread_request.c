@@ -142,10 +142,6 @@ static void work_self(struct target *target)
 	cr_assert_eq(thread_request_wait(request, 0), 0);
 	check_copy(target, thread_request_copy(request));
 	cr_assert(thread_request_free(request));
-	question.ident = (u64)pthread_self();
-	cr_assert_eq(ask(&question, 0, &request), 0);
-	check_copy(target, thread_request_copy(request));
-	cr_assert(thread_request_free(request));
 }
 
 Test(thread_request, the_first_thread_asks_itself)
