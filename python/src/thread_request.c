@@ -26,9 +26,6 @@
 #define KEPT_REQUESTS 4
 #define KEPT_SIZE     (256u << 10) /* two pieces of 64 KiB and Python's frames */
 
-/* Of python_walk(), measured; on a smaller rest of an alternate stack Python frames are left out. */
-#define PYTHON_STACK_SIZE 2048
-
 /* A thread may end with the signal in its queue. It is asked whether it lives at these intervals, and twice as long each. */
 #define FIRST_LOOK_NS (10 * NS_PER_MS)
 
@@ -42,7 +39,7 @@ enum request_state {
 	REQUEST_ASKED, /* the signal is sent */
 	REQUEST_TAKING, /* the thread answers */
 	REQUEST_DONE, /* it has answered */
-	REQUEST_REFUSED, /* the signal came to another thread than was meant */
+	REQUEST_REFUSED, /* it will not */
 	/* Freed by the caller, not over yet: */
 	REQUEST_LOST, /* a debugger may have the signal, and will pass it on when it likes */
 	REQUEST_ABANDONED, /* the thread answers still */
@@ -63,6 +60,7 @@ struct request_memory {
 struct thread_request {
 	atomic_uint word; /* sequence number << STATE_BITS | state: futex, and what tells a signal that is late */
 	int tid, signal; /* signal is 0 when none was sent */
+	int refusal; /* when it was refused */
 	struct thread_question question;
 	struct request_memory *memory;
 	size_t memory_size;
@@ -105,16 +103,26 @@ static void python_capture(struct thread_request *request)
 							    copy->registers[REG_RSP], &copy->python);
 }
 
-static void request_answer(struct thread_request *request, const void *ucontext)
+static void request_end(struct thread_request *request, enum request_state how)
 {
-	struct thread_copy *copy = &request->memory->copy;
-
-	thread_copy_fill(ucontext, &request->room, copy);
-	if (thread_copy_stack_left(ucontext) >= PYTHON_STACK_SIZE)
-		python_capture(request);
-	if (!request_move(request, REQUEST_TAKING, REQUEST_DONE))
+	if (!request_move(request, REQUEST_TAKING, how))
 		request_move(request, REQUEST_ABANDONED, REQUEST_SETTLED);
 	request_wake(request);
+}
+
+static void request_refuse(struct thread_request *request, int refusal)
+{
+	request->refusal = refusal;
+	request_end(request, REQUEST_REFUSED);
+}
+
+/* Not inlined: who refuses needs less stack. */
+__attribute__((noinline)) static void request_answer(struct thread_request *request, const void *ucontext)
+{
+	thread_copy_fill(ucontext, &request->room, &request->memory->copy);
+	if (thread_copy_stack_left(ucontext) >= PYTHON_STACK_SIZE)
+		python_capture(request);
+	request_end(request, REQUEST_DONE);
 }
 
 /* value: index << 32 | the request's word when it was sent. Anything else, whoever may have sent it, is nothing. */
@@ -131,12 +139,12 @@ static void signal_take(u64 value, const void *ucontext)
 			request_move(request, REQUEST_LOST, REQUEST_SETTLED);
 		return;
 	}
-	if ((u64)pthread_self() == request->question.ident) {
+	if ((u64)pthread_self() != request->question.ident)
+		request_refuse(request, -ESRCH);
+	else if (thread_copy_stack_left(ucontext) < ANSWER_STACK_SIZE)
+		request_refuse(request, -EAGAIN);
+	else
 		request_answer(request, ucontext);
-		return;
-	}
-	request_move(request, REQUEST_TAKING, REQUEST_REFUSED);
-	request_wake(request);
 }
 
 /*
@@ -341,6 +349,19 @@ static bool is_gone(const struct thread_request *request)
 	return syscall(SYS_tgkill, getpid(), request->tid, 0) && errno == ESRCH;
 }
 
+/* As far as is known; -ETIMEDOUT: it is not over. */
+static int request_outcome(const struct thread_request *request)
+{
+	switch (request_state(request)) {
+	case REQUEST_DONE:
+		return 0;
+	case REQUEST_REFUSED:
+		return request->refusal;
+	default:
+		return -ETIMEDOUT;
+	}
+}
+
 int thread_request_wait(struct thread_request *request, u64 deadline_ns)
 {
 	u64 interval_ns = FIRST_LOOK_NS, look_ns = clock_monotonic_ns() + interval_ns;
@@ -348,17 +369,18 @@ int thread_request_wait(struct thread_request *request, u64 deadline_ns)
 	for (;;) {
 		u64 until_ns = look_ns < deadline_ns ? look_ns : deadline_ns;
 		u32 word = atomic_load(&request->word);
+		int err = request_outcome(request);
 
-		if (STATE(word) == REQUEST_DONE)
-			return 0;
-		if (STATE(word) == REQUEST_REFUSED)
-			return -ESRCH;
+		if (err != -ETIMEDOUT)
+			return err;
 		if (!word_wait(request, word, until_ns))
 			continue;
-		if (is_gone(request))
-			return -ESRCH;
-		if (until_ns == deadline_ns)
-			return request_state(request) == REQUEST_DONE ? 0 : -ETIMEDOUT;
+		err = is_gone(request) ? -ESRCH : 0;
+		if (err || until_ns == deadline_ns) {
+			int outcome = request_outcome(request);
+
+			return outcome == -ETIMEDOUT && err ? err : outcome;
+		}
 		interval_ns *= 2;
 		look_ns = until_ns + interval_ns;
 	}

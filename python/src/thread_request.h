@@ -4,16 +4,19 @@
  *
  * Another thread is asked by a real-time signal, sent to it alone: its handler copies
  * registers, stack and Python frames into memory of ours, and goes back to what it
- * interrupted. The handler takes no lock, allocates nothing and needs 1 KiB of stack (2 KiB for Python frames), so
- * a thread may be asked wherever it is: in malloc, in the dynamic linker, on an alternate
- * signal stack. A thread asleep in a system call is woken; the kernel restarts the call,
- * but for those that signal(7) lists as never restarted, which give EINTR.
+ * interrupted. The handler takes no lock and allocates nothing, so a thread may be asked wherever it is: in malloc, in
+ * the dynamic linker, on an alternate signal stack. A thread asleep in a system call is woken; the kernel restarts the
+ * call, but for those that signal(7) lists as never restarted, which give EINTR.
+ *
+ * A thread with an alternate stack (sigaltstack) answers there. Where that is too small for the answer, the thread
+ * refuses, which takes some 100 bytes; where it is too small even for what the kernel saves (3.3 KiB on machines
+ * with AVX-512), the program dies, as of any signal with SA_ONSTACK.
  *
  * The signal is one that has no handler and that the thread does not block. Its disposition
  * is changed while requests are under way, and then is what it was; a signal that was sent and
  * not taken in time is withdrawn first. Only where a debugger holds the thread, and may have the signal,
- * our handler stays until it lets go: without, the program would die of it. Any number of requests (256),
- * of one thread or many, may be under way at once.
+ * our handler stays until it lets go: without, the program would die of it. Any number of requests (256), of one
+ * thread or many, may be under way at once.
  */
 #ifndef STACKTRACE_THREAD_REQUEST_H
 #define STACKTRACE_THREAD_REQUEST_H
@@ -22,6 +25,13 @@
 #include "thread_copy.h"
 
 struct thread_request;
+
+/*
+ * What must be left of an alternate stack for an answer (which takes less than 400), and for Python frames, which are
+ * left out otherwise. So a stack of 4 KiB serves with AVX-512.
+ */
+#define ANSWER_STACK_SIZE 512
+#define PYTHON_STACK_SIZE 2048
 
 struct thread_question {
 	u64 ident; /* pthread_t; anything */
@@ -35,15 +45,15 @@ struct thread_question {
 };
 
 /*
- * Sends it. -ESRCH: no living thread has this ident. -EAGAIN: it cannot take a signal now (it sleeps and blocks all
- * that are free, is stopped, or has ended but for its name), or too many requests are under way. -ENOMEM. -ENOTSUP: an
- * unknown libc. Not to the calling thread: see thread_request_self().
+ * Sends it. Not to the calling thread: see thread_request_self(). -ESRCH: no living thread has this ident. -EAGAIN: it
+ * cannot take a signal now (it blocks all that are free and sleeps or means it, is stopped, or has ended but for its
+ * name), or too many requests are under way. -ENOMEM. -ENOTSUP: an unknown libc.
  */
 int thread_request_send(const struct thread_question *question, struct thread_request **ret);
 
 /*
  * Until the copy is there, or CLOCK_MONOTONIC is deadline_ns (-ETIMEDOUT; it may be waited for again). -ESRCH: the
- * thread has ended. Sleeps.
+ * thread has ended. -EAGAIN: it has too little stack left to answer. Sleeps.
  */
 int thread_request_wait(struct thread_request *request, u64 deadline_ns);
 
