@@ -2,7 +2,8 @@
 /*
  * signal_loan.h - real-time signals that the program does not use, borrowed from it: while anybody has one, its
  * disposition is ours; when the last gives it back, it is what it was, to the bit. Should the program
- * take to using it meanwhile, it keeps what it has set.
+ * take to using it meanwhile, it keeps what it has set. (If that is SIG_DFL while one that was sent waits to be taken,
+ * it dies of it: the kernel offers no way to take back a signal.)
  *
  * A signal is sent with a value to one thread, and arrives there with this value and the registers of what it
  * interrupted. While it is being answered, the thread takes no other signal.

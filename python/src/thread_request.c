@@ -26,6 +26,9 @@
 #define KEPT_REQUESTS 4
 #define KEPT_SIZE     (256u << 10) /* two pieces of 64 KiB and Python's frames */
 
+/* In pthread_sigmask()'s sets and sigfillset()'s neither libc has these two, which it uses itself. */
+#define LIBC_SIGNALS (3ull << (32 - 1))
+
 /* A thread may end with the signal in its queue. It is asked whether it lives at these intervals, and twice as long each. */
 #define FIRST_LOOK_NS (10 * NS_PER_MS)
 
@@ -282,12 +285,13 @@ static int signal_choose(const struct thread_status *status, int *ret)
 		return -EAGAIN;
 	int err = signal_loan_take(status->blocked, signal_take, ret);
 	/*
-	 * Who makes a thread, forks or spawns blocks all for an instant, and will answer right after it. Who sleeps
-	 * with all blocked means it.
+	 * libc blocks all for an instant, its own too, where it makes a thread, forks or spawns: such a thread will
+	 * answer right after it. Who sleeps so means it, and so does a program, which cannot block libc's.
 	 */
-	if (err && status->state != 'S')
-		err = signal_loan_take(0, signal_take, ret);
-	return err;
+	if (!err || status->state == 'S' || (status->blocked & LIBC_SIGNALS) != LIBC_SIGNALS)
+		return err;
+	/* Not one that the program has sent, or reads by sigwait() or signalfd(): to withdraw ours throws its own away. */
+	return signal_loan_take(status->pending | thread_status_own_blocked(), signal_take, ret);
 }
 
 /* From now on the request is the thread's. */
@@ -344,9 +348,17 @@ static int word_wait(struct thread_request *request, u32 word, u64 until_ns)
 	return errno == EAGAIN || errno == EINTR ? 0 : -ETIMEDOUT;
 }
 
-static bool is_gone(const struct thread_request *request)
+/* Why it will not be answered; 0: it may be. */
+static int request_look(const struct thread_request *request)
 {
-	return syscall(SYS_tgkill, getpid(), request->tid, 0) && errno == ESRCH;
+	struct thread_status status;
+
+	if (syscall(SYS_tgkill, getpid(), request->tid, 0) && errno == ESRCH)
+		return -ESRCH;
+	if (request_state(request) != REQUEST_ASKED || thread_status_read(request->tid, &status))
+		return 0;
+	/* It has blocked the signal meanwhile, or all for more than an instant. */
+	return status.state == 'S' && status.blocked >> (request->signal - 1) & 1 ? -EAGAIN : 0;
 }
 
 /* As far as is known; -ETIMEDOUT: it is not over. */
@@ -375,7 +387,7 @@ int thread_request_wait(struct thread_request *request, u64 deadline_ns)
 			return err;
 		if (!word_wait(request, word, until_ns))
 			continue;
-		err = is_gone(request) ? -ESRCH : 0;
+		err = request_look(request);
 		if (err || until_ns == deadline_ns) {
 			int outcome = request_outcome(request);
 

@@ -15,7 +15,8 @@
  * The signal is one that has no handler and that the thread does not block. Its disposition
  * is changed while requests are under way, and then is what it was; a signal that was sent and
  * not taken in time is withdrawn first. Only where a debugger holds the thread, and may have the signal,
- * our handler stays until it lets go: without, the program would die of it. Any number of requests (256), of one
+ * our handler stays until it lets go: without, the program would die of it. It would also die of it if it set
+ * the signal to SIG_DFL itself, between our sending it and the thread's taking it. Any number of requests (256), of one
  * thread or many, may be under way at once.
  */
 #ifndef STACKTRACE_THREAD_REQUEST_H
@@ -53,7 +54,7 @@ int thread_request_send(const struct thread_question *question, struct thread_re
 
 /*
  * Until the copy is there, or CLOCK_MONOTONIC is deadline_ns (-ETIMEDOUT; it may be waited for again). -ESRCH: the
- * thread has ended. -EAGAIN: it has too little stack left to answer. Sleeps.
+ * thread has ended. -EAGAIN: it has too little stack left to answer, or sleeps and has blocked the signal. Sleeps.
  */
 int thread_request_wait(struct thread_request *request, u64 deadline_ns);
 

@@ -72,10 +72,22 @@ int thread_status_read(int tid, struct thread_status *ret)
 		status.state = *member;
 	if ((member = member_find(text, "\nTracerPid:\t")))
 		status.is_traced = *member != '0';
+	if ((member = member_find(text, "\nSigPnd:\t")))
+		status.pending |= strtoull(member, NULL, 16);
+	if ((member = member_find(text, "\nShdPnd:\t")))
+		status.pending |= strtoull(member, NULL, 16);
 	if ((member = member_find(text, "\nSigBlk:\t")))
 		status.blocked = strtoull(member, NULL, 16);
 	if (status.state == 'S')
 		status.blocked |= awaited_read(tid);
 	*ret = status;
 	return 0;
+}
+
+u64 thread_status_own_blocked(void)
+{
+	u64 set = 0;
+
+	syscall(SYS_rt_sigprocmask, 0, NULL, &set, sizeof(set));
+	return set;
 }

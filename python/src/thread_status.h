@@ -11,9 +11,13 @@ struct thread_status {
 	char state; /* as in ps(1): R runs, S sleeps, ...; '?': not known, where there is no /proc */
 	bool is_traced; /* by a debugger */
 	u64 blocked; /* signals, number - 1 the bit; those that it waits for by sigwait() too: they would come out there */
+	u64 pending; /* signals that it, or the process, has not taken yet */
 };
 
 /* -ESRCH: no thread of ours. */
 int thread_status_read(int tid, struct thread_status *ret);
+
+/* Signals that the calling thread blocks. */
+u64 thread_status_own_blocked(void);
 
 #endif

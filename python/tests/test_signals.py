@@ -147,6 +147,42 @@ def test_where_every_signal_has_a_handler_there_is_no_stack_and_no_call():
     assert child.run(all_taken) == "done\n"
 
 
+def test_signals_that_wait_to_be_read_are_not_lost():
+    """As a program has it that reads them by sigwait() or signalfd(): blocked in all threads."""
+
+    def reads_signals():
+        import os
+        import signal
+        import threading
+        import time
+
+        import standing
+        from stacktrace import get_thread_stack
+
+        signal.pthread_sigmask(signal.SIG_BLOCK, standing.SIGNALS)
+        numbers = set(range(signal.SIGRTMIN, signal.SIGRTMAX + 1))
+        is_over = threading.Event()
+
+        def busy():
+            while not is_over.is_set():
+                pass
+
+        thread = threading.Thread(target=busy)
+        thread.start()
+        for number in numbers:
+            os.kill(os.getpid(), number)
+        for _ in range(20):
+            start = time.time()
+            assert get_thread_stack(thread.ident) == []
+            assert time.time() - start < 0.5
+        assert numbers <= signal.sigpending()
+        is_over.set()
+        thread.join()
+        print("done")
+
+    assert child.run(reads_signals) == "done\n"
+
+
 @pytest.mark.skipif(IS_SANITIZED, reason="the sanitizer takes the signal")
 def test_faulthandler_still_gets_a_segmentation_fault():
     def crash():

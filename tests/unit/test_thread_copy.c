@@ -36,14 +36,14 @@ __asm__(".pushsection .text\n"
 void stand_at_return(atomic_bool *is_ready, const atomic_bool *is_over);
 
 /* Its frame is found by rbp only. */
-static __attribute__((noinline, noclone, optimize("no-omit-frame-pointer"))) void
+static __attribute__((noinline, noclone, optimize("no-omit-frame-pointer"))) char
 stand_with_array(struct target *target, size_t size)
 {
 	volatile char array[size];
 
 	array[0] = 1;
 	stand_at_return(&target->is_ready, &target->is_over);
-	array[size - 1] = 1;
+	return array[0];
 }
 
 static __attribute__((noinline, noclone)) void work_at_return(struct target *target)

@@ -91,10 +91,7 @@ Test(thread_unanswered, a_thread_that_has_ended_is_none_before_and_after_it_is_j
 
 static void work_masked_end(struct target *target)
 {
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	block_as_libc();
 	work_busy(target);
 }
 
@@ -223,7 +220,7 @@ Test(thread_unanswered, signals_that_the_program_uses_are_left_to_it)
 /* As pthread_create() and fork() do for an instant; here it lasts. */
 static void work_blocking_for_a_while(struct target *target)
 {
-	block(SIG_BLOCK, 1, SIGRTMAX);
+	block_as_libc();
 	target->is_ready = true;
 	for (u64 start_ns = clock_monotonic_ns(); clock_monotonic_ns() - start_ns < 2 * SHORT_NS;)
 		;

@@ -23,6 +23,13 @@ void sleep_ns(u64 ns)
 		;
 }
 
+void block_as_libc(void)
+{
+	u64 all = ~0ull;
+
+	cr_assert_eq(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof(all)), 0);
+}
+
 __attribute__((noinline, noclone)) void target_stand(struct target *target)
 {
 	volatile u64 pattern[PATTERN_CNT];

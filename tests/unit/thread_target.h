@@ -60,6 +60,9 @@ void work_malloc(struct target *target);
 void work_dlopen(struct target *target);
 void work_fork(struct target *target);
 
+/* The calling thread blocks all signals, libc's own too, as libc does for an instant. */
+void block_as_libc(void);
+
 void sleep_ns(u64 ns);
 /* Up to 2 s; state as in ps(1). */
 bool thread_comes_to(int tid, char state);
