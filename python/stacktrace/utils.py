@@ -3,7 +3,13 @@
 
 import os.path
 from functools import lru_cache
-from typing import Any, Iterable, Iterator, List, NamedTuple
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+
+
+def printable(text: str) -> str:
+    """With ``?`` for all that is no visible character: Python's names may hold what a terminal obeys."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
 
 _Fields = NamedTuple("_Fields", [("addr", int), ("name", str), ("offset", int), ("is_python", bool)])
 
@@ -56,32 +62,70 @@ class PythonEntry(StackEntry):
     filename = ""  # type: str
     lineno = 0  # type: int
 
-    def _shown_name(self) -> str:
-        return "%s (%s:%d)" % (self.name, os.path.basename(self.filename), self.lineno)
-
-    def _replace(self, **fields: Any) -> "PythonEntry":
-        new = super()._replace(**fields)
-        new.filename, new.lineno = self.filename, self.lineno
+    # Six arguments, and no fewer: who makes one of a tuple's four has lost two of them, and shall know.
+    def __new__(
+        cls, addr: int, name: str, offset: int, is_python: bool, filename: str, lineno: int
+    ) -> "PythonEntry":
+        new = _new(cls, (addr, name, offset, is_python))
+        new.filename, new.lineno = filename, lineno
         return new
 
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> "PythonEntry":  # type: ignore
+        """Of another ``PythonEntry``, or of six values."""
+        return cls(*(iterable.__getnewargs__() if isinstance(iterable, PythonEntry) else iterable))
 
-# What executes Python code, or calls what is written in it. Names of CPython 3.6 to 3.15; each is data:
-# what a version does not have does no harm.
+    def _replace(self, **fields: Any) -> "PythonEntry":  # type: ignore
+        values = dict(zip(_PYTHON_FIELDS, self.__getnewargs__()))
+        unknown = sorted(set(fields) - set(values))
+        if unknown:
+            raise ValueError("Got unexpected field names: %r" % unknown)
+        values.update(fields)
+        return type(self)(**values)
+
+    def __getnewargs__(self) -> Tuple[Any, ...]:
+        return tuple(self) + (self.filename, self.lineno)
+
+    def __repr__(self) -> str:
+        fields = zip(_PYTHON_FIELDS, self.__getnewargs__())
+        return "%s(%s)" % (type(self).__name__, ", ".join("%s=%r" % field for field in fields))
+
+    def _shown_name(self) -> str:
+        return printable("%s (%s:%d)" % (self.name, os.path.basename(self.filename), self.lineno))
+
+
+_PYTHON_FIELDS = StackEntry._fields + ("filename", "lineno")
+
+
+# The names below are those of CPython 3.6 to 3.15; each is data: what a version does not have does no harm.
+
+# The eval loop. Only the interpreter itself calls it: whatever stands outward of it, with or without a name.
+_LOOP_NAMES = frozenset("_PyEval_EvalFrameDefault _PyEval_EvalFrame PyEval_EvalFrameEx".split())
+
+# What surely runs Python code, besides: functions that lead to the loop and to nothing else, and what 0.1 took for such.
 _SURE_NAMES = frozenset(
     """
-    _PyEval_EvalFrameDefault _PyEval_EvalFrame PyEval_EvalFrameEx _PyEval_EvalCodeWithName _PyEval_EvalCode
-    _PyEval_Vector
+    _PyEval_EvalCodeWithName _PyEval_EvalCode _PyEval_Vector
     _PyFunction_Vectorcall _PyFunction_FastCall _PyFunction_FastCallDict _PyFunction_FastCallKeywords
     function_code_fastcall
-    PyObject_Call _PyObject_Call PyObject_Vectorcall _PyObject_Vectorcall PyObject_VectorcallDict
-    _PyObject_FastCall _PyObject_FastCallDict _PyObject_FastCallDictTstate _PyObject_FastCallKeywords
-    _PyObject_MakeTpCall _PyObject_VectorcallTstate _PyObject_VectorcallDictTstate
-    PyCFuncPtr_call
+    PyObject_Call _PyObject_FastCallDict PyCFuncPtr_call
     """.split()
 )
 
+# What the loop calls anything by; C functions use it, too, to call other C functions.
+_CALL_NAMES = frozenset(
+    """
+    _PyObject_Call PyObject_Vectorcall _PyObject_Vectorcall PyObject_VectorcallDict
+    _PyObject_FastCall _PyObject_FastCallDictTstate _PyObject_FastCallKeywords
+    _PyObject_MakeTpCall _PyObject_VectorcallTstate _PyObject_VectorcallDictTstate
+    """.split()
+)
+
+# Calls what a type has for tp_call, which is the interpreter's own more often than not.
+_SLOT_CALLER = "_PyObject_MakeTpCall"
+
 # 3.14 and later may have a function for each instruction, each of which goes on with the next.
-_SURE_PREFIXES = ("_TAIL_CALL_",)
+_LOOP_PREFIXES = ("_TAIL_CALL_",)
 
 # What often stands between those, and by itself may be anything.
 _MAYBE_NAMES = frozenset(
@@ -108,41 +152,92 @@ _MAYBE_PREFIXES = (
 )
 
 
-_OTHER, _MAYBE, _SURE = "other", "maybe", "sure"
+_OTHER, _NAMELESS, _NOTE, _MAYBE, _CALL, _SURE, _LOOP = "other", "nameless", "note", "maybe", "call", "sure", "loop"
+_MACHINERY = (_MAYBE, _CALL, _SURE, _LOOP)
+
+# How many frames outward it is looked from a call for the loop that it may be made by.
+LOOKAHEAD = 8
 
 
 def is_python_stack_sure(entry: StackEntry) -> bool:
     """Whether the function surely runs Python code: it opens a run of the interpreter's frames."""
-    return _kind_of(entry.name) is _SURE
+    return _kind_of(entry.name) in (_SURE, _LOOP)
 
 
 def is_python_stack_maybe(entry: StackEntry) -> bool:
     """Whether the function belongs to the interpreter if it stands outward of one that surely does."""
-    return _kind_of(entry.name) is not _OTHER
+    return _kind_of(entry.name) in _MACHINERY
 
 
 @lru_cache(maxsize=4096)
 def _kind_of(name: str) -> str:
-    if name in _SURE_NAMES or name.startswith(_SURE_PREFIXES):
+    if name in _LOOP_NAMES or name.startswith(_LOOP_PREFIXES):
+        return _LOOP
+    if name in _SURE_NAMES:
         return _SURE
-    return _MAYBE if name in _MAYBE_NAMES or name.startswith(_MAYBE_PREFIXES) else _OTHER
+    if name in _CALL_NAMES:
+        return _CALL
+    if name in _MAYBE_NAMES or name.startswith(_MAYBE_PREFIXES):
+        return _MAYBE
+    if name.startswith("["):
+        return _NOTE  # such as [truncated: python-depth]
+    return _NAMELESS if name.startswith("0x") else _OTHER
 
 
-def _python_runs(entries: Iterable[StackEntry]) -> List[bool]:
-    """For each entry, from the innermost outward, whether it is in one of the interpreter's runs.
+def _leads_to_loop(kinds: List[str], i: int) -> bool:
+    """Whether, from frame i outward, nothing but the ways to call something stand between it and the eval loop."""
+    for kind in kinds[i + 1 : i + 1 + LOOKAHEAD]:
+        if kind is _LOOP:
+            return True
+        if kind not in _MACHINERY:
+            break
+    return False
 
-    Python's own frames stand between those of the interpreter and end no run.
+
+def _nameless_is_python(entries: List[StackEntry], kinds: List[str], i: int) -> bool:
+    """Whether a function without a name, outward of one of the interpreter's, is the interpreter's, too.
+
+    Of a stripped interpreter most have none, but so has what list.sort() or
+    another library does between two runs. So this must follow from who calls
+    whom: the eval loop has been called by it, or it by what calls types'
+    slots, with a way to call something on its other side.
     """
+    if kinds[i - 1] is _LOOP:
+        return True
+    return i + 1 < len(entries) and entries[i + 1][1] == _SLOT_CALLER and _leads_to_loop(kinds, i)
+
+
+def _native_runs(entries: List[StackEntry], is_loop_next: bool) -> List[bool]:
+    kinds = [_kind_of(entry[1]) for entry in entries]
+    if is_loop_next:
+        kinds.append(_LOOP)
     runs = []
     in_run = False
-    for entry in entries:
-        if type(entry) is PythonEntry:
-            runs.append(False)
+    for i, kind in enumerate(kinds[: len(entries)]):
+        if kind is _CALL and not in_run:
+            in_run = _leads_to_loop(kinds, i)
+        elif kind is _NAMELESS and in_run:
+            in_run = _nameless_is_python(entries, kinds, i)
         else:
-            kind = _kind_of(entry[1])
-            in_run = kind is _SURE or (in_run and kind is _MAYBE)
-            runs.append(in_run)
+            in_run = kind in (_SURE, _LOOP) or (in_run and kind in (_MAYBE, _CALL))
+        runs.append(in_run)
     return runs
+
+
+def _is_native(entry: StackEntry) -> bool:
+    return type(entry) is not PythonEntry and _kind_of(entry[1]) is not _NOTE
+
+
+def _python_runs(entries: List[StackEntry]) -> List[bool]:
+    """For each entry, from the innermost outward, whether it is in one of the interpreter's runs.
+
+    Python's own frames, and what is said of them, stand between those of the
+    interpreter and end no run. Where a stack was cut behind one of them, the
+    next would have been the eval loop, which executes it.
+    """
+    is_loop_next = bool(entries) and type(entries[-1]) is PythonEntry
+    runs = iter(_native_runs([entry for entry in entries if _is_native(entry)], is_loop_next))
+    return [_is_native(entry) and next(runs) for entry in entries]
 
 
 _new = tuple.__new__  # what a named tuple's own comes to, and this runs for each frame
@@ -173,9 +268,13 @@ def skip_python(entry_iter: Iterable[StackEntry]) -> Iterator[StackEntry]:
         N, for the rest. All other frames as they are.
     """
     stack = list(entry_iter)
+    return _skip(stack, _python_runs(stack))
+
+
+def _skip(stack: List[StackEntry], runs: List[bool]) -> Iterator[StackEntry]:
     skipped = []  # type: List[StackEntry]
     was_in_run = False
-    for entry, in_run in zip(stack, _python_runs(stack)):
+    for entry, in_run in zip(stack, runs):
         if in_run and was_in_run:
             skipped.append(entry)
             continue
@@ -192,17 +291,20 @@ def _skipped_entry(skipped: List[StackEntry]) -> StackEntry:
     return StackEntry(skipped[0].addr, "<skipped %d Python entries>" % len(skipped), 0, True)
 
 
-def drop_interpreter(entries: Iterable[StackEntry]) -> List[StackEntry]:
-    """Leave the interpreter's own frames out, and keep Python's, which stand for them."""
-    stack = list(entries)
-    return [entry for entry, in_run in zip(stack, _python_runs(stack)) if not in_run]
+def arrange(
+    entries: List[StackEntry], show_python: bool, python_frames: bool, maxdepth: Optional[int] = None
+) -> List[StackEntry]:
+    """A stack as it was traced, in the form that was asked for: see ``stacktrace.get_thread_stack()``.
 
-
-def arrange(entries: List[StackEntry], show_python: bool, python_frames: bool) -> List[StackEntry]:
-    """A stack as it was traced, in the form that was asked for: see ``stacktrace.get_thread_stack()``."""
-    if show_python:
-        return mark_python(entries)
-    return drop_interpreter(entries) if python_frames else list(skip_python(entries))
+    With ``maxdepth``, only so many of ``entries``; those behind them, of which
+    there may be up to ``LOOKAHEAD``, tell of the last ones what they are.
+    """
+    runs = _python_runs(entries)[:maxdepth]
+    if not show_python and not python_frames:
+        return list(_skip(entries, runs))
+    if not show_python:
+        return [entry for entry, in_run in zip(entries, runs) if not in_run]
+    return [_marked(entry) if in_run else entry for entry, in_run in zip(entries, runs)]
 
 
 def split(rawtrace: str) -> Iterator[StackEntry]:
