@@ -2,10 +2,20 @@
 """One look at one thread."""
 
 import sys
-from typing import IO, List, Optional
+import threading
+from typing import TYPE_CHECKING, Any, List, Optional
 
 from ._stacktrace import trace
-from .utils import PythonEntry, StackEntry, arrange
+from .utils import LOOKAHEAD, PythonEntry, StackEntry, arrange
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class SupportsWrite(Protocol):
+        def write(self, __text: str) -> object: ...
+
+else:
+    SupportsWrite = Any
 
 DEFAULT_MAXDEPTH = 100
 DEFAULT_BUFSIZE = 4096
@@ -14,7 +24,26 @@ _CALLING_THREAD = 0  # which is no thread's ident
 
 
 def _get_stack(ident: int, maxdepth: int, show_python: bool, python_frames: bool) -> List[StackEntry]:
-    return arrange(trace(ident, maxdepth, python_frames, StackEntry, PythonEntry), show_python, python_frames)
+    if not isinstance(maxdepth, int) or maxdepth <= 0:
+        return trace(ident, maxdepth, python_frames, StackEntry, PythonEntry)  # which is [], or what is wrong
+    # More than are asked for, in place of the package's own, and to know what the last ones are.
+    entries = trace(ident, maxdepth + len(_OWN_CODE) + LOOKAHEAD, python_frames, StackEntry, PythonEntry)
+    if ident == _CALLING_THREAD and python_frames:
+        entries = _without_own(entries)
+    return arrange(entries, show_python, python_frames, maxdepth)
+
+
+def _without_own(entries: List[StackEntry]) -> List[StackEntry]:
+    """Without the Python frames of the call by which the calling thread asks: the innermost ones."""
+    kept = []
+    is_own = True
+    for entry in entries:
+        if is_own and type(entry) is PythonEntry:
+            is_own = entry.addr - entry.offset in _OWN_CODE
+            if is_own:
+                continue
+        kept.append(entry)
+    return kept
 
 
 def get_thread_stack(
@@ -67,14 +96,17 @@ def get_thread_stack(
         ``python_frames=True``, if its version of CPython is not known.
     MemoryError
     """
-    if tid == _CALLING_THREAD and isinstance(tid, int):
+    # As `threading` names it now: gevent puts another function there, and other numbers.
+    if tid == threading.get_ident():
+        tid = _CALLING_THREAD
+    elif tid == _CALLING_THREAD and isinstance(tid, int):
         return []
     return _get_stack(tid, maxdepth, show_python, python_frames)
 
 
 def print_thread_stack(
     tid: int,
-    file: Optional[IO[str]] = None,
+    file: Optional[SupportsWrite] = None,
     maxdepth: int = DEFAULT_MAXDEPTH,
     show_python: bool = True,
     *,
@@ -87,7 +119,8 @@ def print_thread_stack(
     tid : int
         Which thread; see ``get_thread_stack()``, also for what may be raised.
     file : file object
-        Where to; by default what ``sys.stdout`` is now.
+        Where to: anything with ``write(str)``; by default what ``sys.stdout``
+        is now, and if that is None, nowhere, as ``print()``.
     maxdepth, show_python, python_frames
         As of ``get_thread_stack()``.
 
@@ -103,7 +136,7 @@ def print_thread_stack(
 
 
 def print_stack(
-    file: Optional[IO[str]] = None,
+    file: Optional[SupportsWrite] = None,
     maxdepth: int = DEFAULT_MAXDEPTH,
     show_python: bool = True,
     _bufsize: int = DEFAULT_BUFSIZE,
@@ -115,7 +148,7 @@ def print_stack(
     Parameters
     ----------
     file : file object
-        Where to; by default what ``sys.stdout`` is now.
+        Where to, as of ``print_thread_stack()``.
     maxdepth, show_python, python_frames
         As of ``get_thread_stack()``, also for what may be raised.
     _bufsize : int
@@ -125,8 +158,13 @@ def print_stack(
     file = sys.stdout if file is None else file
     left = _bufsize
     for entry in _get_stack(_CALLING_THREAD, maxdepth, show_python, python_frames):
-        line = str(entry) + "\n"
-        left -= len(line)
+        left -= len(str(entry)) + 1
         if left < 0:
             break
-        file.write(line)
+        print(entry, file=file)
+
+
+# The code of what stands between a caller and the trace.
+_OWN_CODE = frozenset(
+    id(function.__code__) for function in (_get_stack, get_thread_stack, print_thread_stack, print_stack)
+)

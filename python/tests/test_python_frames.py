@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+import stacktrace
 from python_truth import PACKAGE, PythonEntry, check, python_of, sort, trace, truth_of
 from stacktrace import get_thread_stack, print_stack, print_thread_stack
 from stacktrace.utils import StackEntry
@@ -136,15 +137,35 @@ def test_a_trace_of_oneself():
 
     stacks, expected = [], []
     sorted([0], key=own)
-    found = [row for row in python_of(stacks[0]) if not row[1].startswith(PACKAGE)]
+    found = python_of(stacks[0])
+    assert not [row for row in found if row[1].startswith(PACKAGE)]
     assert found[1:] == expected[1:]  # the innermost has gone on by a line
     assert found[0][:2] == expected[0][:2] and found[0][2] == expected[0][2] - 1
 
 
 def test_print_stack_shows_python():
-    buf = io.StringIO()
-    print_stack(buf, python_frames=True)
-    assert "test_print_stack_shows_python" in buf.getvalue()
+    for show_python in True, False:
+        buf = io.StringIO()
+        print_stack(buf, show_python=show_python, python_frames=True)
+        print_thread_stack(threading.get_ident(), buf, show_python=show_python, python_frames=True)
+        assert buf.getvalue().count("test_print_stack_shows_python") == 2
+        assert os.path.basename(stacktrace.basic.__file__) not in buf.getvalue()
+
+
+def test_maxdepth_of_oneself_counts_no_frames_of_the_packages_own():
+    def deep(levels, depth):
+        if levels:
+            return deep(levels - 1, depth)
+        return get_thread_stack(threading.get_ident(), depth, python_frames=True)
+
+    depths = [10 ** 6, 1, 5, 10, 20, 25]
+    stacks = [deep(20, depth) for depth in depths]
+    whole = stacks[0]
+    assert python_of(whole)[0][0].endswith("deep")
+    for depth, stack in zip(depths, stacks):
+        assert [entry[1:] for entry in stack] == [entry[1:] for entry in whole[:depth]]
+    if sys.version_info >= (3, 11):  # before, each call of the package's own has frames of C
+        assert python_of(stacks[2])
 
 
 def test_maxdepth_counts_both_kinds():
