@@ -3,7 +3,9 @@
 
 import argparse
 import random
+import signal
 import sqlite3
+import sys
 import threading
 import time
 import zlib
@@ -131,6 +133,9 @@ def main() -> None:
     parser.add_argument("--demo", action="store_true", help="show it on a thread that works; takes two seconds")
     parser.add_argument("--version", action="version", version="stacktrace " + __version__)
     if parser.parse_args().demo:
+        if sys.stdout is None:
+            sys.exit("python -m stacktrace: standard output is closed")
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough ends this as any other command
         demo()
     else:
         parser.print_help()
