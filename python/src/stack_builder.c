@@ -8,11 +8,14 @@
 #include "base/array.h"
 
 /* The text moves while it grows. */
-static const char *text_put(struct strbuf *text, const char *string)
+static const char *text_put(struct strbuf *text, const char *string, bool is_python)
 {
 	size_t at = text->size;
 
-	strbuf_put_clean(text, string, strlen(string));
+	if (is_python)
+		strbuf_put(text, string);
+	else
+		strbuf_put_clean(text, string, strlen(string));
 	strbuf_put_size(text, "", 1);
 	return (const char *)(uintptr_t)at;
 }
@@ -28,8 +31,8 @@ void stack_builder_put(struct stack_builder *stack, const struct traced_frame *f
 	}
 	stack->frames = frames;
 	frames[stack->cnt] = *frame;
-	frames[stack->cnt].function = text_put(&stack->text, frame->function);
-	frames[stack->cnt].file = text_put(&stack->text, frame->file);
+	frames[stack->cnt].function = text_put(&stack->text, frame->function, frame->is_python);
+	frames[stack->cnt].file = text_put(&stack->text, frame->file, frame->is_python);
 	stack->cnt++;
 }
 

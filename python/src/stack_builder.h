@@ -15,7 +15,10 @@ struct stack_builder {
 	bool failed;
 };
 
-/* Names are made fit to be read: valid UTF-8 without control characters. */
+/*
+ * Names of C are made fit to be read: valid UTF-8 without control characters. Those of Python stay as they are: they are
+ * compared with Python's own, and its files are opened; who prints them cleans them.
+ */
 void stack_builder_put(struct stack_builder *stack, const struct traced_frame *frame);
 
 /* *ret has all that was put; the builder is empty again. -ENOMEM: memory was short, now or before. */

@@ -20,8 +20,8 @@
 struct traced_frame {
 	u64 address; /* of C: the instruction that was interrupted, else the return address. Of Python: code object + byte offset of the instruction */
 	u64 start; /* of the function; of Python the code object. `address` when not known */
-	const char *function; /* UTF-8; "?" when not known */
-	const char *file; /* Python: co_filename. C: of the library, "" when in none */
+	const char *function; /* UTF-8; "?" when not known. Of Python with all characters that it has, as `file` */
+	const char *file; /* Python: co_filename, in the file system's bytes. C: of the library, "" when in none */
 	u32 line; /* Python; 0: unknown */
 	bool is_python; /* a frame of Python, not of C */
 };

@@ -2,8 +2,12 @@
 """python_frames=True in all kinds of code that Python has."""
 
 import functools
+import linecache
+import os
+import sys
 import threading
 
+import pytest
 import stacktrace.tools.profile
 from python_truth import check, python_of, trace
 from stacktrace.tools import Profiler
@@ -116,6 +120,36 @@ def test_names_and_files_that_are_not_ascii():
     source = "def \u00fcber\u6f22(wait):\n    wait()\n\u00fcber\u6f22(wait)\n"
     stack = check(lambda wait: exec(compile(source, "/\u6f22/\U0001f40d.py", "exec"), {"wait": wait}))
     assert ("\u00fcber\u6f22", "/\u6f22/\U0001f40d.py", 2) in python_of(stack)
+
+
+@pytest.mark.parametrize("name", ["a\tb", "a\nb", "a\x1b[2Jb", "a\x9bb", "a\udcffb", "\xe4\u20ac", "\u202eb", "x" * 200])
+def test_a_file_is_found_by_its_name(name, tmp_path):
+    path = os.path.join(str(tmp_path), name + ".py")
+    source = "def made():\n    return trace(ident)  # in " + ascii(name) + "\n\n\nstack = made()\n"
+    with open(os.fsencode(path), "w") as file:
+        file.write(source)
+    here = {"trace": trace, "ident": threading.get_ident()}
+    exec(compile(source, path, "exec"), here)
+    entry = [entry for entry in here["stack"] if entry.name == "made"][0]
+    assert entry.filename == here["made"].__code__.co_filename == path
+    assert linecache.getline(entry.filename, entry.lineno) == source.splitlines(True)[1]
+    assert str(entry).isprintable()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="no CodeType.replace()")
+def test_a_name_that_a_terminal_would_obey_is_not_printed():
+    name = "a\x1b[2Jb\r"
+    here = {"trace": trace, "ident": threading.get_ident()}
+    exec("def made():\n    return trace(ident)\n", here)
+    made = here["made"].__code__
+    names = {key: name for key in ("co_name", "co_qualname") if hasattr(made, key)}
+    here["made"].__code__ = made.replace(**names)
+    stack = here["made"]()
+    entry = [entry for entry in stack if entry.name == name][0]
+    assert "a?[2Jb?" in str(entry)
+    profiler = Profiler(threading.get_ident(), python_frames=True)
+    profiler._add(stack)
+    assert "a?[2Jb? (<string>)" in [row["name"] for row in profiler.get_result().values()]
 
 
 def test_handlers_of_exceptions():

@@ -53,6 +53,21 @@ Test(python_string, that_is_a_subclass_has_its_text_elsewhere)
 	check_built(built, address, "d\u00e9riv\u00e9");
 }
 
+/* What os.fsencode() says; but it refuses the three surrogates that no byte becomes. */
+Test(python_string, of_a_path_has_the_bytes_that_are_no_utf8)
+{
+	static const u16 ucs2[] = {'a', 0xdcff, 'b', 0xdc80, 0xdc7f, 0xdd00, 0xd800, 0x20ac};
+	_cleanup_(built_python) struct built_python *built = built_python_new(VERSION);
+	struct remote_memory memory = built_memory(built);
+	u64 address = built_string(built, ucs2, 8, 2, false);
+	STRBUF(path);
+
+	cr_assert_eq(python_path_read(&memory, &built->layout, address, &path), 0);
+	cr_assert_str_eq(path.at, "a\xff"
+				  "b\x80\ufffd\ufffd\ufffd\u20ac");
+	check_built(built, address, "a\ufffdb\ufffd\ufffd\ufffd\ufffd\u20ac");
+}
+
 Test(python_string, shows_what_is_no_character_as_replaced)
 {
 	static const u16 ucs2[] = {'a', 0xd800, 0xdfff, 'b'};

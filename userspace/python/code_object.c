@@ -159,18 +159,30 @@ static int type_check(const struct remote_memory *memory, const struct python_la
 	return memcmp(name, expected, size) ? -EINVAL : 0;
 }
 
-static int text_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address, char **ret)
+static int text_take(struct strbuf *text, char **ret)
 {
-	STRBUF(text);
-	int err = python_string_read(memory, layout, address, &text);
-	if (err)
-		return err;
+	char *taken = strbuf_take(text);
 
-	char *taken = strbuf_take(&text);
 	if (!taken)
 		return -ENOMEM;
 	*ret = taken;
 	return 0;
+}
+
+static int text_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address, char **ret)
+{
+	STRBUF(text);
+	int err = python_string_read(memory, layout, address, &text);
+
+	return err ? err : text_take(&text, ret);
+}
+
+static int path_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address, char **ret)
+{
+	STRBUF(path);
+	int err = python_path_read(memory, layout, address, &path);
+
+	return err ? err : text_take(&path, ret);
 }
 
 static int line_table_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
@@ -212,7 +224,7 @@ static int contents_read(const struct remote_memory *memory, const struct python
 	if (err == -EINVAL || err == -EFAULT)
 		err = text_read(memory, layout, window->name, &code->function);
 	if (!err)
-		err = text_read(memory, layout, window->filename, &code->file);
+		err = path_read(memory, layout, window->filename, &code->file);
 	if (!err)
 		err = line_table_read(memory, layout, window->line_table, code);
 	code->line_table_kind = layout->line_table_kind;

@@ -14,7 +14,7 @@
 
 struct code_object {
 	char *function; /* co_qualname, else co_name, which is all there is to 3.10; UTF-8 */
-	char *file; /* co_filename as it is */
+	char *file; /* co_filename as it is, in the file system's bytes: maybe no UTF-8 */
 	u32 first_line;
 	bool has_version; /* its signature is its co_version, which no other has; else others may have the same */
 	bool always_visible; /* to 3.10, a frame is one as soon as it is pushed, on its first line */

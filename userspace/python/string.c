@@ -110,22 +110,28 @@ static u32 read_utf8(struct cursor *bytes)
 	return c;
 }
 
-static void put_units(struct strbuf *b, struct cursor *units, unsigned int unit_size)
+/* PEP 383: what os.fsdecode() makes of bytes 0x80 to 0xff that are no UTF-8. */
+static bool is_escaped_byte(u32 c)
+{
+	return c >= 0xdc80 && c <= 0xdcff;
+}
+
+static void put_units(struct strbuf *b, struct cursor *units, unsigned int unit_size, bool is_path)
 {
 	while (!unit_size && cursor_left(units))
 		put_utf8(b, read_utf8(units));
 	while (unit_size && cursor_left(units) >= unit_size) {
-		if (unit_size == 1)
-			put_utf8(b, cursor_u8(units));
-		else if (unit_size == 2)
-			put_utf8(b, cursor_u16(units));
+		u32 c = unit_size == 1 ? cursor_u8(units) : unit_size == 2 ? cursor_u16(units) : cursor_u32(units);
+
+		if (is_path && is_escaped_byte(c))
+			strbuf_put_char(b, c & 0xff);
 		else
-			put_utf8(b, cursor_u32(units));
+			put_utf8(b, c);
 	}
 }
 
-int python_string_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
-		       struct strbuf *b)
+static int text_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address, bool is_path,
+		     struct strbuf *b)
 {
 	struct string_header header;
 	int err = string_header_read(memory, layout, address, &header);
@@ -140,8 +146,20 @@ int python_string_read(const struct remote_memory *memory, const struct python_l
 		return err;
 
 	struct cursor units = cursor_of(data, size);
-	put_units(b, &units, header.unit_size);
+	put_units(b, &units, header.unit_size, is_path);
 	if (cnt < header.length)
 		put_utf8(b, 0x2026);
 	return b->failed ? -ENOMEM : 0;
+}
+
+int python_string_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+		       struct strbuf *b)
+{
+	return text_read(memory, layout, address, false, b);
+}
+
+int python_path_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+		     struct strbuf *b)
+{
+	return text_read(memory, layout, address, true, b);
 }

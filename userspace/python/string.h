@@ -15,5 +15,8 @@
 /* Appends the text; lone surrogates, and bytes that are not UTF-8, become U+FFFD. -EINVAL: no string; -EFAULT: not readable. */
 int python_string_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
 		       struct strbuf *b);
+/* The same of a file's name: the bytes that os.fsencode() makes of it, so that it can be opened; maybe no UTF-8. */
+int python_path_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
+		     struct strbuf *b);
 
 #endif

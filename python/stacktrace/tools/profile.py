@@ -5,7 +5,7 @@ import os.path
 import threading
 from typing import Any, Dict, List, Tuple
 
-from ..utils import PythonEntry, StackEntry
+from ..utils import PythonEntry, StackEntry, printable
 from .timer import Timer
 
 # Of a program that makes functions all the time a profile must not grow for good: a row is half a KiB.
@@ -82,7 +82,7 @@ class Profiler(object):
         with self._lock:
             for entry in entries:
                 if isinstance(entry, PythonEntry):
-                    self._count(entry, "%s (%s)" % (entry.name, os.path.basename(entry.filename)))
+                    self._count(entry, printable("%s (%s)" % (entry.name, os.path.basename(entry.filename))))
                 elif not entry.is_python:
                     self._count(entry, entry.name)
 
