@@ -61,6 +61,21 @@ Test(thread_signals, a_program_that_blocks_them_in_all_threads_keeps_them)
 	target_stop(&target);
 }
 
+static void work_blocking_all(struct target *target)
+{
+	block_all();
+	work_busy(target);
+}
+
+Test(thread_signals, a_thread_that_blocks_all_but_libc_s_means_it)
+{
+	struct target target = {.work = work_blocking_all};
+
+	target_start(&target);
+	cr_assert_eq(signal_of(&target), 0);
+	target_stop(&target);
+}
+
 static void work_as_libc(struct target *target)
 {
 	block_as_libc();
