@@ -10,7 +10,8 @@
 # Prints the wheel's path. Compiled in a root that tools/get_pythons.sh makes for
 # that. Of the libraries, Debian's static libunwind and libelf are no
 # position-independent code, so the shared ones are put into the wheel, under names that
-# no library of the program that loads it can have, as auditwheel does.
+# no library of the program that loads it can have, as auditwheel does; and with them
+# what they may be copied under.
 set -eu
 
 die() {
@@ -58,7 +59,19 @@ python3 -m wheel unpack --dest tree made/*.whl
 cd tree/*
 extension=$(echo stacktrace/_stacktrace.*.so)
 libraries=${extension%%/*}.libs
-mkdir "$libraries"
+licenses=$(echo ./*.dist-info)/licenses
+mkdir -p "$libraries" "$licenses"
+
+# Which package a file is of: dpkg knows it by the name below / or that below /usr.
+package_of() { # PATH
+	path=$(readlink -f "$1")
+	dpkg -S "$path" 2>/dev/null || dpkg -S "${path#/usr}"
+}
+
+copy_license() { # PATH
+	package=$(package_of "$1" | cut -d : -f 1)
+	cp -L "/usr/share/doc/$package/copyright" "$licenses/$package.copyright"
+}
 
 # Those that each Linux has are left out: PEP 600's list, as far as it matters here.
 ldd "$extension" | awk '$2 == "=>" && $3 ~ /^\// { print $1, $3 }' |
@@ -66,8 +79,13 @@ ldd "$extension" | awk '$2 == "=>" && $3 ~ /^\// { print $1, $3 }' |
 	while read -r name path; do
 		sum=$(sha256sum "$path" | cut -c 1-8)
 		cp -L "$path" "$libraries/${name%%.so*}-$sum.so${name#*.so}"
+		copy_license "$path" || echo "$path" >>../unlicensed
 		echo "$name ${name%%.so*}-$sum.so${name#*.so}"
 	done >../renamed
+if [ -e ../unlicensed ]; then
+	echo "no licence found of: $(cat ../unlicensed)" >&2
+	exit 1
+fi
 chmod u+w "$libraries"/*
 while read -r old new; do
 	patchelf --set-soname "$new" "$libraries/$new"
