@@ -7,20 +7,21 @@
 #include <Python.h>
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "sleeper.h"
+#include "sampler.h"
 #include "trace_call.h"
 
 /* "All of them": a thread's stack has fewer. */
 #define MAX_DEPTH (1 << 16)
 
-/* Of a clock in seconds: 30 years. */
-#define MAX_DUE_S 1e9
+/* 30 years. */
+#define MAX_INTERVAL_S 1e9
 
 /* Of each interpreter's module. */
 struct module_state {
@@ -128,12 +129,6 @@ static PyObject *trace_failed(int error, bool is_unknown_python)
 	return NULL;
 }
 
-/* No such thread, or none that can answer: it has no stack to show. */
-static bool is_absence(int err)
-{
-	return err == -ESRCH || err == -EAGAIN || err == -ETIMEDOUT;
-}
-
 /* What no thread can have for an ident is no error either: *ret_is_ident is false. */
 static int ident_get(PyObject *object, u64 *ret, bool *ret_is_ident)
 {
@@ -177,36 +172,16 @@ static void gil_retake(PyThreadState *released)
 		PyEval_RestoreThread(released);
 }
 
-/* What both functions are asked for. */
-struct trace_arguments {
-	PyObject *ident, *depth;
-	int wants_python;
-	PyObject *native_type, *python_type;
-};
-
-/* *ret_is_any: false where there is nothing to trace, which is no error. */
-static int call_init(struct trace_call *call, const struct trace_arguments *arguments, bool *ret_is_any)
-{
-	*call = (struct trace_call){.wants_python = arguments->wants_python};
-	if (ident_get(arguments->ident, &call->ident, ret_is_any) || depth_get(arguments->depth, &call->max_cnt))
-		return -1;
-	if (!call->ident)
-		call->ident = pthread_self();
-	*ret_is_any = *ret_is_any && call->max_cnt;
-	return 0;
-}
-
-static PyObject *call_answer(PyObject *module, int err, const struct trace_call *call, struct traced_stack *stack,
-			     const struct trace_arguments *arguments)
+static PyObject *look_answer(PyObject *module, struct sampler_look *look, PyObject *native_type, PyObject *python_type)
 {
 	PyObject *entries;
 
-	if (is_absence(err))
+	if (trace_call_is_absence(look->err))
 		return PyList_New(0);
-	if (err)
-		return trace_failed(-err, call->is_unknown_python);
-	entries = entries_new(PyModule_GetState(module), stack, arguments->native_type, arguments->python_type);
-	traced_stack_free(stack);
+	if (look->err)
+		return trace_failed(-look->err, look->is_unknown_python);
+	entries = entries_new(PyModule_GetState(module), &look->stack, native_type, python_type);
+	traced_stack_free(&look->stack);
 	return entries;
 }
 
@@ -218,116 +193,177 @@ PyDoc_STRVAR(trace_doc,
 	     "not answer within 1 s.");
 
 /*
- * METH_VARARGS: these go by a C function of the interpreter's own in each version, and that is the first
+ * METH_VARARGS: it goes by a C function of the interpreter's own in each version, and that is the first
  * entry of a self-trace. What the eval loop called at once would have a frame of Python there.
  */
 static PyObject *trace(PyObject *module, PyObject *args)
 {
 	PyThreadState *released = NULL;
-	struct trace_arguments arguments;
-	struct trace_call call;
-	struct traced_stack stack;
-	bool is_any;
+	PyObject *ident, *depth, *native_type, *python_type;
+	int wants_python;
+	struct trace_call call = {.release = gil_release, .held = &released};
+	struct sampler_look look;
+	bool is_ident;
 
-	if (!PyArg_ParseTuple(args, "OOpOO:trace", &arguments.ident, &arguments.depth, &arguments.wants_python,
-			      &arguments.native_type, &arguments.python_type) ||
-	    call_init(&call, &arguments, &is_any))
+	if (!PyArg_ParseTuple(args, "OOpOO:trace", &ident, &depth, &wants_python, &native_type, &python_type) ||
+	    ident_get(ident, &call.ident, &is_ident) || depth_get(depth, &call.max_cnt))
 		return NULL;
-	if (!is_any)
+	if (!is_ident || !call.max_cnt)
 		return PyList_New(0);
-	call.release = gil_release;
-	call.held = &released;
-
-	int err = trace_call_run(&call, &stack);
-
+	if (!call.ident)
+		call.ident = pthread_self();
+	call.wants_python = wants_python;
+	look.err = trace_call_run(&call, &look.stack);
+	look.is_unknown_python = call.is_unknown_python;
 	gil_retake(released);
-	return call_answer(module, err, &call, &stack, &arguments);
+	return look_answer(module, &look, native_type, python_type);
 }
 
-#define SLEEPER_NAME "stacktrace._stacktrace.sleeper"
+#define SAMPLER_NAME "stacktrace._stacktrace.sampler"
 
-static void sleeper_delete(PyObject *capsule)
+static struct sampler *sampler_get(PyObject *capsule)
 {
-	sleeper_free(PyCapsule_GetPointer(capsule, SLEEPER_NAME));
+	return PyCapsule_GetPointer(capsule, SAMPLER_NAME);
 }
 
-PyDoc_STRVAR(sleeper_doc, "sleeper()\n--\n\nFor one thread's trace_at(), which another may end by wake().");
-
-static PyObject *sleeper(PyObject *module, PyObject *args)
+static void sampler_delete(PyObject *capsule)
 {
-	struct sleeper *made;
+	sampler_free(sampler_get(capsule));
+}
 
-	if (sleeper_new(&made))
+static int interval_get(double seconds, u64 *ret)
+{
+	if (!(seconds >= 0 && seconds < INFINITY)) {
+		PyErr_SetString(PyExc_ValueError, "interval must be a finite number of seconds, 0 or more");
+		return -1;
+	}
+	*ret = (seconds < MAX_INTERVAL_S ? seconds : MAX_INTERVAL_S) * NS_PER_S;
+	return 0;
+}
+
+PyDoc_STRVAR(sampler_doc, "sampler(ident, interval, maxdepth, python_frames, /)\n--\n\n"
+			  "What a thread without the GIL sees of another, every so many seconds, once it is started.");
+
+static PyObject *module_sampler(PyObject *module, PyObject *args)
+{
+	PyObject *ident, *depth;
+	double seconds;
+	int wants_python;
+	struct sampler_options options;
+	struct sampler *sampler;
+	bool is_ident;
+
+	if (!PyArg_ParseTuple(args, "OdOp:sampler", &ident, &seconds, &depth, &wants_python) ||
+	    ident_get(ident, &options.ident, &is_ident) || interval_get(seconds, &options.interval_ns) ||
+	    depth_get(depth, &options.max_cnt))
+		return NULL;
+	if (!is_ident)
+		options.ident = 0; /* which is no thread's */
+	options.wants_python = wants_python;
+	if (sampler_new(&options, &sampler))
 		return PyErr_NoMemory();
 
-	PyObject *capsule = PyCapsule_New(made, SLEEPER_NAME, sleeper_delete);
+	PyObject *capsule = PyCapsule_New(sampler, SAMPLER_NAME, sampler_delete);
 
 	if (!capsule)
-		sleeper_free(made);
+		sampler_free(sampler);
 	return capsule;
 }
 
-PyDoc_STRVAR(wake_doc, "wake(sleeper, /)\n--\n\nEnds a trace_at() that sleeps, and each that comes later.");
+PyDoc_STRVAR(start_doc, "sampler_start(sampler, /)\n--\n\nRuntimeError: no thread can be made.");
 
-static PyObject *wake(PyObject *module, PyObject *capsule)
+static PyObject *module_sampler_start(PyObject *module, PyObject *capsule)
 {
-	struct sleeper *woken = PyCapsule_GetPointer(capsule, SLEEPER_NAME);
+	struct sampler *sampler = sampler_get(capsule);
 
-	if (!woken)
+	if (!sampler)
 		return NULL;
-	sleeper_wake(woken);
+	if (sampler_start(sampler)) {
+		PyErr_SetString(PyExc_RuntimeError, "can't start new thread");
+		return NULL;
+	}
 	Py_INCREF(Py_None);
 	return Py_None;
 }
 
-PyDoc_STRVAR(trace_at_doc,
-	     "trace_at(due, sleeper, ident, maxdepth, python_frames, native_type, python_type, /)\n--\n\n"
-	     "What trace() would give at a time of time.monotonic(): then this thread neither has nor wants the GIL,\n"
-	     "so the other is found where it is, and not where it had to give the GIL up. None, once the sleeper was\n"
-	     "woken.");
+PyDoc_STRVAR(stop_doc, "sampler_stop(sampler, /)\n--\n\nAt once: no look begins any more.");
 
-static PyObject *trace_at(PyObject *module, PyObject *args)
+static PyObject *module_sampler_stop(PyObject *module, PyObject *capsule)
 {
-	PyObject *capsule;
-	struct trace_arguments arguments;
-	struct trace_call call;
-	struct traced_stack stack;
-	bool is_any, is_woken;
-	double due;
-	int err = -ESRCH;
+	struct sampler *sampler = sampler_get(capsule);
 
-	if (!PyArg_ParseTuple(args, "dOOOpOO:trace_at", &due, &capsule, &arguments.ident, &arguments.depth,
-			      &arguments.wants_python, &arguments.native_type, &arguments.python_type) ||
-	    call_init(&call, &arguments, &is_any))
+	if (!sampler)
 		return NULL;
+	sampler_stop(sampler);
+	Py_INCREF(Py_None);
+	return Py_None;
+}
 
-	struct sleeper *sleeping = PyCapsule_GetPointer(capsule, SLEEPER_NAME);
+PyDoc_STRVAR(finish_doc, "sampler_finish(sampler, /)\n--\n\n"
+			 "Stops it, and waits until no look is under way. Those that nobody took count as dropped.");
 
-	if (!sleeping)
+static PyObject *module_sampler_finish(PyObject *module, PyObject *capsule)
+{
+	struct sampler *sampler = sampler_get(capsule);
+
+	if (!sampler)
 		return NULL;
-	if (!(due >= 0 && due < MAX_DUE_S)) {
-		PyErr_SetString(PyExc_ValueError, "due must be a time of time.monotonic()");
-		return NULL;
-	}
 
 	PyThreadState *released = PyEval_SaveThread();
 
-	is_woken = sleeper_sleep(sleeping, due * NS_PER_S);
-	if (is_any && !is_woken)
-		err = trace_call_run(&call, &stack);
+	sampler_finish(sampler);
 	PyEval_RestoreThread(released);
-	if (is_woken) {
+	Py_INCREF(Py_None);
+	return Py_None;
+}
+
+PyDoc_STRVAR(take_doc, "sampler_take(sampler, native_type, python_type, /)\n--\n\n"
+		       "The next look's stack, as of trace(); waits for it without the GIL. None: it was stopped, and\n"
+		       "all are taken.");
+
+static PyObject *module_sampler_take(PyObject *module, PyObject *args)
+{
+	PyObject *capsule, *native_type, *python_type;
+	struct sampler_look look;
+	int err;
+
+	if (!PyArg_ParseTuple(args, "OOO:sampler_take", &capsule, &native_type, &python_type))
+		return NULL;
+
+	struct sampler *sampler = sampler_get(capsule);
+
+	if (!sampler)
+		return NULL;
+	while ((err = sampler_take(sampler, &look)) == -EAGAIN) {
+		PyThreadState *released = PyEval_SaveThread();
+
+		sampler_wait(sampler);
+		PyEval_RestoreThread(released);
+	}
+	if (err) {
 		Py_INCREF(Py_None);
 		return Py_None;
 	}
-	return call_answer(module, err, &call, &stack, &arguments);
+	return look_answer(module, &look, native_type, python_type);
+}
+
+PyDoc_STRVAR(dropped_doc, "sampler_dropped(sampler, /)\n--\n\nHow many looks were made, and not taken in time.");
+
+static PyObject *module_sampler_dropped(PyObject *module, PyObject *capsule)
+{
+	struct sampler *sampler = sampler_get(capsule);
+
+	return sampler ? PyLong_FromUnsignedLongLong(sampler_dropped_cnt(sampler)) : NULL;
 }
 
 static PyMethodDef methods[] = {
 	{"trace", trace, METH_VARARGS, trace_doc},
-	{"trace_at", trace_at, METH_VARARGS, trace_at_doc},
-	{"sleeper", sleeper, METH_NOARGS, sleeper_doc},
-	{"wake", wake, METH_O, wake_doc},
+	{"sampler", module_sampler, METH_VARARGS, sampler_doc},
+	{"sampler_start", module_sampler_start, METH_O, start_doc},
+	{"sampler_stop", module_sampler_stop, METH_O, stop_doc},
+	{"sampler_take", module_sampler_take, METH_VARARGS, take_doc},
+	{"sampler_finish", module_sampler_finish, METH_O, finish_doc},
+	{"sampler_dropped", module_sampler_dropped, METH_O, dropped_doc},
 	{0},
 };
 

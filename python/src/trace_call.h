@@ -35,4 +35,7 @@ int trace_call_prepare(void);
  */
 int trace_call_run(struct trace_call *call, struct traced_stack *ret);
 
+/* No such thread, or none that can answer: it has no stack to show. Of an error of trace_call_run(). */
+bool trace_call_is_absence(int err);
+
 #endif
