@@ -58,8 +58,8 @@ Test(python_string, of_a_path_has_the_bytes_that_are_no_utf8)
 {
 	static const u16 ucs2[] = {'a', 0xdcff, 'b', 0xdc80, 0xdc7f, 0xdd00, 0xd800, 0x20ac};
 	_cleanup_(built_python) struct built_python *built = built_python_new(VERSION);
-	struct remote_memory memory = built_memory(built);
 	u64 address = built_string(built, ucs2, 8, 2, false);
+	struct remote_memory memory = built_memory(built);
 	STRBUF(path);
 
 	cr_assert_eq(python_path_read(&memory, &built->layout, address, &path), 0);

@@ -32,6 +32,11 @@ def shown(text):
     return "".join("\ufffd" if 0xD800 <= ord(c) < 0xE000 else c for c in cut).encode().hex() or "-"
 
 
+def path_shown(path):
+    """As UTF-8 file systems have it, with the bytes that are none."""
+    return shown(path) if PYTHON_2 else path.encode("utf-8", "surrogateescape").hex() or "-"
+
+
 class Text(str):
     """A subclass's characters are behind a pointer."""
 
@@ -184,7 +189,7 @@ def main():
     for string in STRINGS:
         print("string", hex(id(string)), shown(string))
     for code in CODES:
-        print("code", hex(id(code)), shown(getattr(code, "co_qualname", code.co_name)), shown(code.co_filename), code.co_firstlineno)
+        print("code", hex(id(code)), shown(getattr(code, "co_qualname", code.co_name)), path_shown(code.co_filename), code.co_firstlineno)
         for at, line in lines_of(code):
             print("line", hex(id(code)), at, line)
     for thread in threads:
