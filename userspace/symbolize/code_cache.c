@@ -176,8 +176,8 @@ static int entry_put(struct code_cache *cache, const struct entry_key *key, stru
 
 /*
  * Whether a failure may be remembered: a page that was not there may be there the next time, so may memory of ours, and
- * the next code object at a freed one's address may have its signature. None of these makes anybody read for nothing
- * for long: who asks saw the object in a frame, where it lived, and asks once for each time that he sees it.
+ * the next code object at a freed one's address may have its signature. To ask again costs the profiler little: it does
+ * so once for each stack that is new, not for each sample, and one read tells that an object is dead.
  */
 static bool is_lasting(int err)
 {
