@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "trace_call.h"
 
-/* The naming of a stack, with a file's symbols to be read, needs a tenth of it. A program's thread-local variables are in it, too. */
+/* 28 KiB of it were seen in use, with symbols read and Python frames. A program's thread-local variables are in it, too. */
 #define STACK_SIZE  (512ul << 10)
 #define THREAD_NAME "stacktrace"
 
