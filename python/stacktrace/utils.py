@@ -152,8 +152,11 @@ _MAYBE_PREFIXES = (
 )
 
 
-_OTHER, _NAMELESS, _NOTE, _MAYBE, _CALL, _SURE, _LOOP = "other", "nameless", "note", "maybe", "call", "sure", "loop"
-_MACHINERY = (_MAYBE, _CALL, _SURE, _LOOP)
+_OTHER, _NAMELESS, _NOTE, _MAYBE, _CALL, _SLOT_CALL, _SURE, _LOOP = (
+    "other", "nameless", "note", "maybe", "call", "slot call", "sure", "loop"
+)
+_MACHINERY = (_LOOP, _SURE, _CALL, _SLOT_CALL, _MAYBE)
+_CALLS = (_CALL, _SLOT_CALL)
 
 # How many frames outward it is looked from a call for the loop that it may be made by.
 LOOKAHEAD = 8
@@ -176,7 +179,7 @@ def _kind_of(name: str) -> str:
     if name in _SURE_NAMES:
         return _SURE
     if name in _CALL_NAMES:
-        return _CALL
+        return _SLOT_CALL if name == _SLOT_CALLER else _CALL
     if name in _MAYBE_NAMES or name.startswith(_MAYBE_PREFIXES):
         return _MAYBE
     if name.startswith("["):
@@ -194,7 +197,7 @@ def _leads_to_loop(kinds: List[str], i: int) -> bool:
     return False
 
 
-def _nameless_is_python(entries: List[StackEntry], kinds: List[str], i: int) -> bool:
+def _nameless_is_python(kinds: List[str], i: int) -> bool:
     """Whether a function without a name, outward of one of the interpreter's, is the interpreter's, too.
 
     Of a stripped interpreter most have none, but so has what list.sort() or
@@ -202,30 +205,21 @@ def _nameless_is_python(entries: List[StackEntry], kinds: List[str], i: int) -> 
     whom: the eval loop has been called by it, or it by what calls types'
     slots, with a way to call something on its other side.
     """
-    if kinds[i - 1] is _LOOP:
-        return True
-    return i + 1 < len(entries) and entries[i + 1][1] == _SLOT_CALLER and _leads_to_loop(kinds, i)
+    return kinds[i - 1] is _LOOP or (kinds[i + 1 : i + 2] == [_SLOT_CALL] and _leads_to_loop(kinds, i))
 
 
-def _native_runs(entries: List[StackEntry], is_loop_next: bool) -> List[bool]:
-    kinds = [_kind_of(entry[1]) for entry in entries]
-    if is_loop_next:
-        kinds.append(_LOOP)
+def _native_runs(kinds: List[str]) -> List[bool]:
     runs = []
     in_run = False
-    for i, kind in enumerate(kinds[: len(entries)]):
-        if kind is _CALL and not in_run:
-            in_run = _leads_to_loop(kinds, i)
-        elif kind is _NAMELESS and in_run:
-            in_run = _nameless_is_python(entries, kinds, i)
+    for i, kind in enumerate(kinds):
+        if kind is _NAMELESS:
+            in_run = in_run and _nameless_is_python(kinds, i)
+        elif kind in _CALLS:
+            in_run = in_run or _leads_to_loop(kinds, i)
         else:
-            in_run = kind in (_SURE, _LOOP) or (in_run and kind in (_MAYBE, _CALL))
+            in_run = kind is _LOOP or kind is _SURE or (in_run and kind is _MAYBE)
         runs.append(in_run)
     return runs
-
-
-def _is_native(entry: StackEntry) -> bool:
-    return type(entry) is not PythonEntry and _kind_of(entry[1]) is not _NOTE
 
 
 def _python_runs(entries: List[StackEntry]) -> List[bool]:
@@ -235,9 +229,14 @@ def _python_runs(entries: List[StackEntry]) -> List[bool]:
     interpreter and end no run. Where a stack was cut behind one of them, the
     next would have been the eval loop, which executes it.
     """
-    is_loop_next = bool(entries) and type(entries[-1]) is PythonEntry
-    runs = iter(_native_runs([entry for entry in entries if _is_native(entry)], is_loop_next))
-    return [_is_native(entry) and next(runs) for entry in entries]
+    kinds = [_NOTE if type(entry) is PythonEntry else _kind_of(entry[1]) for entry in entries]
+    if _NOTE not in kinds:
+        return _native_runs(kinds)
+    native = [kind for kind in kinds if kind is not _NOTE]
+    if type(entries[-1]) is PythonEntry:
+        native.append(_LOOP)
+    runs = iter(_native_runs(native))
+    return [kind is not _NOTE and next(runs) for kind in kinds]
 
 
 _new = tuple.__new__  # what a named tuple's own comes to, and this runs for each frame
