@@ -12,7 +12,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
-#include "own_memory.h"
+#include "base/own_memory.h"
 
 #define AGE_MAX_NS NS_PER_S
 

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "own_memory.h"
+#include "base/own_memory.h"
 #include "pyprof/unwind.h"
 
 #ifndef __x86_64__

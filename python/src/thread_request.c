@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "own_memory.h"
+#include "base/own_memory.h"
 #include "pyprof/unwind.h"
 #include "signal_loan.h"
 #include "thread_copy.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "own_memory.h"
+#include "base/own_memory.h"
 
 /* Some 1,500 bytes, and one line of them lists groups. Where SigBlk comes later, nothing is known of it. */
 #define TEXT_SIZE 4096

@@ -10,7 +10,7 @@
 #include "base/remote_memory.h"
 #include "loaded_list.h"
 #include "native_names.h"
-#include "own_memory.h"
+#include "base/own_memory.h"
 #include "process/process.h"
 #include "pyprof/losses.h"
 #include "pyprof/unwind.h"

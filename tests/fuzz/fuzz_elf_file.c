@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	ask_all(file);
 	ask_all(other);
-	elf_file_add_debug_file(other, descriptor_of(data, size));
+	elf_file_add_debug_file(other, descriptor_of(data, size), "fuzz");
 	ask_symbols(other, 0x1000);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -26,7 +27,7 @@ static void open_all(const char *path, struct elf_file *ret[WAYS])
 
 	cr_assert_eq(file_read(path, 256 << 20, &data, &size), 0, "%s", path);
 	cr_assert_eq(elf_file_open_fd(open(path, O_RDONLY | O_CLOEXEC), path, &ret[0]), 0);
-	cr_assert_eq(elf_file_open_mapped(open(path, O_RDONLY | O_CLOEXEC), path, &ret[1]), 0);
+	cr_assert_eq(elf_file_open_by_path(open(path, O_RDONLY | O_CLOEXEC), path, path, &ret[1]), 0);
 	cr_assert_eq(elf_file_open_memory(data, size, path, &ret[2]), 0);
 }
 
@@ -151,6 +152,11 @@ Test(elf_bytes, a_mini_debug_file_says_the_same_in_each_way)
 	close_all(files);
 }
 
+static int add_debug_file(struct elf_file *file, const char *path)
+{
+	return elf_file_add_debug_file(file, open(path, O_RDONLY | O_CLOEXEC), path);
+}
+
 Test(elf_bytes, a_debug_file_says_the_same_in_each_way)
 {
 	/* By build id, and by checksum. */
@@ -169,10 +175,10 @@ Test(elf_bytes, a_debug_file_says_the_same_in_each_way)
 		program_build("program.c", source, script);
 		open_all("program", files);
 		for (int j = 0; j < WAYS; j++) {
-			cr_expect_eq(elf_file_add_debug_file(files[j], open("another", O_RDONLY)), -ESTALE);
-			cr_expect_eq(elf_file_add_debug_file(files[j], open("program.c", O_RDONLY)), -ENOEXEC);
-			cr_expect_eq(elf_file_add_debug_file(files[j], open("other.debug", O_RDONLY)), i ? -ESTALE : 0);
-			cr_assert_eq(elf_file_add_debug_file(files[j], open("program.debug", O_RDONLY)), 0);
+			cr_expect_eq(add_debug_file(files[j], "another"), -ESTALE);
+			cr_expect_eq(add_debug_file(files[j], "program.c"), -ENOEXEC);
+			cr_expect_eq(add_debug_file(files[j], "other.debug"), i ? -ESTALE : 0);
+			cr_assert_eq(add_debug_file(files[j], "program.debug"), 0);
 		}
 		expect_same(files, &named);
 		cr_expect_gt(named, 20);
@@ -192,32 +198,70 @@ static int descriptor_cnt(void)
 	return cnt;
 }
 
-Test(elf_bytes, what_is_mapped_keeps_no_descriptor_and_no_memory)
+static void expect_nothing_mapped(const char *name)
+{
+	_cleanup_(stream) FILE *in = fopen("/proc/self/maps", "re");
+	char line[512];
+
+	while (fgets(line, sizeof(line), in))
+		cr_expect_null(strstr(line, name), "%s", line);
+}
+
+Test(elf_bytes, what_is_reopened_keeps_no_descriptor_and_no_memory)
 {
 	struct elf_file *file;
-	char line[512];
-	int maps = 0;
 
 	program_build("program.c", source,
 		      "cc -O1 -g -Wl,--build-id=sha1 program.c -o whole;"
 		      "objcopy --only-keep-debug whole program.debug; strip whole -o program");
 	int before = descriptor_cnt();
-	cr_assert_eq(elf_file_open_mapped(open("program", O_RDONLY), "program", &file), 0);
+	cr_assert_eq(elf_file_open_by_path(open("program", O_RDONLY), "program", "program", &file), 0);
 	cr_expect_eq(descriptor_cnt(), before);
-	cr_assert_eq(elf_file_add_debug_file(file, open("program.debug", O_RDONLY)), 0);
+	cr_assert_eq(add_debug_file(file, "program.debug"), 0);
 	cr_expect_eq(descriptor_cnt(), before);
 	cr_expect_gt(program_check_names("whole", file), 3);
 	cr_expect_eq(descriptor_cnt(), before);
-
-	/* The debug file is gone as soon as its symbols are read, the file with its last reference. */
-	_cleanup_(stream) FILE *in = fopen("/proc/self/maps", "re");
-	while (fgets(line, sizeof(line), in))
-		maps += strstr(line, "/program") != NULL;
-	cr_expect_eq(maps, 1);
+	expect_nothing_mapped("/program");
 	elf_file_unref(file);
-	rewind(in);
-	while (fgets(line, sizeof(line), in))
-		cr_expect_null(strstr(line, "/program"), "%s", line);
+}
+
+Test(elf_bytes, a_file_that_shrinks_between_two_reads_is_an_error)
+{
+	struct elf_file *file;
+	u64 address, size, word;
+
+	program_build("program.c", source, "cc -O1 program.c -o program");
+	cr_assert_eq(elf_file_open_by_path(open("program", O_RDONLY), "program", "program", &file), 0);
+	cr_assert_eq(elf_file_section(file, ".text", &address, &size), 0);
+	cr_assert_eq(elf_file_read(file, address, &word, sizeof(word)), 0);
+	cr_expect_eq(elf_file_check(file), 0);
+
+	cr_assert_eq(truncate("program", 100), 0);
+	cr_expect_eq(elf_file_check(file), -ESTALE);
+	cr_expect_eq(elf_file_read(file, address, &word, sizeof(word)), -ESTALE);
+	cr_expect(elf_file_is_lost(file));
+	cr_expect_eq(elf_file_section(file, ".text", &address, &size), -ESTALE);
+	cr_expect_null(elf_file_symbol(file, address));
+	cr_expect_eq(elf_file_function_start(file, address, &word), -ENOENT);
+	elf_file_unref(file);
+}
+
+Test(elf_bytes, another_file_at_the_path_is_not_read)
+{
+	struct elf_bytes bytes;
+	char byte;
+
+	program_build("five", "12345", "cp -p five same; sleep 0.01; cp five later");
+	cr_assert_eq(elf_bytes_open_by_path(open("five", O_RDONLY), "five", &bytes), 0);
+	cr_assert_eq(rename("later", "five"), 0);
+	cr_expect_eq(elf_bytes_read(&bytes, 0, &byte, 1), -ESTALE);
+	cr_assert_eq(rename("same", "five"), 0);
+	cr_expect_eq(elf_bytes_read(&bytes, 0, &byte, 1), -ESTALE);
+	cr_assert_eq(unlink("five"), 0);
+	cr_expect_eq(elf_bytes_read(&bytes, 0, &byte, 1), -ENOENT);
+	cr_assert_eq(mkfifo("five", 0600), 0);
+	cr_expect_eq(elf_bytes_read(&bytes, 0, &byte, 1), -ESTALE);
+	elf_bytes_close(&bytes);
 }
 
 Test(elf_bytes, what_is_no_file_is_refused)
@@ -226,10 +270,12 @@ Test(elf_bytes, what_is_no_file_is_refused)
 	int pipes[2];
 
 	cr_expect_eq(elf_bytes_open(-1, &bytes), -ENOEXEC);
-	cr_expect_eq(elf_bytes_map(-1, &bytes), -ENOEXEC);
+	cr_expect_eq(elf_bytes_open_by_path(-1, "/bin/sh", &bytes), -ENOEXEC);
 	cr_assert_eq(pipe(pipes), 0);
-	cr_expect_eq(elf_bytes_map(pipes[0], &bytes), -ENOEXEC);
-	cr_expect_eq(elf_bytes_map(memfd_create("empty", 0), &bytes), -ENOEXEC);
+	cr_expect_eq(elf_bytes_open_by_path(pipes[0], "/bin/sh", &bytes), -ENOEXEC);
+	cr_expect_eq(elf_bytes_open_by_path(memfd_create("empty", 0), "/bin/sh", &bytes), -ENOEXEC);
+	cr_expect_eq(elf_bytes_open_by_path(open("/bin/sh", O_RDONLY), "/nothing/here", &bytes), -ENOENT);
+	cr_expect_eq(elf_bytes_open_by_path(open("/bin/sh", O_RDONLY), "/etc/passwd", &bytes), -ESTALE);
 	cr_expect_not(elf_bytes_exist(&bytes));
 }
 
@@ -241,7 +287,7 @@ Test(elf_bytes, nothing_behind_the_end_is_read)
 
 	program_build("five", "12345", "");
 	cr_assert_eq(elf_bytes_open(open("five", O_RDONLY), &ways[0]), 0);
-	cr_assert_eq(elf_bytes_map(open("five", O_RDONLY), &ways[1]), 0);
+	cr_assert_eq(elf_bytes_open_by_path(open("five", O_RDONLY), "five", &ways[1]), 0);
 	cr_assert_eq(elf_bytes_copy("12345", 5, &ways[2]), 0);
 	for (int i = 0; i < WAYS; i++) {
 		cr_expect_eq(elf_bytes_size(&ways[i], &size), 0);

@@ -35,7 +35,7 @@ static const char *name_at(struct elf_file *file, u64 address)
 
 static int add(struct elf_file *file, const char *path)
 {
-	return elf_file_add_debug_file(file, open(path, O_RDONLY | O_CLOEXEC));
+	return elf_file_add_debug_file(file, open(path, O_RDONLY | O_CLOEXEC), path);
 }
 
 /* Where nm finds a function. */

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "own_memory.h"
+#include "base/own_memory.h"
 
 static struct loaded_list *list;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "process/file_function.h"
 #include "process/mapped_file.h"
 #include "process/mapping_origin.h"
 
@@ -602,4 +604,92 @@ Test(mapped_file, another_file_in_the_place_of_our_own_is_not_believed, .init = 
 		struct mapped_file *file = file_called_otherwise(table, at + 8192);
 		cr_expect_null(file->elf, "%d", i);
 	}
+}
+
+/*
+ * Files that are rewritten in place, as some who reload a library do
+ */
+
+static const char *function_at(struct mapped_file *file, const char *name)
+{
+	u64 address, size;
+	struct file_function function;
+
+	if (elf_file_object(file->elf, name, &address, &size) ||
+	    file_function_find(file, getpid(), address, &function) || !function.symbol)
+		return "";
+	return function.symbol;
+}
+
+static void build_library(const char *function, const char *name)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "cd %s && echo 'int %s(int x) { return x * 3; } int last(int x) { return x; }' >lib.c &&"
+		 "cc -O1 -fPIC -shared lib.c -o new.so && cat new.so >%s",
+		 directory, function, name);
+	cr_assert_eq(system(command), 0);
+}
+
+static void rewritten_in(struct mapped_file_cache *new_cache, bool tells_old)
+{
+	mapped_file_cache_free(cache);
+	cache = new_cache;
+	build_library("before", "lib.so");
+	void *at = map_file(path_of("lib.so"));
+	_cleanup_(mapping_table) struct mapping_table *table = own_table(), *later = own_table();
+	struct mapped_file *old = file_at(table, at);
+	u32 id = old->id;
+	cr_assert_str_eq(function_at(old, "before"), "before");
+
+	build_library("afterwards", "lib.so");
+	struct mapped_file *fresh = file_at(later, at);
+	cr_assert_not_null(fresh->elf);
+	cr_expect_neq(fresh->id, id);
+	cr_expect_str_eq(function_at(fresh, "afterwards"), "afterwards");
+	cr_expect_str_eq(function_at(fresh, "before"), "");
+
+	mapped_file_cache_recheck(cache);
+	cr_expect_eq(file_at(table, at), tells_old ? fresh : old);
+	mapped_file_cache_recheck(cache);
+	cr_expect_eq(file_at(later, at), fresh, "nothing happened since");
+}
+
+Test(mapped_file, a_file_that_was_rewritten_is_another_one, .init = set_up, .fini = tear_down)
+{
+	rewritten_in(mapped_file_cache_new_without_descriptors(), true);
+}
+
+Test(mapped_file, a_file_that_was_rewritten_is_another_one_for_new_mappings, .init = set_up, .fini = tear_down)
+{
+	rewritten_in(mapped_file_cache_new(), false);
+}
+
+Test(mapped_file, a_file_that_was_rewritten_is_looked_for_again_when_a_read_tells, .init = set_up, .fini = tear_down)
+{
+	u64 word;
+
+	mapped_file_cache_free(cache);
+	cache = mapped_file_cache_new_without_descriptors();
+	build_library("before", "lib.so");
+	void *at = map_file(path_of("lib.so"));
+	_cleanup_(mapping_table) struct mapping_table *table = own_table();
+	struct mapped_file *old = file_at(table, at);
+	u32 id = old->id;
+
+	build_library("afterwards", "lib.so");
+	cr_assert_eq(file_at(table, at), old, "nobody looked");
+	cr_expect_eq(elf_file_read(old->elf, 0, &word, sizeof(word)), -ESTALE);
+	struct mapped_file *fresh = file_at(table, at);
+	cr_expect_neq(fresh->id, id);
+	cr_expect_str_eq(function_at(fresh, "afterwards"), "afterwards");
+
+	/* Nothing that can be read any more: what it was is kept, and no signal comes. */
+	cr_assert_eq(truncate(path_of("lib.so"), 10), 0);
+	mapped_file_cache_recheck(cache);
+	cr_expect_eq(file_at(table, at), fresh);
+	cr_expect_str_eq(elf_file_symbol(fresh->elf, 0) ? "some" : "none", "none");
+	cr_expect_eq(elf_file_read(fresh->elf, 0, &word, sizeof(word)), -ESTALE);
+	cr_expect_eq(file_at(table, at), fresh);
 }

@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "build_python.h"
-#include "own_memory.h"
+#include "base/own_memory.h"
 #include "pyprof/losses.h"
 #include "thread_target.h"
 

@@ -95,7 +95,7 @@ void debug_link_read(Elf *elf, struct debug_link *ret)
 	read_name(elf, ret);
 }
 
-static int checksum_file(const struct elf_bytes *bytes, u32 *ret)
+static int checksum_file(struct elf_bytes *bytes, u32 *ret)
 {
 	u8 part[32768];
 	u64 size, step;
@@ -117,16 +117,16 @@ static int checksum_file(const struct elf_bytes *bytes, u32 *ret)
 	return 0;
 }
 
-int debug_link_check(const struct debug_link *link, const struct elf_bytes *bytes)
+int debug_link_check(const struct debug_link *link, struct elf_bytes *bytes)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 	struct debug_link other;
 	u32 crc;
 
-	int err = elf_image_begin(bytes, &elf);
+	int err = elf_image_begin(bytes, &image);
 	if (err)
 		return err;
-	debug_link_read(elf, &other);
+	debug_link_read(image.elf, &other);
 	if (link->build_id_size && other.build_id_size) {
 		bool same = link->build_id_size == other.build_id_size &&
 			    !memcmp(link->build_id, other.build_id, link->build_id_size);
@@ -134,7 +134,7 @@ int debug_link_check(const struct debug_link *link, const struct elf_bytes *byte
 	}
 	if (!link->name[0])
 		return -ESTALE;
-	err = checksum_file(bytes, &crc);
+	err = checksum_file(&image.bytes, &crc);
 	if (err)
 		return err;
 	return crc == link->crc ? 0 : -ESTALE;

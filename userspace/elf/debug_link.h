@@ -31,6 +31,6 @@ void debug_link_read(Elf *elf, struct debug_link *ret);
  * Whether another file belongs to this one: by build id where both have one, else by
  * checksum, which reads all of it. -ESTALE: it does not. -ENOEXEC: no ELF file. -EFBIG: too much to read.
  */
-int debug_link_check(const struct debug_link *link, const struct elf_bytes *bytes);
+int debug_link_check(const struct debug_link *link, struct elf_bytes *bytes);
 
 #endif

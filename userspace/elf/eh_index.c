@@ -19,13 +19,13 @@ struct row {
 
 static int eh_frame_header(struct elf_file *file, u64 *ret)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 	GElf_Phdr segment;
 
-	int err = elf_image_begin(elf_file_bytes(file), &elf);
+	int err = elf_image_begin(elf_file_bytes(file), &image);
 	if (err)
 		return err;
-	if (!elf_image_find_segment(elf, PT_GNU_EH_FRAME, &segment))
+	if (!elf_image_find_segment(image.elf, PT_GNU_EH_FRAME, &segment))
 		return -ENOENT;
 	*ret = segment.p_vaddr;
 	return 0;

@@ -3,8 +3,9 @@
  * elf_bytes.h - the bytes of a file that the rest of elf/ looks into:
  *
  *	by a descriptor	each read is a pread: a file that shrinks under us gives an error, not SIGBUS
- *	mapped		no descriptor is kept, for those who live in a program that is not ours and may close
- *			all that it does not know; a file that shrinks hurts
+ *	reopened	neither descriptor nor mapping is kept, for those who live in a program that is not ours and
+ *			may close all that it does not know: the file is opened by its path for each batch of reads,
+ *			3 us, and read only while it is what it was
  *	copied		of bytes that were in memory before
  */
 #ifndef PYPROF_ELF_BYTES_H
@@ -13,13 +14,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/file_stamp.h"
 #include "pyprof/types.h"
 
 struct elf_bytes {
-	int fd; /* -1: they are in memory, or there are none */
+	int fd; /* -1: they are not read by one */
+	char *path; /* NULL: not reopened */
 	void *at; /* NULL: not in memory */
 	size_t size; /* in memory */
-	bool is_mapped; /* not copied */
+	struct file_stamp stamp; /* of the file as it was first */
+	bool is_borrowed; /* what is above is another's */
+	bool is_lost; /* the file could not be opened again, or is another one now */
 };
 
 #define ELF_BYTES_NONE     \
@@ -28,9 +33,12 @@ struct elf_bytes {
 		.fd = -1   \
 	}
 
-/* Both take over fd, also on failure; the second closes it at once. -ENOEXEC: there is no file, or nothing in it. */
+/*
+ * Both take over fd, also on failure; the second closes it at once, and goes by the path, which must lead to the same
+ * file and is copied. -ENOEXEC: there is no file, or nothing in it.
+ */
 int elf_bytes_open(int fd, struct elf_bytes *ret);
-int elf_bytes_map(int fd, struct elf_bytes *ret);
+int elf_bytes_open_by_path(int fd, const char *path, struct elf_bytes *ret);
 int elf_bytes_copy(const void *data, size_t size, struct elf_bytes *ret);
 
 /* There are none afterwards; nothing happens when there were none. */
@@ -43,13 +51,22 @@ static inline void elf_bytes_cleanup_(struct elf_bytes *bytes)
 
 static inline bool elf_bytes_exist(const struct elf_bytes *bytes)
 {
-	return bytes->fd >= 0 || bytes->at;
+	return bytes->fd >= 0 || bytes->path || bytes->at;
 }
 
-/* Exactly size bytes at an offset. -EFAULT when the file ends before. */
-int elf_bytes_read(const struct elf_bytes *bytes, u64 offset, void *ret, size_t size);
+/*
+ * The same bytes for a batch of reads, for which a file is opened once: borrowed from bytes, so close them first.
+ * -ESTALE: the file was rewritten, or is another one, since it was first opened; other -errno: it is not found any more.
+ */
+int elf_bytes_hold(struct elf_bytes *bytes, struct elf_bytes *ret);
+
+/* Whether they are what they were first, by the file's stamp; found again, what was lost is not lost. As elf_bytes_hold(). */
+int elf_bytes_check(struct elf_bytes *bytes);
+
+/* Exactly size bytes at an offset. -EFAULT when the file ends before; as elf_bytes_hold(). */
+int elf_bytes_read(struct elf_bytes *bytes, u64 offset, void *ret, size_t size);
 
 /* How many there are now. */
-int elf_bytes_size(const struct elf_bytes *bytes, u64 *ret);
+int elf_bytes_size(struct elf_bytes *bytes, u64 *ret);
 
 #endif

@@ -17,7 +17,7 @@
 
 /* A look into one file. */
 struct look {
-	const struct elf_bytes *bytes;
+	struct elf_bytes *bytes;
 	Elf *elf;
 	u64 file_size;
 };
@@ -316,18 +316,18 @@ static int look_all(const struct look *look, struct elf_cfi *cfi)
 
 int elf_cfi_read(struct elf_file *file, struct elf_cfi **ret)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 	_cleanup_(elf_cfi) struct elf_cfi *cfi = calloc(1, sizeof(*cfi));
 	if (!cfi)
 		return -ENOMEM;
 
-	struct look look = {.bytes = elf_file_bytes(file)};
-	int err = elf_image_begin(look.bytes, &elf);
-	if (!err)
-		err = elf_bytes_size(look.bytes, &look.file_size);
+	int err = elf_image_begin(elf_file_bytes(file), &image);
 	if (err)
 		return err;
-	look.elf = elf;
+	struct look look = {.bytes = &image.bytes, .elf = image.elf};
+	err = elf_bytes_size(look.bytes, &look.file_size);
+	if (err)
+		return err;
 	err = look_all(&look, cfi);
 	if (err)
 		return err;

@@ -60,20 +60,20 @@ static bool segment_of(const GElf_Phdr *header, struct segment *ret)
 
 static int elf_file_read_headers(struct elf_file *file)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 	GElf_Ehdr header;
 	GElf_Phdr segment;
 
-	int err = elf_image_begin(&file->bytes, &elf);
+	int err = elf_image_begin(&file->bytes, &image);
 	if (err)
 		return err;
-	if (!gelf_getehdr(elf, &header))
+	if (!gelf_getehdr(image.elf, &header))
 		return -ENOEXEC;
 	file->machine = header.e_machine;
 	file->segments = calloc(MAX_PROGRAM_HEADERS, sizeof(*file->segments));
 	if (!file->segments)
 		return -ENOMEM;
-	for (int i = 0; i < MAX_PROGRAM_HEADERS && gelf_getphdr(elf, i, &segment); i++)
+	for (int i = 0; i < MAX_PROGRAM_HEADERS && gelf_getphdr(image.elf, i, &segment); i++)
 		file->segment_cnt += segment_of(&segment, &file->segments[file->segment_cnt]);
 
 	size_t used = (file->segment_cnt + 1) * sizeof(*file->segments);
@@ -113,10 +113,10 @@ int elf_file_open_fd(int fd, const char *name, struct elf_file **ret)
 	return err ? err : elf_file_open(bytes, name, ret);
 }
 
-int elf_file_open_mapped(int fd, const char *name, struct elf_file **ret)
+int elf_file_open_by_path(int fd, const char *path, const char *name, struct elf_file **ret)
 {
 	struct elf_bytes bytes;
-	int err = elf_bytes_map(fd, &bytes);
+	int err = elf_bytes_open_by_path(fd, path, &bytes);
 
 	return err ? err : elf_file_open(bytes, name, ret);
 }
@@ -150,9 +150,19 @@ void elf_file_unref(struct elf_file *file)
 	free(file);
 }
 
-const struct elf_bytes *elf_file_bytes(const struct elf_file *file)
+struct elf_bytes *elf_file_bytes(struct elf_file *file)
 {
 	return &file->bytes;
+}
+
+int elf_file_check(struct elf_file *file)
+{
+	return elf_bytes_check(&file->bytes);
+}
+
+bool elf_file_is_lost(const struct elf_file *file)
+{
+	return file->bytes.is_lost;
 }
 
 const char *elf_file_name(const struct elf_file *file)
@@ -265,13 +275,13 @@ bool elf_file_follows_call(struct elf_file *file, u64 address)
 
 int elf_file_section(struct elf_file *file, const char *name, u64 *ret_address, u64 *ret_size)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 	GElf_Shdr header;
 
-	int err = elf_image_begin(&file->bytes, &elf);
+	int err = elf_image_begin(&file->bytes, &image);
 	if (err)
 		return err;
-	if (!elf_image_find_section(elf, name, &header) || !(header.sh_flags & SHF_ALLOC))
+	if (!elf_image_find_section(image.elf, name, &header) || !(header.sh_flags & SHF_ALLOC))
 		return -ENOENT;
 	*ret_address = header.sh_addr;
 	*ret_size = header.sh_size;
@@ -296,16 +306,16 @@ static const Elf64_Sym *source_find(const struct symbol_source *source, const ch
 
 int elf_file_object(struct elf_file *file, const char *name, u64 *ret_address, u64 *ret_size)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 	struct symbol_source source;
 	const Elf64_Sym *symbol = NULL;
 
-	int err = elf_image_begin(&file->bytes, &elf);
+	int err = elf_image_begin(&file->bytes, &image);
 	if (err)
 		return err;
-	if (elf_symbols_exported(elf, &source))
+	if (elf_symbols_exported(image.elf, &source))
 		symbol = source_find(&source, name);
-	if (!symbol && elf_image_symbols(elf, SHT_SYMTAB, &source))
+	if (!symbol && elf_image_symbols(image.elf, SHT_SYMTAB, &source))
 		symbol = source_find(&source, name);
 	if (!symbol)
 		return -ENOENT;
@@ -334,26 +344,26 @@ static int elf_file_code_segments(const struct elf_file *file, struct code_range
 
 static int elf_file_load_symbols(struct elf_file *file)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 	_cleanup_(free) struct code_range *segments = NULL;
 	size_t segment_cnt;
 
-	int err = elf_image_begin(&file->bytes, &elf);
+	int err = elf_image_begin(&file->bytes, &image);
 	if (!err)
 		err = elf_file_code_segments(file, &segments, &segment_cnt);
-	return err ? err : elf_symbols_load(elf, &file->debug, segments, segment_cnt, &file->symbols);
+	return err ? err : elf_symbols_load(image.elf, &file->debug, segments, segment_cnt, &file->symbols);
 }
 
 static int elf_file_load_stubs(struct elf_file *file)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 	_cleanup_(free) struct code_range *segments = NULL;
 	size_t segment_cnt;
 
-	int err = elf_image_begin(&file->bytes, &elf);
+	int err = elf_image_begin(&file->bytes, &image);
 	if (!err)
 		err = elf_file_code_segments(file, &segments, &segment_cnt);
-	return err ? err : plt_load(elf, segments, segment_cnt, file->symbols, &file->stubs);
+	return err ? err : plt_load(image.elf, segments, segment_cnt, file->symbols, &file->stubs);
 }
 
 static const struct symbol *elf_file_stub(struct elf_file *file, u64 address)
@@ -397,13 +407,13 @@ int elf_file_function_start(struct elf_file *file, u64 address, u64 *ret)
 /* NULL when memory is short. */
 static const struct debug_link *elf_file_link(struct elf_file *file)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 
 	if (!file->link_tried) {
 		file->link = calloc(1, sizeof(*file->link));
 		file->link_tried = file->link != NULL;
-		if (file->link && !elf_image_begin(&file->bytes, &elf))
-			debug_link_read(elf, file->link);
+		if (file->link && !elf_image_begin(&file->bytes, &image))
+			debug_link_read(image.elf, file->link);
 	}
 	return file->link;
 }
@@ -430,22 +440,22 @@ const char *elf_file_debug_name(struct elf_file *file)
 
 bool elf_file_is_stripped(struct elf_file *file)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 
-	return !elf_image_begin(&file->bytes, &elf) && elf_symbols_are_stripped(elf);
+	return !elf_image_begin(&file->bytes, &image) && elf_symbols_are_stripped(image.elf);
 }
 
 const char *elf_file_symbol_source(struct elf_file *file)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 
-	return elf_image_begin(&file->bytes, &elf) ? "" : elf_symbols_place(elf, elf_bytes_exist(&file->debug));
+	return elf_image_begin(&file->bytes, &image) ? "" : elf_symbols_place(image.elf, elf_bytes_exist(&file->debug));
 }
 
-int elf_file_add_debug_file(struct elf_file *file, int fd)
+int elf_file_add_debug_file(struct elf_file *file, int fd, const char *path)
 {
 	_cleanup_(elf_bytes) struct elf_bytes bytes = ELF_BYTES_NONE;
-	int err = file->bytes.is_mapped ? elf_bytes_map(fd, &bytes) : elf_bytes_open(fd, &bytes);
+	int err = file->bytes.path ? elf_bytes_open_by_path(fd, path, &bytes) : elf_bytes_open(fd, &bytes);
 	if (err)
 		return err;
 	const struct debug_link *link = elf_file_link(file);
@@ -464,11 +474,11 @@ int elf_file_add_debug_file(struct elf_file *file, int fd)
 
 static char *elf_file_read_soname(struct elf_file *file)
 {
-	_cleanup_(elf_image) Elf *elf = NULL;
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
 
-	if (elf_image_begin(&file->bytes, &elf))
+	if (elf_image_begin(&file->bytes, &image))
 		return NULL;
-	const char *name = elf_dynamic_soname(elf);
+	const char *name = elf_dynamic_soname(image.elf);
 	return name ? strndup(name, SYMBOL_NAME_SIZE - 1) : NULL;
 }
 

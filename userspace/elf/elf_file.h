@@ -8,7 +8,7 @@
  *
  * Symbols are loaded on first need and kept; other bytes are read when asked for,
  * so the file's bytes stay at hand until the last reference goes: by its descriptor, or,
- * for those who cannot keep one, mapped (elf_bytes.h).
+ * for those who cannot keep one, by its path (elf_bytes.h).
  */
 #ifndef PYPROF_ELF_FILE_H
 #define PYPROF_ELF_FILE_H
@@ -29,8 +29,8 @@ struct symbol {
 
 /* Takes over fd, also on failure. The name is for people. -ENOEXEC: not a 64-bit little-endian ELF. */
 int elf_file_open_fd(int fd, const char *name, struct elf_file **ret);
-/* The same, mapped: no descriptor is kept, of its debug file neither. For files that nobody shrinks. */
-int elf_file_open_mapped(int fd, const char *name, struct elf_file **ret);
+/* The same, but no descriptor is kept, of its debug file neither: path leads there again. */
+int elf_file_open_by_path(int fd, const char *path, const char *name, struct elf_file **ret);
 /* The same of bytes in memory (the vDSO, tests); they are copied. */
 int elf_file_open_memory(const void *data, size_t size, const char *name, struct elf_file **ret);
 
@@ -39,7 +39,14 @@ void elf_file_unref(struct elf_file *file); /* NULL is fine */
 DEFINE_CLEANUP(elf_file, struct elf_file *, elf_file_unref)
 
 /* For elf/'s own readers of other parts (elf_image_begin); stays the file's. */
-const struct elf_bytes *elf_file_bytes(const struct elf_file *file);
+struct elf_bytes *elf_file_bytes(struct elf_file *file);
+
+/*
+ * Whether the file still holds what it held when it was opened: -ESTALE when not, -errno when it cannot be told. What
+ * was read of it before stays as it was. Lost: a read since the last check could not reach what it held.
+ */
+int elf_file_check(struct elf_file *file);
+bool elf_file_is_lost(const struct elf_file *file);
 
 const char *elf_file_name(const struct elf_file *file);
 
@@ -76,11 +83,12 @@ int elf_file_build_id(struct elf_file *file, const u8 **ret, size_t *ret_size);
 /*
  * Separate debug files. A stripped file has neither .symtab nor .gnu_debugdata. The name is what
  * .gnu_debuglink calls its debug file (a base name), NULL: none. Adding one takes over fd, also on
- * failure; -ESTALE when it belongs to another file (debug_link.h), -ENOEXEC when it is no ELF file.
+ * failure, and goes by path when the file does; -ESTALE when it belongs to another file (debug_link.h), -ENOEXEC
+ * when it is no ELF file.
  */
 bool elf_file_is_stripped(struct elf_file *file);
 const char *elf_file_debug_name(struct elf_file *file);
-int elf_file_add_debug_file(struct elf_file *file, int fd);
+int elf_file_add_debug_file(struct elf_file *file, int fd, const char *path);
 /* For people: where most of its functions are listed, see elf_symbols_place(). */
 const char *elf_file_symbol_source(struct elf_file *file);
 

@@ -8,7 +8,7 @@
  * libelf believes the number of sections: when e_shnum is 0 it is the size field
  * of section 0, and elf_begin() allocates and touches memory for each of them.
  */
-static bool has_too_many_sections(const struct elf_bytes *bytes, const Elf64_Ehdr *header)
+static bool has_too_many_sections(struct elf_bytes *bytes, const Elf64_Ehdr *header)
 {
 	Elf64_Shdr first;
 
@@ -17,7 +17,7 @@ static bool has_too_many_sections(const struct elf_bytes *bytes, const Elf64_Ehd
 	return !elf_bytes_read(bytes, header->e_shoff, &first, sizeof(first)) && first.sh_size > MAX_SECTIONS;
 }
 
-static bool is_program(const struct elf_bytes *bytes)
+static bool is_program(struct elf_bytes *bytes)
 {
 	static const u8 ident[] = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT};
 	Elf64_Ehdr header;
@@ -31,18 +31,32 @@ static bool is_program(const struct elf_bytes *bytes)
 	return !has_too_many_sections(bytes, &header);
 }
 
-int elf_image_begin(const struct elf_bytes *bytes, Elf **ret)
+int elf_image_begin(struct elf_bytes *bytes, struct elf_image *ret)
 {
-	if (!is_program(bytes))
+	_cleanup_(elf_image) struct elf_image image = ELF_IMAGE_NONE;
+
+	int err = elf_bytes_hold(bytes, &image.bytes);
+	if (err)
+		return err;
+	if (!is_program(&image.bytes))
 		return -ENOEXEC;
 
+	/* libelf maps nothing this way, which a file that shrinks would make us pay for. */
 	elf_version(EV_CURRENT);
-	_cleanup_(elf_image) Elf *elf = bytes->at ? elf_memory(bytes->at, bytes->size)
-						  : elf_begin(bytes->fd, ELF_C_READ, NULL);
-	if (!elf || elf_kind(elf) != ELF_K_ELF)
+	image.elf = image.bytes.at ? elf_memory(image.bytes.at, image.bytes.size)
+				   : elf_begin(image.bytes.fd, ELF_C_READ, NULL);
+	if (!image.elf || elf_kind(image.elf) != ELF_K_ELF)
 		return -ENOEXEC;
-	*ret = take(elf);
+	*ret = image;
+	image = ELF_IMAGE_NONE;
 	return 0;
+}
+
+void elf_image_end(struct elf_image *image)
+{
+	elf_end(image->elf);
+	elf_bytes_close(&image->bytes);
+	image->elf = NULL;
 }
 
 const void *elf_image_bytes(Elf *elf, u64 offset, u64 size, Elf_Type type)

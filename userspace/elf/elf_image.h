@@ -2,7 +2,7 @@
 /*
  * elf_image.h - an ELF file looked into for a moment, through libelf: its parts,
  * each checked against the size of the file and against our bounds. Everything a
- * look returns is released with it (elf_end), so hold one only while copying out.
+ * look returns is released with it (elf_image_end), so hold one only while copying out.
  */
 #ifndef PYPROF_ELF_IMAGE_H
 #define PYPROF_ELF_IMAGE_H
@@ -22,10 +22,28 @@
 #define MAX_SYMBOLS	    (4u << 20)
 #define MAX_STRINGS_SIZE    (256u << 20)
 
-DEFINE_CLEANUP(elf_image, Elf *, elf_end)
+struct elf_image {
+	Elf *elf;
+	struct elf_bytes bytes; /* held meanwhile, for those who read more than libelf does */
+};
 
-/* Borrows the bytes while the image lives. -ENOEXEC: not a 64-bit little-endian program or library. */
-int elf_image_begin(const struct elf_bytes *bytes, Elf **ret);
+#define ELF_IMAGE_NONE                  \
+	(struct elf_image)              \
+	{                               \
+		.bytes = ELF_BYTES_NONE \
+	}
+
+/*
+ * Borrows the bytes while the image lives. -ENOEXEC: not a 64-bit little-endian program or library; and as
+ * elf_bytes_hold().
+ */
+int elf_image_begin(struct elf_bytes *bytes, struct elf_image *ret);
+void elf_image_end(struct elf_image *image); /* one that did not begin, too */
+
+static inline void elf_image_cleanup_(struct elf_image *image)
+{
+	elf_image_end(image);
+}
 
 /* size bytes at a file offset, aligned for type. NULL when the file has fewer. */
 const void *elf_image_bytes(Elf *elf, u64 offset, u64 size, Elf_Type type);

@@ -56,25 +56,26 @@ static int code_sections(Elf *elf, struct code_range **ret, size_t *ret_cnt)
 	return 0;
 }
 
-/* The image that has what was stripped; none is no error, nor is one that is damaged. */
-static int open_elsewhere(Elf *elf, const struct elf_bytes *debug, bool stripped, struct elf_bytes *ret_mini, Elf **ret)
+/* The image that has what was stripped; none is no error, nor is one that is damaged or gone. */
+static int open_elsewhere(Elf *elf, struct elf_bytes *debug, bool stripped, struct elf_bytes *ret_mini,
+			  struct elf_image *ret)
 {
 	if (!stripped)
 		return 0;
 	if (!elf_bytes_exist(debug) && mini_symbols_read(elf, ret_mini))
 		return 0;
 	int err = elf_image_begin(elf_bytes_exist(debug) ? debug : ret_mini, ret);
-	return err == -ENOEXEC ? 0 : err;
+	return err == -ENOMEM ? err : 0;
 }
 
-int elf_symbols_load(Elf *elf, const struct elf_bytes *debug, const struct code_range *segments, size_t segment_cnt,
+int elf_symbols_load(Elf *elf, struct elf_bytes *debug, const struct code_range *segments, size_t segment_cnt,
 		     struct symbol_table **ret)
 {
 	_cleanup_(free) struct code_range *sections = NULL, *other_sections = NULL;
 	size_t section_cnt, other_section_cnt = 0, cnt = 0, own_cnt;
 	struct symbol_source sources[3];
 	_cleanup_(elf_bytes) struct elf_bytes mini = ELF_BYTES_NONE;
-	_cleanup_(elf_image) Elf *other = NULL;
+	_cleanup_(elf_image) struct elf_image other = ELF_IMAGE_NONE;
 
 	bool stripped = !elf_image_symbols(elf, SHT_SYMTAB, &sources[0]);
 	cnt += !stripped;
@@ -83,12 +84,12 @@ int elf_symbols_load(Elf *elf, const struct elf_bytes *debug, const struct code_
 	int err = code_sections(elf, &sections, &section_cnt);
 	if (!err)
 		err = open_elsewhere(elf, debug, stripped, &mini, &other);
-	if (!err && other)
-		err = code_sections(other, &other_sections, &other_section_cnt);
+	if (!err && other.elf)
+		err = code_sections(other.elf, &other_sections, &other_section_cnt);
 	if (err)
 		return err;
-	if (other)
-		cnt += elf_image_symbols(other, SHT_SYMTAB, &sources[cnt]);
+	if (other.elf)
+		cnt += elf_image_symbols(other.elf, SHT_SYMTAB, &sources[cnt]);
 
 	for (size_t i = 0; i < cnt; i++) {
 		sources[i].segments = segments;

@@ -23,7 +23,7 @@ bool elf_symbols_are_stripped(Elf *elf);
 const char *elf_symbols_place(Elf *elf, bool has_debug_file);
 
 /* segments: where code may lie. debug: the debug file, if it exists. */
-int elf_symbols_load(Elf *elf, const struct elf_bytes *debug, const struct code_range *segments, size_t segment_cnt,
+int elf_symbols_load(Elf *elf, struct elf_bytes *debug, const struct code_range *segments, size_t segment_cnt,
 		     struct symbol_table **ret);
 
 #endif

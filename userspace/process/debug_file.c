@@ -5,7 +5,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "process/process_root.h"
 
 #define PLACES_MAX 4
@@ -47,10 +49,22 @@ static void add_link(struct places *places, struct elf_file *elf)
 /* Links are followed: below .build-id some distributions have nothing else. */
 static int add_from_root(int pid, const struct places *places, struct elf_file *elf)
 {
+	char root[32] = "";
+
+	if (pid)
+		snprintf(root, sizeof(root), "/proc/%d/root", pid);
 	for (size_t i = 0; i < places->cnt; i++) {
+		_cleanup_(free) char *path = NULL;
 		int fd;
 
-		if (!process_root_open(pid, places->paths[i], 0, &fd) && !elf_file_add_debug_file(elf, fd))
+		if (process_root_open(pid, places->paths[i], 0, &fd))
+			continue;
+		if (asprintf(&path, "%s%s", root, places->paths[i]) < 0) {
+			path = NULL;
+			close(fd);
+			return -ENOMEM;
+		}
+		if (!elf_file_add_debug_file(elf, fd, path))
 			return 0;
 	}
 	return -ENOENT;
@@ -62,7 +76,8 @@ int debug_file_add(int pid, struct elf_file *elf)
 
 	add_build_id(&places, elf);
 	add_link(&places, elf);
-	if (pid && !add_from_root(pid, &places, elf))
+	/* Our own root is ours, also when our first thread has ended, by whose number it would not be found. */
+	if (pid && pid != getpid() && !add_from_root(pid, &places, elf))
 		return 0;
 	return add_from_root(0, &places, elf);
 }

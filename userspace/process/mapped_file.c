@@ -20,7 +20,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/remote_memory.h"
+#include "base/file_stamp.h"
+#include "base/own_memory.h"
 #include "process/mapping_origin.h"
 #include "process/module_name.h"
 #include "process/own_file.h"
@@ -35,14 +36,15 @@
 
 /*
  * What makes a file this file. Device and inode alone do while we hold it open
- * ourselves, since its inode cannot be reused then. Two cases need more: a file
- * that we do not hold (no ELF file), and file systems on which several files
- * share what mappings call (device, inode).
+ * ourselves, since its inode cannot be reused then, or can find it again
+ * and see (elf_file_check). Two cases need more: a file that we neither hold nor
+ * find (no ELF file), and file systems on which several files share what mappings
+ * call (device, inode).
  */
 struct file_key {
 	u64 inode;
 	u32 dev_major, dev_minor;
-	u64 stamp[4]; /* device, inode, size, time of change; all 0: held; all STAMP_UNKNOWN: could not be opened */
+	struct file_stamp stamp; /* all 0: held; all STAMP_UNKNOWN: could not be opened */
 };
 
 #define STAMP_UNKNOWN 0xff
@@ -53,6 +55,9 @@ struct cached_file {
 	struct mapped_file_cache *cache;
 	u32 refs;
 	bool is_indexed;
+	bool is_replaced; /* by another entry, for it was rewritten */
+	bool is_given_up; /* it was, or is gone, and nothing is there instead */
+	u32 turn; /* of the cache when it was looked at last */
 	u64 idle_ns; /* since when, if refs is 0 */
 	struct cached_file *prev, *next; /* the idle ones, in order */
 	UT_hash_handle hh;
@@ -63,7 +68,8 @@ struct mapped_file_cache {
 	struct cached_file *idle;
 	u32 cnt, elf_cnt;
 	u32 last_id;
-	int (*open)(int fd, const char *name, struct elf_file **ret);
+	u32 turn;
+	bool without_descriptors;
 };
 
 static struct cached_file *cached_file_of(struct mapped_file *file)
@@ -71,12 +77,19 @@ static struct cached_file *cached_file_of(struct mapped_file *file)
 	return (struct cached_file *)file;
 }
 
+/* From those who map it from now on. */
+static void cached_file_hide(struct cached_file *entry)
+{
+	if (entry->is_indexed)
+		HASH_DEL(entry->cache->index, entry);
+	entry->is_indexed = false;
+}
+
 static void cached_file_free(struct cached_file *entry)
 {
 	struct mapped_file_cache *cache = entry->cache;
 
-	if (entry->is_indexed)
-		HASH_DEL(cache->index, entry);
+	cached_file_hide(entry);
 	cache->cnt--;
 	cache->elf_cnt -= entry->file.elf != NULL;
 	elf_file_unref(entry->file.elf);
@@ -103,11 +116,7 @@ static void cache_trim(struct mapped_file_cache *cache)
 
 struct mapped_file_cache *mapped_file_cache_new(void)
 {
-	struct mapped_file_cache *cache = calloc(1, sizeof(*cache));
-
-	if (cache)
-		cache->open = elf_file_open_fd;
-	return cache;
+	return calloc(1, sizeof(struct mapped_file_cache));
 }
 
 struct mapped_file_cache *mapped_file_cache_new_without_descriptors(void)
@@ -115,8 +124,13 @@ struct mapped_file_cache *mapped_file_cache_new_without_descriptors(void)
 	struct mapped_file_cache *cache = mapped_file_cache_new();
 
 	if (cache)
-		cache->open = elf_file_open_mapped;
+		cache->without_descriptors = true;
 	return cache;
+}
+
+void mapped_file_cache_recheck(struct mapped_file_cache *cache)
+{
+	cache->turn++;
 }
 
 void mapped_file_cache_free(struct mapped_file_cache *cache)
@@ -137,14 +151,19 @@ struct mapped_file *mapped_file_ref(struct mapped_file *file)
 	return file;
 }
 
-void mapped_file_unref(struct mapped_file *file)
+static void cached_file_leave(struct cached_file *entry)
 {
-	struct cached_file *entry = cached_file_of(file);
-
 	if (--entry->refs)
 		return;
 	entry->idle_ns = clock_monotonic_ns();
 	DL_APPEND(entry->cache->idle, entry);
+}
+
+void mapped_file_unref(struct mapped_file *file)
+{
+	struct cached_file *entry = cached_file_of(file);
+
+	cached_file_leave(entry);
 	cache_trim(entry->cache);
 }
 
@@ -184,6 +203,7 @@ static struct cached_file *cache_add(struct mapped_file_cache *cache, const stru
 
 	entry->key = *key;
 	entry->cache = cache;
+	entry->turn = cache->turn;
 	entry->is_indexed = true;
 	HASH_ADD(hh, cache->index, key, sizeof(entry->key), entry);
 	entry->idle_ns = clock_monotonic_ns();
@@ -191,6 +211,22 @@ static struct cached_file *cache_add(struct mapped_file_cache *cache, const stru
 	cache->cnt++;
 	cache->elf_cnt += elf != NULL;
 	return entry;
+}
+
+/* Whether the file still holds what it did: one system call by its descriptor, three without. */
+static bool cached_file_is_current(struct cached_file *entry)
+{
+	struct elf_file *elf = entry->file.elf;
+	bool was_lost = elf && elf_file_is_lost(elf);
+	int err = elf ? elf_file_check(elf) : 0;
+
+	/* While no file can be opened, nobody knows. */
+	if (err == -EMFILE || err == -ENFILE)
+		return true;
+	entry->turn = entry->cache->turn;
+	entry->is_given_up = false;
+	/* What was asked for while it was lost is noted as unknown by others, who go by the id: so it gets another. */
+	return !err && !was_lost;
 }
 
 /*
@@ -215,14 +251,6 @@ static int file_status(int fd, struct stat *ret)
 	return S_ISREG(ret->st_mode) ? 0 : -EACCES;
 }
 
-static void key_stamp(struct file_key *key, const struct stat *st)
-{
-	key->stamp[0] = st->st_dev;
-	key->stamp[1] = st->st_ino;
-	key->stamp[2] = st->st_size;
-	key->stamp[3] = st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec;
-}
-
 /*
  * Whether an O_PATH descriptor is the mapping's file: a path may lead to another
  * one by now. Completes the key for the case that the file will not be held.
@@ -238,34 +266,72 @@ static int file_verify(int fd, const struct mapping *mapping, struct file_key *k
 	if (st.st_ino != mapping->inode || (!same_device && !device_is_layered(fd)))
 		return -ESTALE;
 
-	key_stamp(key, &st);
+	key->stamp = file_stamp_of(&st);
 	*ret_shares_inodes = !same_device;
 	return 0;
 }
 
-/* Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, and the very range. Leads to deleted files and memfds too. */
-static int place_map_files(int pid, const struct mapping *mapping)
+/* An unopened file, and the path that led there. */
+struct place {
+	int fd; /* O_PATH */
+	char *path;
+};
+
+#define PLACE_NONE       \
+	(struct place)   \
+	{                \
+		.fd = -1 \
+	}
+
+static void place_cleanup_(struct place *place)
+{
+	fd_cleanup_(&place->fd);
+	free(place->path);
+}
+
+/* Takes over fd, also on failure. */
+static int place_at(int fd_, const char *directory, const char *name, struct place *ret)
+{
+	_cleanup_(fd) int fd = fd_;
+	char *path;
+
+	if (asprintf(&path, "%s%s", directory, name) < 0)
+		return -ENOMEM;
+	*ret = (struct place){.fd = take_fd(fd), .path = path};
+	return 0;
+}
+
+/*
+ * Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, and the very range. Leads to deleted files and memfds too. Not
+ * when the process's first thread has ended, for the others have no such directory.
+ */
+static int place_map_files(int pid, const struct mapping *mapping, struct place *ret)
 {
 	char path[96];
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", pid, mapping->start, mapping->end);
 	int fd = open(path, O_PATH | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return fd < 0 ? -errno : place_at(fd, path, "", ret);
 }
 
-static int place_root_of_process(int pid, const struct mapping *mapping)
+static int place_root_of_process(int pid, const struct mapping *mapping, struct place *ret)
 {
+	char root[48] = "";
 	int fd;
 
 	if (mapping->path[0] != '/')
 		return -ENOENT;
 	int err = process_root_find(pid, mapping->path, O_NOFOLLOW, 0, &fd);
-	return err ? err : fd;
+	if (err)
+		return err;
+	if (pid)
+		snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	return place_at(fd, root, mapping->path, ret);
 }
 
-static int place_own_root(int pid, const struct mapping *mapping)
+static int place_own_root(int pid, const struct mapping *mapping, struct place *ret)
 {
-	return place_root_of_process(0, mapping);
+	return place_root_of_process(0, mapping, ret);
 }
 
 /*
@@ -273,15 +339,15 @@ static int place_own_root(int pid, const struct mapping *mapping)
  * parted or joined by now, as no event tells of munmap. The last resort, for it
  * costs a few microseconds a mapping.
  */
-static int place_any_map_files(int pid, const struct mapping *mapping)
+static int place_any_map_files(int pid, const struct mapping *mapping, struct place *ret)
 {
 	const struct dirent *entry;
 	struct file_key ignored;
 	bool ignored_too;
 	struct statx st;
-	char path[32];
+	char path[48];
 
-	snprintf(path, sizeof(path), "/proc/%d/map_files", pid);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/", pid);
 	_cleanup_(directory) DIR *directory = opendir(path);
 	for (int i = 0; directory && i < MAPPING_TABLE_MAX && (entry = readdir(directory)); i++) {
 		/* Most are files that we have no business with: nobody far away is asked. */
@@ -290,33 +356,46 @@ static int place_any_map_files(int pid, const struct mapping *mapping)
 			continue;
 		_cleanup_(fd) int fd = openat(dirfd(directory), entry->d_name, O_PATH | O_CLOEXEC);
 		if (fd >= 0 && !file_verify(fd, mapping, &ignored, &ignored_too))
-			return take_fd(fd);
+			return place_at(take_fd(fd), path, entry->d_name, ret);
 	}
 	return -ENOENT;
 }
 
-/* An O_PATH descriptor of the mapping's file. Fills the key's stamp. */
-static int file_locate(int pid, const struct mapping *mapping, struct file_key *key, bool *ret_shares_inodes)
+enum { OF_OTHERS = 1, OF_OURSELVES = 2, OF_THE_GONE = 4 };
+
+/*
+ * Where the mapping's file is. Fills the key's stamp. Of our own, first by the path that leads there also
+ * when it is mapped elsewhere or no more.
+ */
+static int file_locate(int pid, const struct mapping *mapping, struct file_key *key, bool *ret_shares_inodes,
+		       struct place *ret)
 {
 	static const struct {
-		int (*find)(int pid, const struct mapping *mapping);
-		bool needs_process;
+		int (*find)(int pid, const struct mapping *mapping, struct place *ret);
+		int whose;
 	} places[] = {
-		{place_map_files, true},
-		{place_root_of_process, true},
-		{place_own_root, false},
-		{place_any_map_files, true},
+		{place_own_root, OF_OURSELVES},
+		{place_map_files, OF_OTHERS | OF_OURSELVES},
+		{place_root_of_process, OF_OTHERS},
+		{place_own_root, OF_OTHERS | OF_THE_GONE},
+		{place_any_map_files, OF_OTHERS | OF_OURSELVES},
 	};
+	int whose = pid == getpid() ? OF_OURSELVES : pid ? OF_OTHERS : OF_THE_GONE;
 	int err = -ENOENT;
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (places[i].needs_process && !pid)
-			continue;
-		_cleanup_(fd) int fd = places[i].find(pid, mapping);
+		_cleanup_(place) struct place place = PLACE_NONE;
 
-		err = fd < 0 ? fd : file_verify(fd, mapping, key, ret_shares_inodes);
+		if (!(places[i].whose & whose))
+			continue;
+		err = places[i].find(pid, mapping, &place);
 		if (!err)
-			return take_fd(fd);
+			err = file_verify(place.fd, mapping, key, ret_shares_inodes);
+		if (!err) {
+			*ret = place;
+			place = PLACE_NONE;
+			return 0;
+		}
 		if (err == -EMFILE || err == -ENFILE)
 			break;
 	}
@@ -324,16 +403,18 @@ static int file_locate(int pid, const struct mapping *mapping, struct file_key *
 }
 
 /* O_NONBLOCK for leases and whatever else might let us wait. NULL: no ELF file, or not readable. */
-static struct elf_file *file_load(const struct mapped_file_cache *cache, int path_fd, const char *name)
+static struct elf_file *file_load(const struct mapped_file_cache *cache, const struct place *place, const char *name)
 {
 	struct elf_file *elf;
-	char path[32];
+	char path[48];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", place->fd);
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0 || cache->open(fd, name, &elf))
+	if (fd < 0)
 		return NULL;
-	return elf;
+	int err = cache->without_descriptors ? elf_file_open_by_path(fd, place->path, name, &elf)
+					     : elf_file_open_fd(fd, name, &elf);
+	return err ? NULL : elf;
 }
 
 /*
@@ -343,12 +424,13 @@ static struct elf_file *file_load(const struct mapped_file_cache *cache, int pat
 static struct cached_file *cache_get_own(struct mapped_file_cache *cache, const struct mapping *mapping,
 					 struct file_key *key)
 {
-	_cleanup_(fd) int fd = own_file_find(mapping);
+	_cleanup_(place) struct place place = PLACE_NONE;
 	struct stat st;
 
-	if (fd < 0 || file_status(fd, &st))
+	place.fd = own_file_find(mapping, &place.path);
+	if (place.fd < 0 || file_status(place.fd, &st))
 		return NULL;
-	key_stamp(key, &st);
+	key->stamp = file_stamp_of(&st);
 	struct cached_file *entry = cache_find(cache, key);
 	if (entry)
 		return entry;
@@ -356,7 +438,7 @@ static struct cached_file *cache_get_own(struct mapped_file_cache *cache, const 
 	cache_trim(cache);
 	_cleanup_(elf_file) struct elf_file *elf = NULL;
 	if (cache->elf_cnt < MAPPED_FILE_ELF_MAX)
-		elf = file_load(cache, fd, mapping->path);
+		elf = file_load(cache, &place, mapping->path);
 	if (!elf || !own_file_matches(mapping, elf))
 		return NULL;
 	return cache_add(cache, key, mapping->path, take(elf));
@@ -373,26 +455,29 @@ static struct cached_file *cache_get(struct mapped_file_cache *cache, int pid, c
 	bool shares_inodes = false;
 
 	struct cached_file *entry = cache_find(cache, &held);
+	if (entry && cached_file_is_current(entry))
+		return entry;
 	if (entry)
-		return entry;
+		cached_file_hide(entry);
 
-	_cleanup_(fd) int fd = file_locate(pid, mapping, &key, &shares_inodes);
-	while (fd < 0 && (fd == -EMFILE || fd == -ENFILE) && cache->idle) {
+	_cleanup_(place) struct place place = PLACE_NONE;
+	int err = file_locate(pid, mapping, &key, &shares_inodes, &place);
+	while ((err == -EMFILE || err == -ENFILE) && cache->idle) {
 		cache_drop_oldest(cache);
-		fd = file_locate(pid, mapping, &key, &shares_inodes);
+		err = file_locate(pid, mapping, &key, &shares_inodes, &place);
 	}
-	if (fd < 0 && pid == getpid() && (entry = cache_get_own(cache, mapping, &key)))
+	if (err && pid == getpid() && (entry = cache_get_own(cache, mapping, &key)))
 		return entry;
-	if (fd < 0)
-		memset(key.stamp, STAMP_UNKNOWN, sizeof(key.stamp));
+	if (err)
+		memset(&key.stamp, STAMP_UNKNOWN, sizeof(key.stamp));
 	entry = cache_find(cache, &key);
 	if (entry)
 		return entry;
 
 	cache_trim(cache);
 	struct elf_file *elf = NULL;
-	if (fd >= 0 && cache->elf_cnt < MAPPED_FILE_ELF_MAX)
-		elf = file_load(cache, fd, mapping->path);
+	if (!err && cache->elf_cnt < MAPPED_FILE_ELF_MAX)
+		elf = file_load(cache, &place, mapping->path);
 	return cache_add(cache, elf && !shares_inodes ? &held : &key, mapping->path, elf);
 }
 
@@ -402,7 +487,7 @@ static int find_own_vdso(struct mapping_table **table, const struct mapping **re
 	_cleanup_(free) char *maps = NULL;
 	size_t size;
 
-	int err = file_read("/proc/self/maps", 16 << 20, &maps, &size);
+	int err = file_read("/proc/thread-self/maps", 16 << 20, &maps, &size);
 	if (!err)
 		err = mapping_table_parse(table, maps, size);
 	if (err)
@@ -457,7 +542,7 @@ static bool is_nameless_memory(const char *path)
 /* The file whose text was moved into this memory, NULL if it was not. */
 static struct cached_file *cache_get_origin(struct mapped_file_cache *cache, int pid, struct mapping *mapping)
 {
-	const struct remote_memory memory = remote_memory_of_process(pid);
+	const struct remote_memory memory = own_or_remote_memory(pid);
 	struct mapping_origin *origin = mapping->origin;
 	const struct mapping file = {
 		.start = mapping->start,
@@ -480,12 +565,11 @@ static struct cached_file *cache_get_origin(struct mapped_file_cache *cache, int
 	return entry;
 }
 
-struct mapped_file *mapped_file_get(struct mapped_file_cache *cache, int pid, struct mapping *mapping)
+/* NULL: there is none. */
+static struct cached_file *cache_get_file(struct mapped_file_cache *cache, int pid, struct mapping *mapping)
 {
 	struct cached_file *entry = NULL;
 
-	if (mapping->file || mapping->file_failed)
-		return mapping->file;
 	if (mapping->inode && !is_nameless_memory(mapping->path))
 		entry = cache_get(cache, pid, mapping);
 	else if (!strcmp(mapping->path, "[vdso]"))
@@ -495,7 +579,48 @@ struct mapped_file *mapped_file_get(struct mapped_file_cache *cache, int pid, st
 
 		entry = origin ? origin : entry;
 	}
+	return entry;
+}
 
+/* Cheap while nothing happens, for each frame asks. */
+static bool is_due(const struct cached_file *entry)
+{
+	const struct elf_file *elf = entry->file.elf;
+
+	if (!entry->cache->without_descriptors || !elf)
+		return false;
+	return entry->is_replaced || entry->turn != entry->cache->turn ||
+	       (elf_file_is_lost(elf) && !entry->is_given_up);
+}
+
+/* What a mapping's file is now. One that is gone, and nothing there instead, stays what it was known to be. */
+static void mapping_recheck_file(struct mapped_file_cache *cache, int pid, struct mapping *mapping)
+{
+	struct cached_file *old = cached_file_of(mapping->file), *entry;
+
+	if (!old->is_replaced && cached_file_is_current(old))
+		return;
+	cached_file_hide(old);
+	entry = cache_get_file(cache, pid, mapping);
+	if (!entry || !entry->file.elf) {
+		old->is_given_up = true;
+		return;
+	}
+	old->is_replaced = true;
+	mapping->file = mapped_file_ref(&entry->file);
+	/* Whoever asks may look at the old one still, so it is not dropped here. */
+	cached_file_leave(old);
+}
+
+struct mapped_file *mapped_file_get(struct mapped_file_cache *cache, int pid, struct mapping *mapping)
+{
+	struct cached_file *entry;
+
+	if (mapping->file && is_due(cached_file_of(mapping->file)))
+		mapping_recheck_file(cache, pid, mapping);
+	if (mapping->file || mapping->file_failed)
+		return mapping->file;
+	entry = cache_get_file(cache, pid, mapping);
 	if (entry)
 		mapping->file = mapped_file_ref(&entry->file);
 	else

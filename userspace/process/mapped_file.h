@@ -8,8 +8,12 @@
  * agree, so that containers, deleted files and processes that are gone already work. A file
  * of our own process that is not found so: by own_file.h.
  * Each ELF file in the cache holds one descriptor (MAPPED_FILE_ELF_MAX): raise RLIMIT_NOFILE. A cache
- * without descriptors maps its files instead: for a library, in a program that may close what it does not know, of
- * files that the program maps itself and that nobody shrinks, therefore.
+ * without descriptors opens its files anew for each batch of reads: for a library, in a program that may close what
+ * it does not know.
+ *
+ * A file that was rewritten in place is another one (another id) for all who map it from then on. A cache without
+ * descriptors tells also those who did before, for the pages that they map have changed, too: what cannot be read as it
+ * was any more is looked for again.
  */
 #ifndef PYPROF_MAPPED_FILE_H
 #define PYPROF_MAPPED_FILE_H
@@ -36,13 +40,15 @@ struct mapped_file_cache;
 
 struct mapped_file_cache *mapped_file_cache_new(void);
 struct mapped_file_cache *mapped_file_cache_new_without_descriptors(void);
+/* One without descriptors looks once more at each file that is asked for: something was mapped or unmapped. */
+void mapped_file_cache_recheck(struct mapped_file_cache *cache);
 void mapped_file_cache_free(struct mapped_file_cache *cache); /* after all references are gone */
 DEFINE_CLEANUP(mapped_file_cache, struct mapped_file_cache *, mapped_file_cache_free)
 
 /*
  * The file behind a mapping of process pid (0: gone), opened when nobody had it.
- * Fills mapping->file, which the mapping owns; NULL when there is none (anonymous
- * memory), and asked once only. [vdso] is our own: one kernel has one for all.
+ * Fills mapping->file, which the mapping owns, or replaces it by that of the rewritten file; NULL when there is none
+ * (anonymous memory), and asked once only. [vdso] is our own: one kernel has one for all.
  * Memory that holds a copy of a file's text (mapping->origin) is that file's.
  * Bounded: the least recently used files that nobody references are dropped.
  */

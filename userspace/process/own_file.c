@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/remote_memory.h"
+#include "base/cleanup.h"
+#include "base/own_memory.h"
 #include "process/text_copy.h"
 
 #define SPOT_SIZE  64
@@ -14,7 +14,7 @@
 #define LITTLE_SIZE \
 	(64 << 10) /* so little text is proven by its beginning; of more, a few spots must be the same too */
 
-int own_file_find(const struct mapping *mapping)
+int own_file_find(const struct mapping *mapping, char **ret_path)
 {
 	static const char deleted[] = " (deleted)";
 	size_t length = strlen(mapping->path), end = sizeof(deleted) - 1;
@@ -27,18 +27,10 @@ int own_file_find(const struct mapping *mapping)
 	if (!path)
 		return -ENOMEM;
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-/* The system call is refused in some containers; the file is not. Neither faults when the mapping is gone. */
-static int own_read(const struct remote_memory *memory, u64 address, void *ret, size_t size)
-{
-	const struct remote_memory self = remote_memory_of_process(memory->pid);
-
-	if (!remote_read(&self, address, ret, size))
-		return 0;
-	_cleanup_(fd) int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : file_read_at(fd, address, ret, size);
+	if (fd < 0)
+		return -errno;
+	*ret_path = take(path);
+	return fd;
 }
 
 /* Where text ends before the page does, the file has no more of it. */
@@ -60,7 +52,7 @@ static bool begin_matches(const struct remote_memory *memory, const struct mappi
 
 bool own_file_matches(const struct mapping *mapping, struct elf_file *elf)
 {
-	const struct remote_memory memory = {.read = own_read, .pid = getpid()};
+	const struct remote_memory memory = own_or_remote_memory(getpid());
 	u64 size = mapping->end - mapping->start;
 
 	return begin_matches(&memory, mapping, elf) &&

@@ -15,8 +15,8 @@
 #include "elf/elf_file.h"
 #include "process/mapping.h"
 
-/* An O_PATH descriptor of what lies at the mapping's path. -errno. */
-int own_file_find(const struct mapping *mapping);
+/* An O_PATH descriptor of what lies at the mapping's path, and that path without what the kernel adds. -errno. */
+int own_file_find(const struct mapping *mapping, char **ret_path);
 
 /* Whether the mapping, of this process, has the text that the file has there. */
 bool own_file_matches(const struct mapping *mapping, struct elf_file *elf);

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/remote_memory.h"
+#include "base/own_memory.h"
 
 #define MAPS_SIZE_MAX (64 << 20) /* half a million ranges */
 #define TASK_TRIES    16 /* threads asked for their view when the first is gone */
@@ -117,6 +117,18 @@ static int proc_read_task_maps(int directory, char **ret, size_t *ret_size)
 	return -ESRCH;
 }
 
+static int proc_read_maps(u32 pid, int directory, char **ret, size_t *ret_size)
+{
+	/* The thread that asks has not ended. */
+	if (pid == (u32)getpid())
+		return file_read("/proc/thread-self/maps", MAPS_SIZE_MAX, ret, ret_size);
+	int err = proc_read(directory, "maps", MAPS_SIZE_MAX, ret, ret_size);
+	if (err || *ret_size)
+		return err == -ESRCH ? proc_read_task_maps(directory, ret, ret_size) : err;
+	free(take(*ret));
+	return proc_read_task_maps(directory, ret, ret_size);
+}
+
 static int process_read_maps(struct process *process)
 {
 	_cleanup_(free) char *maps = NULL;
@@ -128,11 +140,7 @@ static int process_read_maps(struct process *process)
 	int err = proc_verify(directory, &process->id);
 	if (err)
 		return err;
-	err = proc_read(directory, "maps", MAPS_SIZE_MAX, &maps, &size);
-	if (!err && !size) {
-		free(take(maps));
-		err = proc_read_task_maps(directory, &maps, &size);
-	}
+	err = proc_read_maps(process->id.pid, directory, &maps, &size);
 	return err ? err : mapping_table_parse(&process->mappings, maps, size);
 }
 
@@ -187,7 +195,14 @@ struct mapping *process_mapping(struct process *process, u64 address)
 static struct mapped_file *process_open_file(struct process_table *table, struct process *process,
 					     struct mapping *mapping)
 {
-	return mapped_file_get(process_table_files(table), process->exited ? 0 : process->id.pid, mapping);
+	const struct mapped_file *before = mapping->file;
+	struct mapped_file *file = mapped_file_get(process_table_files(table), process->exited ? 0 : process->id.pid,
+						   mapping);
+
+	/* A file that was rewritten: of a CPython's, all that is known is of what it was. */
+	if (before && file != before)
+		process->python_checked = false;
+	return file;
 }
 
 struct mapping *process_mapping_file(struct process_table *table, struct process *process, u64 address)
@@ -257,7 +272,7 @@ enum { RANK_SECTION = 1, RANK_SUPPORTED = 2, RANK_ALIVE = 4 };
 static int candidate_rank(const struct process *process, const struct candidate *candidate)
 {
 	const struct python_file *python = &candidate->file->python;
-	const struct remote_memory memory = remote_memory_of_process(process->id.pid);
+	const struct remote_memory memory = own_or_remote_memory(process->id.pid);
 	u64 address, size, interpreter;
 	int rank = 0;
 

@@ -37,7 +37,7 @@ int process_root_find(int pid, const char *path, u64 flags, u64 resolve, int *re
 int process_root_open(int pid, const char *path, u64 resolve, int *ret)
 {
 	_cleanup_(fd) int found = -1;
-	char again[32];
+	char again[48];
 	struct stat st;
 
 	int err = process_root_find(pid, path, 0, resolve, &found);
@@ -47,7 +47,7 @@ int process_root_open(int pid, const char *path, u64 resolve, int *ret)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EACCES;
-	snprintf(again, sizeof(again), "/proc/self/fd/%d", found);
+	snprintf(again, sizeof(again), "/proc/thread-self/fd/%d", found);
 	int fd = open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -368,6 +368,7 @@ void process_table_forget_mappings(struct process_table *table)
 {
 	struct process_entry *entry, *next;
 
+	mapped_file_cache_recheck(table->files);
 	HASH_ITER(hh, table->by_id, entry, next)
 	{
 		struct process *process = &entry->process;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "own_memory.h"
+#include "base/own_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,4 +104,12 @@ static int own_read(const struct remote_memory *memory, u64 address, void *ret, 
 struct remote_memory own_memory(void)
 {
 	return (struct remote_memory){.read = own_read, .pid = getpid()};
+}
+
+struct remote_memory own_or_remote_memory(int pid)
+{
+	if (pid != getpid())
+		return remote_memory_of_process(pid);
+	own_memory_open();
+	return own_memory();
 }

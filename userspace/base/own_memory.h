@@ -3,8 +3,8 @@
  * own_memory.h - this process's memory, read where an address may be nothing, or its memory go away
  * meanwhile: an error then, never a fault. In signal handlers too: no allocation, no lock, 200 bytes of stack.
  */
-#ifndef STACKTRACE_OWN_MEMORY_H
-#define STACKTRACE_OWN_MEMORY_H
+#ifndef PYPROF_OWN_MEMORY_H
+#define PYPROF_OWN_MEMORY_H
 
 #include "base/remote_memory.h"
 
@@ -19,6 +19,9 @@ ssize_t own_memory_read_some(u64 address, void *ret, size_t size);
 
 /* The same for those who read any process. Unlike remote_memory_of_process() it serves signal handlers. */
 struct remote_memory own_memory(void);
+
+/* remote_memory_of_process(); own_memory(), opened, when that is us. */
+struct remote_memory own_or_remote_memory(int pid);
 
 /* The file was the parent's. */
 void own_memory_after_fork(void);
