@@ -75,7 +75,7 @@ class PythonEntry(StackEntry):
         """Of another ``PythonEntry``, or of six values."""
         return cls(*(iterable.__getnewargs__() if isinstance(iterable, PythonEntry) else iterable))
 
-    def _replace(self, **fields: Any) -> "PythonEntry":  # type: ignore
+    def _replace(self, **fields: Any) -> "PythonEntry":
         values = dict(zip(_PYTHON_FIELDS, self.__getnewargs__()))
         unknown = sorted(set(fields) - set(values))
         if unknown:
