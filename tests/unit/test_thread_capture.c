@@ -408,8 +408,8 @@ static void check_spinning(const struct live_python *python)
 
 	cr_assert_eq(spinning->thread_pointer, ident);
 	cr_assert_eq(spinning->state, 'R');
-	cr_assert(spinning->flags == THREAD_ON_CPU || spinning->flags == THREAD_RUNNABLE, "%s: flags %#x", python->name,
-		  spinning->flags);
+	/* One that lost the CPU on its way out of a system call is in there still. */
+	cr_assert(spinning->flags & (THREAD_ON_CPU | THREAD_RUNNABLE), "%s: flags %#x", python->name, spinning->flags);
 	/* Twice: the second one's parts are whole, too. */
 	for (size_t i = 1; i <= 2; i++) {
 		cr_assert_eq(thread_capture_sample(capture, &spinning->process, &python->file.layout, python->runtime,

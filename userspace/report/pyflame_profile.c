@@ -114,12 +114,12 @@ static int none_add(struct pyflame_profile *profile, u64 *counter, const char *w
 	return profile->options.chart ? chart_write(profile, realtime_us, what) : 0;
 }
 
-/* Who has the GIL; where there is none, whoever runs. */
+/* Who has the GIL; where there is none, whoever runs, or could: others may have the CPU just now. */
 static bool is_wanted(const struct pyflame_profile *profile, const struct snapshot *snapshot,
 		      const struct dump_thread *thread)
 {
 	return profile->options.threads || dump_thread_has_star(thread) ||
-	       (snapshot->free_threaded && thread->record.flags & THREAD_ON_CPU);
+	       (snapshot->free_threaded && thread->record.state == 'R');
 }
 
 int pyflame_profile_add(struct pyflame_profile *profile, const struct snapshot *snapshot, u64 realtime_us)
