@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Optional, Set
 
 from .._stacktrace import sampler, sampler_dropped, sampler_finish, sampler_start, sampler_stop, sampler_take
 from ..basic import DEFAULT_MAXDEPTH
-from ..utils import PythonEntry, StackEntry, arrange
+from ..utils import LOOKAHEAD, PythonEntry, StackEntry, arrange
 
 # How long join() goes on with what was seen before it.
 _REST_SECONDS = 1.0
@@ -78,7 +78,10 @@ class Timer(object):
         self._func = func
         self._show_python = show_python
         self._python_frames = python_frames
-        self._sampler = sampler(tid, interval, maxdepth, python_frames)
+        # Those behind the last one tell what it is; what is no number of frames is refused in there.
+        wanted = maxdepth + LOOKAHEAD if isinstance(maxdepth, int) and maxdepth > 0 else maxdepth
+        self._maxdepth = maxdepth
+        self._sampler = sampler(tid, interval, wanted, python_frames)
         self._until = None  # type: Optional[float]
         self._thread = threading.Thread(target=self._run, name="stacktrace.Timer", daemon=_IS_DAEMON)
 
@@ -138,7 +141,7 @@ class Timer(object):
                 entries = sampler_take(self._sampler, StackEntry, PythonEntry)
                 if entries is None:
                     break
-                self._func(arrange(entries, self._show_python, self._python_frames))
+                self._func(arrange(entries, self._show_python, self._python_frames, self._maxdepth))
         finally:
             sampler_finish(self._sampler)
             _running.discard(self)
