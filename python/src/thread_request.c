@@ -294,6 +294,29 @@ static int signal_choose(const struct thread_status *status, int *ret)
 	return signal_loan_take(status->pending | thread_status_own_blocked(), signal_take, ret);
 }
 
+/*
+ * Many a program blocks all signals for some microseconds, libunwind's allocator and raise() among them, and then runs:
+ * so who runs is looked at again, some times.
+ */
+#define LOOKS_MAX	 20
+#define LOOK_INTERVAL_NS 250000
+
+static int signal_find(int tid, int *ret)
+{
+	const struct timespec interval = {.tv_nsec = LOOK_INTERVAL_NS};
+	struct thread_status status;
+
+	for (int looks = 1;; looks++) {
+		int err = thread_status_read(tid, &status);
+
+		if (!err)
+			err = signal_choose(&status, ret);
+		if (err != -EAGAIN || status.state != 'R' || looks == LOOKS_MAX)
+			return err;
+		nanosleep(&interval, NULL);
+	}
+}
+
 /* From now on the request is the thread's. */
 static int request_ask(struct thread_request *request, int tid, int signal)
 {
@@ -312,7 +335,6 @@ static int request_ask(struct thread_request *request, int tid, int signal)
 
 int thread_request_send(const struct thread_question *question, struct thread_request **ret)
 {
-	struct thread_status status;
 	int tid, signal;
 
 	own_memory_open();
@@ -320,8 +342,6 @@ int thread_request_send(const struct thread_question *question, struct thread_re
 	requests_settle();
 
 	int err = thread_ident_find(question->ident, &tid);
-	if (!err)
-		err = thread_status_read(tid, &status);
 	if (err)
 		return err;
 	_cleanup_(request) struct thread_request *request = request_own();
@@ -329,7 +349,7 @@ int thread_request_send(const struct thread_question *question, struct thread_re
 		return -EAGAIN;
 	err = request_new(request, question, question->ident);
 	if (!err)
-		err = signal_choose(&status, &signal);
+		err = signal_find(tid, &signal);
 	if (!err)
 		err = request_ask(request, tid, signal);
 	if (err)

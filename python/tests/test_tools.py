@@ -481,7 +481,7 @@ def test_a_profile_is_sorted_by_count():
 def test_a_profile_leaves_python_out():
     with Busy(lambda: zlib.compress(DATA)) as busy:
         with Profiler(busy.idents[0], interval=0.002) as profiler:
-            wait_until(lambda: sum(row["count"] for row in profiler.get_result().values()) > 100)
+            wait_until(lambda: sum(row["count"] for row in dict(profiler.get_result()).values()) > 100)
     assert "_PyEval_EvalFrameDefault" not in [row["name"] for row in profiler.get_result().values()]
 
 
@@ -498,7 +498,7 @@ def test_the_profiler_passes_the_timers_arguments_on():
 def test_a_profile_of_known_work_finds_it():
     with Busy(lambda: zlib.compress(DATA, 9)) as busy:
         with Profiler(busy.idents[0], interval=0.002, show_python=False) as profiler:
-            wait_until(lambda: sum(row["count"] for row in profiler.get_result().values()) > 1000)
+            wait_until(lambda: sum(row["count"] for row in dict(profiler.get_result()).values()) > 1000)
     counts = {}
     for row in profiler.get_result().values():
         counts[row["name"]] = counts.get(row["name"], 0) + row["count"]
