@@ -99,8 +99,8 @@ static struct merge_verdict expect_order(const char *what, const struct python *
 					 const struct orders *orders, enum native_shown shown)
 {
 	struct merge_verdict verdict = expect_possible(what, profile, orders, shown);
-	/* 3.12 points to a frame's end of the chain before that is filled in. */
-	u64 needed = python->major == 3 && python->minor == 12 ? 997 : 999;
+	/* 3.11 and 3.12 point to a run's entry in the chain before that is filled in; such a stack is not believed. */
+	u64 needed = python->major == 3 && (python->minor == 11 || python->minor == 12) ? 997 : 999;
 
 	cr_expect(verdict.in_order * 1000 >= verdict.samples * needed || nearly_all(verdict.in_order, verdict.samples),
 		  "%s: only %llu of %llu in order; one is %s", what, (unsigned long long)verdict.in_order,
