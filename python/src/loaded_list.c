@@ -6,9 +6,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "base/clock.h"
@@ -20,7 +17,7 @@
 #define OBJECTS_MAX 65536
 
 /* Read at once. */
-#define BATCH 64
+#define BATCH OWN_MEMORY_PIECES_MAX
 
 /* What <link.h> says of struct link_map; the linker's own members follow. */
 struct link {
@@ -113,20 +110,13 @@ static void list_read(struct loaded_list *list, u64 now_ns)
 	}
 }
 
-/* One system call for many; where it is refused, one read for each. */
 static bool links_read(const struct loaded_object *objects, size_t cnt, struct link *ret)
 {
-	struct iovec local = {.iov_base = ret, .iov_len = cnt * sizeof(*ret)}, remote[BATCH];
+	u64 addresses[BATCH];
 
 	for (size_t i = 0; i < cnt; i++)
-		remote[i] = (struct iovec){.iov_base = (void *)objects[i].at, .iov_len = sizeof(*ret)};
-	if (process_vm_readv(syscall(SYS_gettid), &local, 1, remote, cnt, 0) == (ssize_t)local.iov_len)
-		return true;
-	for (size_t i = 0; i < cnt; i++) {
-		if (!own_read(objects[i].at, &ret[i], sizeof(*ret)))
-			return false;
-	}
-	return true;
+		addresses[i] = objects[i].at;
+	return !own_memory_read_pieces(addresses, cnt, sizeof(*ret), ret);
 }
 
 static bool is_same(const struct loaded_list *list)

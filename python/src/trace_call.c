@@ -109,12 +109,10 @@ static int lock_shared(struct attempts *attempts)
 /* On success the caller has the tracer until tracer_give_back(). */
 static int tracer_borrow(struct attempts *attempts, struct tracer **ret)
 {
-	int err = 0;
-
 	/* The first one finds and reads the files: not while all others wait for the GIL. */
 	if (!atomic_load(&shared.is_warm))
 		release(attempts);
-	err = lock_shared(attempts);
+	int err = lock_shared(attempts);
 	if (err)
 		return err;
 	if (!shared.tracer)

@@ -93,3 +93,16 @@ Test(own_memory, our_own_process_is_known_when_its_first_thread_has_ended, .time
 	cr_assert(WIFEXITED(status), "%x", status);
 	cr_assert_eq(WEXITSTATUS(status), 0, "line %d (mod 250)", WEXITSTATUS(status) - 1);
 }
+
+Test(own_memory, pieces_are_read_together_or_not_at_all)
+{
+	const u64 words[] = {11, 22, 33};
+	const u64 there[] = {(u64)&words[2], (u64)&words[0]}, hole[] = {(u64)&words[1], 4096};
+	u64 ret[2] = {0};
+
+	own_memory_open();
+	cr_assert_eq(own_memory_read_pieces(there, 2, sizeof(*ret), ret), 0);
+	cr_assert_eq(ret[0], 33);
+	cr_assert_eq(ret[1], 11);
+	cr_assert_eq(own_memory_read_pieces(hole, 2, sizeof(*ret), ret), -EFAULT);
+}

@@ -54,6 +54,27 @@ ssize_t own_memory_read_some(u64 address, void *ret, size_t size)
 	return done;
 }
 
+static bool call_read_pieces(const u64 *addresses, size_t cnt, size_t size, void *ret)
+{
+	struct iovec local = {.iov_base = ret, .iov_len = cnt * size}, remote[OWN_MEMORY_PIECES_MAX];
+
+	for (size_t i = 0; i < cnt; i++)
+		remote[i] = (struct iovec){.iov_base = (void *)addresses[i], .iov_len = size};
+	return process_vm_readv(syscall(SYS_gettid), &local, 1, remote, cnt, 0) == (ssize_t)local.iov_len;
+}
+
+int own_memory_read_pieces(const u64 *addresses, size_t cnt, size_t size, void *ret)
+{
+	if (atomic_load_explicit(&own.is_call_allowed, memory_order_relaxed) &&
+	    call_read_pieces(addresses, cnt, size, ret))
+		return 0;
+	for (size_t i = 0; i < cnt; i++) {
+		if (own_memory_read_some(addresses[i], (u8 *)ret + i * size, size) != (ssize_t)size)
+			return -EFAULT;
+	}
+	return 0;
+}
+
 static bool is_open(void)
 {
 	int fd = atomic_load(&own.fd) - 1;

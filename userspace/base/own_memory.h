@@ -17,7 +17,14 @@ void own_memory_open(void);
 /* As many of the bytes as are mapped from address on; how many, or -errno. */
 ssize_t own_memory_read_some(u64 address, void *ret, size_t size);
 
-/* The same for those who read any process. Unlike remote_memory_of_process() it serves signal handlers. */
+/*
+ * cnt pieces of size bytes each, one behind the other, by one system call where that is allowed. cnt is at most
+ * OWN_MEMORY_PIECES_MAX. -EFAULT: not all of them are there.
+ */
+#define OWN_MEMORY_PIECES_MAX 64
+int own_memory_read_pieces(const u64 *addresses, size_t cnt, size_t size, void *ret);
+
+/* The same as own_memory_read_some() for those who read any process. Unlike remote_memory_of_process() it serves signal handlers. */
 struct remote_memory own_memory(void);
 
 /* remote_memory_of_process(); own_memory(), opened, when that is us. */
