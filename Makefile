@@ -20,7 +20,7 @@ SAN_1    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 CFLAGS   ?= -O2 -g
 USER     := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuserspace -Ibpf -I. -Ipython/src -I$(O)/gen $(SAN_$(SAN)) $(CFLAGS)
 BPF      := -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall $(WERROR) -Iinclude -Ibpf -I/usr/include/$(shell uname -m)-linux-gnu
-LDLIBS   := -pthread -lbpf -lelf -lz -llzma -lunwind-$(shell uname -m) -lunwind -liberty -ljansson -lprotobuf-c -lcap-ng -lm
+LDLIBS   := -pthread -lbpf -lelf -lz -llzma -lunwind-$(shell uname -m) -lunwind -liberty -ljansson -lprotobuf-c -lcap-ng -lcurl -lm
 
 SRCS     := $(sort $(shell find userspace -name '*.[cS]'))
 CORE     := $(filter-out userspace/main.c,$(SRCS))

@@ -27,6 +27,7 @@ header jansson.h libjansson-dev
 command protoc-c protobuf-c-compiler
 header protobuf-c/protobuf-c.h libprotobuf-c-dev
 header cap-ng.h libcap-ng-dev
+header curl/curl.h libcurl4-openssl-dev
 header uthash.h uthash-dev
 '
 test='
@@ -49,6 +50,8 @@ command pip3 python3-pip
 command debootstrap debootstrap
 command qemu-system-x86_64 qemu-system-x86
 command busybox busybox-static
+command runc runc
+command podman podman
 '
 
 usage() {

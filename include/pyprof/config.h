@@ -6,6 +6,18 @@
 #include "pyprof/losses.h"
 #include "pyprof/types.h"
 
+/*
+ * On a machine with hierarchies of cgroups v1, hybrid ones too, containers are told apart there: everything
+ * may be in the root of v2. Any controller that is used in v1 serves.
+ */
+enum cgroup_v1 {
+	CGROUP_V1_NONE, /* v2 alone */
+	CGROUP_V1_PIDS,
+	CGROUP_V1_MEMORY,
+	CGROUP_V1_CPU,
+	CGROUP_V1_CNT
+};
+
 struct config {
 	u64 weight_ns; /* 1e9 / frequency */
 	u64 time_budget_ns; /* after which a walk ends with LOSS_TIME */
@@ -17,6 +29,8 @@ struct config {
 	u32 stack_copy_size; /* of a stack_record, a multiple of 4096; 0: none are sent */
 	u32 stack_copies; /* at most so many a second on each CPU */
 	u32 asked_for; /* a sample is asked for, one each: whole parts, always with a stack_record, never with a native part */
+	u32 cgroup_v1; /* enum cgroup_v1 */
+	u32 selected_cgroups; /* with all: only samples of cgroups in the map selected_cgroups are taken */
 	u32 reserved;
 };
 

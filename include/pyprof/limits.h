@@ -17,6 +17,8 @@
 #define MAX_CPUS	  1024
 #define CPUS_PER_RING	  8
 
+#define MAX_SELECTED_CGROUPS 16384 /* of the containers that were asked for, and that may still be */
+
 #define MAX_STACK_COPY 65536 /* bytes of stack in one record */
 
 #define THREAD_COMM_SIZE 16 /* TASK_COMM_LEN */

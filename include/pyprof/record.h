@@ -25,6 +25,8 @@ enum record_type {
 	RECORD_MAPPING, /* struct mapping_record; made by user space from the perf side-band */
 	RECORD_THREAD, /* struct thread_record (thread_record.h): asked for, not sampled */
 	RECORD_MAPPINGS_LOST, /* struct record alone; side-band overflowed: known mappings may be stale */
+	RECORD_CGROUP, /* struct cgroup_record: it was made just now */
+	RECORD_CGROUP_GONE, /* struct cgroup_record: it was removed */
 };
 
 struct record {
@@ -49,6 +51,21 @@ struct process_record {
 	struct process_id process;
 	struct process_id parent; /* RECORD_FORK: whose memory the child shares; else zero */
 	char comm[THREAD_COMM_SIZE];
+};
+
+/*
+ * A cgroup is named by the number of its kernfs node, which is the inode number of its
+ * directory. Each hierarchy counts for itself: those of the one of v1 that config.cgroup_v1
+ * chooses have this bit too.
+ */
+#define CGROUP_V1_BIT (1ull << 63)
+
+#define CGROUP_PATH_SIZE 1024 /* the kernel's own limit for what its tracepoints say */
+
+struct cgroup_record {
+	struct record record;
+	u64 cgroup_id;
+	char path[CGROUP_PATH_SIZE]; /* from the root of the hierarchy; ends with NUL */
 };
 
 /* start and end both 0: an exec began, and what the process had mapped is gone. */
@@ -171,6 +188,8 @@ struct sample {
 	u64 thread_state; /* the verified PyThreadState; 0: none */
 	u64 ip; /* user mode; 0 in kernel threads */
 	u64 fault_address; /* what could not be read, when an end below says `fault`; else 0 */
+	u64 cgroup_id; /* in the hierarchy of v2; 0: not known */
+	u64 cgroup_v1_id; /* in that of v1 that was chosen, with CGROUP_V1_BIT; 0: none was */
 	u64 kernel_id, native_id, python_id;
 	char comm[THREAD_COMM_SIZE]; /* of the group leader, i.e. the process */
 	char thread_comm[THREAD_COMM_SIZE];
@@ -221,6 +240,7 @@ _Static_assert(sizeof(struct process_record) == 80, "process_record has a hole")
 _Static_assert(sizeof(struct mapping_record) == 72, "mapping_record has a hole");
 _Static_assert(sizeof(struct python_frame) == 16, "python_frame has a hole");
 _Static_assert(sizeof(struct code_record) == 136 + 216 + 32 + 192 + 256 + 512, "code_record has a hole");
-_Static_assert(sizeof(struct sample) == 160, "sample has a hole");
+_Static_assert(sizeof(struct cgroup_record) == 24 + CGROUP_PATH_SIZE, "cgroup_record has a hole");
+_Static_assert(sizeof(struct sample) == 176, "sample has a hole");
 
 #endif

@@ -116,6 +116,25 @@ int label_table_intern(struct label_table *table, const struct label_set *set, u
 	return label_table_add(table, set, hash, ret);
 }
 
+int label_table_reserve(struct label_table *table, u32 *ret)
+{
+	if (table->cnt >= LABEL_TABLE_MAX)
+		return -ENOSPC;
+
+	struct label_set *at = array_room(table->at, &table->capacity, table->cnt, sizeof(*at));
+	if (!at)
+		return -ENOMEM;
+	table->at = at;
+	at[table->cnt] = (struct label_set){0};
+	*ret = table->cnt++;
+	return 0;
+}
+
+void label_table_set(struct label_table *table, u32 id, const struct label_set *set)
+{
+	table->at[id] = *set;
+}
+
 const struct label_set *label_table_at(const struct label_table *table, u32 id)
 {
 	return &table->at[id];

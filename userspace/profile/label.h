@@ -59,6 +59,12 @@ int label_table_new(struct label_table **ret);
 void label_table_free(struct label_table *table);
 DEFINE_CLEANUP(label_table, struct label_table *, label_table_free)
 
+/*
+ * A row of its own, empty until it is set: of a place whose names are found after its first
+ * samples. -ENOSPC, -ENOMEM.
+ */
+int label_table_reserve(struct label_table *table, u32 *ret);
+void label_table_set(struct label_table *table, u32 id, const struct label_set *set);
 /* Finds or adds a copy. -ENOSPC at the bound, -ENOMEM. */
 int label_table_intern(struct label_table *table, const struct label_set *set, u32 *ret);
 /* Valid until the next intern. */

@@ -19,6 +19,7 @@ struct profile {
 	u32 entry_cnt, entry_capacity;
 	struct id_index entry_index;
 	u64 samples;
+	const struct common_labels *common;
 };
 
 int profile_tables_new(struct profile_tables *ret)
@@ -175,4 +176,14 @@ u64 profile_samples(const struct profile *profile)
 const struct profile_tables *profile_tables_of(const struct profile *profile)
 {
 	return &profile->tables;
+}
+
+void profile_set_common(struct profile *profile, const struct common_labels *common)
+{
+	profile->common = common;
+}
+
+const struct common_labels *profile_common(const struct profile *profile)
+{
+	return profile->common;
 }

@@ -58,6 +58,11 @@ struct profile_entry {
 	u64 samples;
 };
 
+/* Borrowed; NULL: nothing is common. */
+struct common_labels;
+void profile_set_common(struct profile *profile, const struct common_labels *common);
+const struct common_labels *profile_common(const struct profile *profile);
+
 size_t profile_cnt(const struct profile *profile);
 const struct profile_entry *profile_at(const struct profile *profile, size_t i);
 u64 profile_samples(const struct profile *profile);

@@ -58,6 +58,11 @@ void truth_add_python(struct truth *truth, const char *version);
 u64 truth_lost(const struct truth *truth); /* the sum of lost[] */
 /* How many samples have their whole stack, at least: one that misses two things is subtracted twice. */
 u64 truth_complete(const struct truth *truth);
+/*
+ * Of the time between two looks at a run: what is counted is subtracted; it starts where `before` ended. What describes
+ * the run as a whole (cpus, hz, memory, versions) is now's.
+ */
+void truth_since(const struct truth *now, const struct truth *before, struct truth *ret);
 /* (agent_cpu_s + bpf_ns) / samples, in microseconds; 0 without samples. */
 double truth_us_per_sample(const struct truth *truth);
 /* The text summary of stderr, a few lines, the last one without newline. */

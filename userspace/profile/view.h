@@ -11,8 +11,17 @@ struct profile;
 struct profile_tables;
 struct strbuf;
 
+/* What stands at the root of stacks (--per). */
+enum per {
+	PER_PROCESS, /* python3 (10) */
+	PER_CONTAINER, /* web, and under it its processes */
+	PER_THREAD, /* python3 (10), worker (12) */
+	PER_COMM, /* python3: all of that name are one */
+};
+
 struct view {
 	bool lines, pids, threads;
+	enum per per; /* PER_THREAD comes with threads, PER_COMM without pids */
 };
 
 /* Which native frames of threads that run Python a stack shows (--native). Those of other threads are always shown. */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * cgroup_path.h - what the path of a cgroup says of what runs in it: which runtime made
+ * it, under which id, for which pod or unit. Pure.
+ *
+ * Runtimes differ in what stands before (slices, parents that the administrator chose, the path
+ * of an outer container), so the end of a path is compared with the rows of a table. What
+ * follows the container's own group (a systemd inside of it, `/init`) belongs to the container; of
+ * nested containers the innermost counts.
+ *
+ * Sources: the runtimes' own documents and code; each row names its own. Paths are chosen by
+ * whoever may make cgroups, so nothing but their shape is believed, and all of them are bounded.
+ */
+#ifndef PYPROF_CGROUP_PATH_H
+#define PYPROF_CGROUP_PATH_H
+
+#include <stddef.h>
+
+/* A piece of the path. size 0: there is none. */
+struct path_piece {
+	const char *at;
+	size_t size;
+};
+
+struct cgroup_path {
+	const char *
+		runtime; /* static text: "docker", "containerd", "cri-o", "podman", "lxc", "systemd-nspawn"; NULL: no container. "": one, of a runtime that the path does not tell */
+	struct path_piece id; /* of the container, as its runtime knows it */
+	struct path_piece name; /* where the path itself has it: lxc, nspawn */
+	struct path_piece pod_uid; /* as written there: a systemd driver writes _ for - */
+	struct path_piece unit; /* "nginx.service", the innermost; of no container, and of no container's monitor */
+	size_t size; /* of the path up to and with the group of the container or unit itself; 0: neither */
+};
+
+/* path: from the root of its hierarchy, "/" first. The pieces point into it. */
+void cgroup_path_read(const char *path, struct cgroup_path *ret);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * place.h - where processes run: in a container, in a unit of systemd, or on the host itself.
+ * What a sample says of it is the ids of its cgroups; this is what they mean.
+ *
+ * All cgroups of one container are one place. It is known as soon as the path of
+ * one of them is (that is when the kernel makes it, for it tells us), and named a little
+ * later, when its runtime's files are there; it keeps both when its cgroup is gone.
+ */
+#ifndef PYPROF_PLACE_H
+#define PYPROF_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "profile/label.h"
+#include "pyprof/record.h"
+
+#define PLACE_HOST 0 /* key of what runs in no container and no unit */
+
+struct place {
+	u32 key; /* small, unique for the run */
+	char *values[LABEL_PLACE_CNT]; /* by label; NULL: none, or not known yet */
+	char *pod_uid; /* or NULL */
+	char *cgroup; /* path of the group that is the container or unit, "/" for the host */
+	bool is_container;
+	bool named; /* nothing more is to be learnt */
+	bool gone; /* all its cgroups are removed */
+	u32 generation; /* grows when a value changes */
+
+	/* rest is for place.c */
+	u64 next_ns, wait_ns; /* when its files are looked for again */
+	u64 gone_ns;
+	u32 cgroup_cnt;
+};
+
+struct place_table;
+
+int place_table_new(struct place_table **ret);
+void place_table_free(struct place_table *table);
+DEFINE_CLEANUP(place_table, struct place_table *, place_table_free)
+
+/* Which hierarchy of cgroups v1 tells containers apart on this machine, if any (config.h). */
+enum cgroup_v1 place_table_v1(const struct place_table *table);
+/* Every cgroup there is. After the kernel side tells of new ones, so that none is missed. */
+int place_table_walk(struct place_table *table);
+
+/* What the kernel side tells. Gives the place, NULL when the record is of another hierarchy. */
+int place_table_add(struct place_table *table, const struct cgroup_record *record, struct place **ret);
+void place_table_remove(struct place_table *table, const struct cgroup_record *record);
+/*
+ * Two look-ups. What was never heard of is read from /proc/pid/cgroup, once; what cannot be read is
+ * the host's. A container is found in either hierarchy. Never NULL. Valid until the next place_table_turn().
+ */
+struct place *place_table_find(struct place_table *table, u64 cgroup_id, u64 cgroup_v1_id, u32 pid);
+struct place *place_table_at(struct place_table *table, u32 key); /* NULL: it was forgotten */
+/* Looks for names that are still missing, for a few milliseconds; and forgets what is long gone, calling gone. */
+void place_table_turn(struct place_table *table, u64 now_ns, void (*gone)(void *ctx, struct place *place), void *ctx);
+/* When the next turn has something to do; UINT64_MAX: nothing waits. */
+u64 place_table_due_ns(const struct place_table *table);
+/* Looks for all names that are missing once more, now. */
+void place_table_name(struct place_table *table);
+int place_table_for_each(struct place_table *table, int (*visit)(void *ctx, struct place *place), void *ctx);
+/* Calls visit for each cgroup of a place: that is how the kernel side selects. */
+int place_table_for_each_cgroup(struct place_table *table, const struct place *place,
+				int (*visit)(void *ctx, u64 cgroup_id), void *ctx);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* destination.h - where to and how, as `--export KIND=URL` says it: one table of the kinds of engines there are. */
+#ifndef PYPROF_DESTINATION_H
+#define PYPROF_DESTINATION_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "profile/profile.h"
+#include "pyprof/types.h"
+
+struct strbuf;
+
+/* How one window becomes the bodies of requests. */
+struct window {
+	const struct profile *profile; /* of all places */
+	const struct truth *truth; /* of this window alone */
+	const struct view *view;
+	u8 id[16]; /* random: ids of profiles derive from it, so that a resend is known */
+};
+
+struct destination_kind {
+	const char *name; /* "otlp" */
+	const char *summary; /* for --help */
+	const char *path; /* appended to a URL that has none: "/v1development/profiles" */
+	const char *content_type;
+	/*
+	 * Cuts the window into bodies that the engine's limits allow, and calls put with each, gzipped.
+	 * Stops when that returns other than 0.
+	 */
+	int (*encode)(const struct window *window, int (*put)(void *ctx, const void *body, size_t size), void *ctx);
+	/* What a body of a 2xx answer says was refused after all; 0: nothing. NULL: such answers have no say. `why` in words. */
+	u64 (*rejected)(const void *body, size_t size, struct strbuf *why);
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct destination_kind destination_kinds[];
+
+struct destination {
+	const struct destination_kind *kind;
+	char *url; /* whole; without user and password */
+	char *user, *password; /* from the URL, decoded; NULL: none */
+	char *name; /* for people: kind and host, never a secret */
+};
+
+/* -EINVAL: `error` says in one sentence what to write instead. */
+int destination_parse(const char *text, struct destination *ret, struct strbuf *error);
+void destination_deinit(struct destination *destination);
+
+#endif
