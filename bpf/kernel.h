@@ -79,6 +79,31 @@ struct sched_entity {
 	unsigned char sched_delayed; /* from 6.12 on: it sleeps, but was left on the run queue for now */
 };
 
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup_root {
+	int hierarchy_id; /* 0: that of v2 */
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+/* The numbers differ with the configuration: CO-RE knows the kernel's. */
+enum cgroup_subsys_id { cpu_cgrp_id = 1, memory_cgrp_id, pids_cgrp_id };
+
+struct css_set {
+	struct cgroup *dfl_cgrp; /* in the hierarchy of v2 */
+	struct cgroup_subsys_state *subsys[16]; /* by cgroup_subsys_id */
+};
+
 struct thread_info {
 	u32 cpu; /* from 5.16 on */
 };
@@ -104,6 +129,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct signal_struct *signal;
 	struct mm_struct *mm;
+	struct css_set *cgroups;
 	struct thread_struct thread;
 };
 

@@ -93,6 +93,25 @@ UNWIND_MAP(unwind_pages, MAX_UNWIND_PAGES, struct unwind_page);
 UNWIND_MAP(unwind_rows, MAX_UNWIND_ROW_BLOCKS, struct unwind_row_block);
 UNWIND_MAP(unwind_rules, MAX_UNWIND_RULES, struct unwind_rule);
 
+/*
+ * Ids of the cgroups that are sampled, when not all are. Those of new ones by the kernel
+ * side, the rest by user space. Sized by it, too: one, where all are.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, u64);
+	__type(value, u8);
+} selected_cgroups __weak SEC(".maps");
+
+/* A cgroup_record under construction. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cgroup_record);
+} cgroup_records __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -10,6 +10,7 @@
 #include "maps.bpf.h"
 
 #include "bound.bpf.h"
+#include "cgroup.bpf.h"
 #include "identity.bpf.h"
 #include "native.bpf.h"
 #include "python.bpf.h"
@@ -33,6 +34,7 @@ struct current {
 	u64 thread_pointer;
 	struct task_struct *leader;
 	struct mm_struct *mm;
+	u64 cgroup_id, cgroup_v1_id;
 	u32 flags;
 	u32 pid, tid;
 };
@@ -53,6 +55,8 @@ static __always_inline void current_read(struct current *ret)
 		ret->flags = readable->flags;
 		ret->leader = leader;
 		ret->mm = readable->mm;
+		ret->cgroup_id = readable->cgroups->dfl_cgrp->kn->id;
+		ret->cgroup_v1_id = cgroup_v1_id(readable->cgroups);
 	} else {
 		ret->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 		ret->exec_id = BPF_CORE_READ(task, self_exec_id);
@@ -60,6 +64,8 @@ static __always_inline void current_read(struct current *ret)
 		ret->flags = BPF_CORE_READ(task, flags);
 		ret->leader = BPF_CORE_READ(task, group_leader);
 		ret->mm = BPF_CORE_READ(task, mm);
+		ret->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+		ret->cgroup_v1_id = cgroup_v1_id(BPF_CORE_READ(task, cgroups));
 	}
 	ret->pid = namespace_level ? task_number(ret->leader) : pid_tgid >> 32;
 	ret->tid = namespace_level ? task_number(task) : (u32)pid_tgid;
@@ -424,6 +430,8 @@ static __always_inline void sample_take(struct bpf_perf_event_data *ctx, struct 
 	sample->tid = current->tid;
 	sample->cpu = slot;
 	sample->weight_ns = config.weight_ns;
+	sample->cgroup_id = current->cgroup_id;
+	sample->cgroup_v1_id = current->cgroup_v1_id;
 	sample->python_end = sample->native_end = LOSS_NONE;
 	bpf_probe_read_kernel(sample->comm, sizeof(sample->comm),
 			      (void *)current->leader + bpf_core_field_offset(struct task_struct, comm));
@@ -478,6 +486,11 @@ int sample(struct bpf_perf_event_data *ctx)
 	current_read(&current);
 	struct process_id process = {current.start_ns, current.exec_id, current.pid, 0};
 	struct process_row *row = process_row_find(&process);
+	if (config.selected_cgroups && !cgroup_is_selected(current.cgroup_id) &&
+	    !cgroup_is_selected(current.cgroup_v1_id)) {
+		count->other++;
+		goto out;
+	}
 	if (!config.all && !(row && row->flags & PROCESS_SELECTED)) {
 		count->other++;
 		goto out;

@@ -75,6 +75,8 @@ static void configure(struct capture *c)
 		bpf_map__set_max_entries(per_cpu[i], c->possible_cpu_cnt);
 	bpf_map__set_value_size(c->skeleton->maps.stack_records,
 				sizeof(struct stack_record) + c->options.stack_copy_size);
+	bpf_map__set_max_entries(c->skeleton->maps.selected_cgroups,
+				 c->options.selected_cgroups ? MAX_SELECTED_CGROUPS : 1);
 	rodata->config = (struct config){
 		.weight_ns = NS_PER_S / c->options.frequency_hz,
 		.time_budget_ns = TIME_BUDGET_NS,
@@ -85,6 +87,8 @@ static void configure(struct capture *c)
 		.python_native = c->options.python_native,
 		.stack_copy_size = c->options.stack_copy_size,
 		.stack_copies = STACK_COPIES_PER_S,
+		.cgroup_v1 = c->options.cgroup_v1,
+		.selected_cgroups = c->options.selected_cgroups,
 	};
 }
 
@@ -141,6 +145,8 @@ static int programs_attach(struct capture *c)
 		{c->skeleton->progs.on_fork, &c->skeleton->links.on_fork},
 		{c->skeleton->progs.on_exec, &c->skeleton->links.on_exec},
 		{c->skeleton->progs.on_exit, &c->skeleton->links.on_exit},
+		{c->skeleton->progs.on_cgroup_mkdir, &c->skeleton->links.on_cgroup_mkdir},
+		{c->skeleton->progs.on_cgroup_rmdir, &c->skeleton->links.on_cgroup_rmdir},
 		{c->skeleton->progs.list_processes, &c->skeleton->links.list_processes},
 	};
 
@@ -232,7 +238,7 @@ int capture_open(const struct capture_options *options, struct capture **ret, co
 	if (err)
 		return err;
 
-	*step = "the BPF programs could not be attached to fork, exec and exit";
+	*step = "the BPF programs could not be attached to fork, exec, exit and the making of cgroups";
 	err = programs_attach(c);
 	if (!err)
 		err = sampling_clock_new(c->skeleton->progs.sample, options->frequency_hz, &c->clock);
@@ -460,6 +466,20 @@ void capture_forget_thread(struct capture *c, u32 pid, u64 thread_pointer)
 	struct thread_key key = {pid, thread_pointer};
 
 	bpf_map_delete_elem(bpf_map__fd(c->skeleton->maps.threads), &key);
+}
+
+int capture_select_cgroup(struct capture *c, u64 cgroup_id)
+{
+	u8 value = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.selected_cgroups), &cgroup_id, &value, BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
+void capture_unselect_cgroup(struct capture *c, u64 cgroup_id)
+{
+	bpf_map_delete_elem(bpf_map__fd(c->skeleton->maps.selected_cgroups), &cgroup_id);
 }
 
 void capture_forget_parts(struct capture *c)

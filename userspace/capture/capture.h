@@ -26,6 +26,8 @@ struct capture_options {
 	bool python_native; /* native frames of threads that run Python */
 	u32 stack_copy_size; /* of stack_records; 0: none */
 	u32 frequency_hz;
+	enum cgroup_v1 cgroup_v1;
+	bool selected_cgroups; /* with all: only the cgroups that capture_select_cgroup() is given, and new ones until it is said that they are not */
 	/* Called for every record; it is borrowed for the call. Not 0 ends the drain with that value. */
 	int (*on_record)(void *ctx, const struct record *record);
 	void *ctx;
@@ -64,6 +66,9 @@ void capture_forget_process(struct capture *capture, const struct process_id *id
 int capture_add_layout(struct capture *capture, const struct python_layout *layout, u32 *ret);
 int capture_set_thread(struct capture *capture, u32 pid, u64 thread_pointer, u64 state);
 void capture_forget_thread(struct capture *capture, u32 pid, u64 thread_pointer);
+/* -ENOSPC: MAX_SELECTED_CGROUPS are selected. */
+int capture_select_cgroup(struct capture *capture, u64 cgroup_id);
+void capture_unselect_cgroup(struct capture *capture, u64 cgroup_id);
 /* Parts that were sent before are sent again from now on. */
 void capture_forget_parts(struct capture *capture);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "pyprof/losses.h"
 #include "pyprof/thread_record.h"
@@ -60,6 +61,13 @@ static int thread_check(const struct thread_record *thread)
 	return thread->record.size == sizeof(*thread) + thread->kernel_cnt * sizeof(u64) ? 0 : -EBADMSG;
 }
 
+static int cgroup_check(const struct cgroup_record *cgroup)
+{
+	if (cgroup->record.size != sizeof(*cgroup))
+		return -EBADMSG;
+	return memchr(cgroup->path, 0, sizeof(cgroup->path)) ? 0 : -EBADMSG;
+}
+
 int record_check(const void *data, size_t size)
 {
 	const struct record *record = data;
@@ -80,6 +88,9 @@ int record_check(const void *data, size_t size)
 		return code_check(data);
 	case RECORD_STACK:
 		return stack_check(data);
+	case RECORD_CGROUP:
+	case RECORD_CGROUP_GONE:
+		return cgroup_check(data);
 	case RECORD_THREAD:
 		return thread_check(data);
 	default:
