@@ -3,13 +3,15 @@
 #ifndef PYPROF_DESTINATION_H
 #define PYPROF_DESTINATION_H
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "profile/profile.h"
 #include "pyprof/types.h"
 
 struct strbuf;
+struct truth;
+struct view;
 
 /* How one window becomes the bodies of requests. */
 struct window {
@@ -33,17 +35,21 @@ struct destination_kind {
 	u64 (*rejected)(const void *body, size_t size, struct strbuf *why);
 };
 
-/* Ends with a row whose name is NULL. */
-extern const struct destination_kind destination_kinds[];
+extern const struct destination_kind otlp_kind, pyroscope_kind; /* otlp_export.c, pyroscope_export.c */
+
+/* All there are; ends with NULL. */
+extern const struct destination_kind *const destination_kinds[];
 
 struct destination {
 	const struct destination_kind *kind;
-	char *url; /* whole; without user and password */
+	char *url; /* whole, normalized; without user and password */
 	char *user, *password; /* from the URL, decoded; NULL: none */
-	char *name; /* for people: kind and host, never a secret */
+	char *name; /* for people: kind, host and port, never a secret: "otlp at collector:4318" */
+	bool is_plain; /* http: who listens reads it all, and the password too */
+	bool is_local; /* on this machine's loopback, by its name */
 };
 
-/* -EINVAL: `error` says in one sentence what to write instead. */
+/* text: "KIND=URL". -EINVAL: `error` says in one sentence what to write instead, and repeats no password. */
 int destination_parse(const char *text, struct destination *ret, struct strbuf *error);
 void destination_deinit(struct destination *destination);
 
