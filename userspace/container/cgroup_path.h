@@ -22,17 +22,26 @@ struct path_piece {
 	size_t size;
 };
 
+/*
+ * NULL: no container. "": a container of a runtime that the path does not tell. Else static text: "docker",
+ * "containerd", "cri-o", "podman", "lxc", "systemd-nspawn".
+ */
 struct cgroup_path {
-	const char *
-		runtime; /* static text: "docker", "containerd", "cri-o", "podman", "lxc", "systemd-nspawn"; NULL: no container. "": one, of a runtime that the path does not tell */
-	struct path_piece id; /* of the container, as its runtime knows it */
+	const char *runtime;
+	struct path_piece id; /* of the container, as its runtime knows it; lxc, nspawn: its name */
 	struct path_piece name; /* where the path itself has it: lxc, nspawn */
 	struct path_piece pod_uid; /* as written there: a systemd driver writes _ for - */
-	struct path_piece unit; /* "nginx.service", the innermost; of no container, and of no container's monitor */
+	struct path_piece unit; /* "nginx.service", the innermost of the host's; of no container */
 	size_t size; /* of the path up to and with the group of the container or unit itself; 0: neither */
 };
 
-/* path: from the root of its hierarchy, "/" first. The pieces point into it. */
+/*
+ * path: from the root of its hierarchy, "/" first. The pieces point into it.
+ *
+ * A unit is the host's: what runs in a container has none, neither the one that the
+ * container's group is for systemd (docker-ID.scope) nor those of a systemd inside of it. What
+ * watches over a container (conmon, lxc.monitor) is the host's, and in no unit of its own.
+ */
 void cgroup_path_read(const char *path, struct cgroup_path *ret);
 
 #endif

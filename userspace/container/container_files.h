@@ -4,14 +4,21 @@
  * Kubernetes' kubelet, keep on the host: what the bundle says, and the lists beside it. No socket is
  * spoken to (access to one equals root), nothing inside of a container is believed.
  *
- * Everything is read below the root of the host's first process, so that it also
+ * Everything is read below one directory, the root of the host's first process, so that it also
  * works from within a container that shares the host's PID namespace; out of it no link leads.
  * Files are bounded in size, and their texts in length; what is no UTF-8, or has
  * control characters in it, stays as it is: whoever shows a name makes it visible.
+ *
+ * A container of Kubernetes is called what its pod's specification calls it, whichever runtime
+ * it has: container_name is k8s_container then. What holds the namespaces of a pod (its
+ * "pause" container) is called POD, as the kubelet does.
  */
 #ifndef PYPROF_CONTAINER_FILES_H
 #define PYPROF_CONTAINER_FILES_H
 
+#include <stdbool.h>
+
+#include "base/cleanup.h"
 #include "container/cgroup_path.h"
 #include "profile/label.h"
 
@@ -20,14 +27,33 @@
 /* Texts by label, NULL where there is none; owned. */
 struct container_names {
 	char *values[LABEL_PLACE_CNT];
+	bool complete; /* more files would tell nothing more; else look again later */
 };
 
 void container_names_deinit(struct container_names *names);
 
+struct container_files;
+
+/* root: directory of the host: "/proc/1/root", "/". */
+int container_files_open(const char *root, struct container_files **ret);
+void container_files_close(struct container_files *files);
+DEFINE_CLEANUP(container_files, struct container_files *, container_files_close)
+
 /*
- * Looks for the container's files. Fills what it finds: the runtime too where the path did not tell it. -ENOENT:
- * there is nothing of it, yet or any more. root: pid whose root directory is the host's, 0 for our own.
+ * Looks for the files of the container that a path tells (path->runtime is not NULL). Fills what it
+ * finds: the runtime only where the path did not tell it ("runc" where nobody above it is known), the id never.
+ * -ENOENT: there is nothing of it, yet or any more. cgroup: the text that path was read from.
  */
-int container_files_find(int root, const struct cgroup_path *path, struct container_names *ret);
+int container_files_find(struct container_files *files, const char *cgroup, const struct cgroup_path *path,
+			 struct container_names *ret);
+
+/*
+ * The container whose group is at or above one whose path tells none (path->runtime is NULL), because
+ * whoever started it chose that name: containers of plain runc, and of containerd's `ctr`. Fills the id
+ * and the runtime too. ret_size: of the path up to and with the group of the container. -ENOENT: there is
+ * none. Cheap to ask for again: the list of runc's containers is kept as long as it did not change.
+ */
+int container_files_find_by_cgroup(struct container_files *files, const char *cgroup, struct container_names *ret,
+				   size_t *ret_size);
 
 #endif
