@@ -6,7 +6,7 @@
 
 #include "base/array.h"
 #include "base/strbuf.h"
-#include "format/visible.h"
+#include "base/visible.h"
 
 /* ---- strings ---- */
 

@@ -14,11 +14,11 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "base/visible.h"
 #include "format/dictionary.h"
 #include "format/format.h"
 #include "format/json_stream.h"
 #include "format/origin_name.h"
-#include "format/visible.h"
 #include "pyprof/version.h"
 
 #define FIREFOX_PROCESSED_VERSION 60

@@ -2,8 +2,8 @@
 #include "format/origin_name.h"
 
 #include "base/strbuf.h"
+#include "base/visible.h"
 #include "format/dictionary.h"
-#include "format/visible.h"
 
 const char *origin_place(const struct dictionary *d, const struct origin *origin)
 {

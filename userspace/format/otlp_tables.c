@@ -6,7 +6,7 @@
 
 #include "base/array.h"
 #include "base/strbuf.h"
-#include "format/visible.h"
+#include "base/visible.h"
 
 /* By kind; semantic conventions of profiles. What is missing is no frame of any runtime. */
 #define FRAME_TYPE_KEY "profile.frame.type"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "format/visible.h"
+#include "base/visible.h"
 
 static void xml_put_ascii(struct strbuf *b, char c)
 {
