@@ -298,12 +298,7 @@ static int label_read(struct pprof_reader *r, const Pprof__Label *label, struct 
 	int err = read_string(r->read, text, strlen(text), &string);
 	if (err)
 		return err;
-	if (kind < LABEL_PLACE_CNT)
-		set->values[kind] = string;
-	else
-		*(kind == LABEL_COMM  ? &origin->comm
-		  : kind == LABEL_EXE ? &origin->exe
-				      : &origin->thread_comm) = string;
+	*(kind < LABEL_PLACE_CNT ? &set->values[kind] : origin_text(origin, kind)) = string;
 	return 0;
 }
 

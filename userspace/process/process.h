@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "process/mapped_file.h"
 #include "process/mapping.h"
+#include "process/process_words.h"
 #include "pyprof/record.h"
 
 struct process {
@@ -26,6 +27,9 @@ struct process {
 	bool sampled; /* was on a CPU at an interrupt: what counts as seen */
 	bool mappings_read; /* the table below is complete; else read on first need */
 	struct mapping_table *mappings; /* never NULL */
+
+	bool words_read;
+	struct process_words words;
 
 	/* the CPython inside, once looked for */
 	bool python_checked;

@@ -45,6 +45,7 @@ static void process_free(struct process *process)
 		mapped_file_unref(process->python_file);
 	mapping_table_unref(process->mappings);
 	mapping_table_unref(process->exec_mappings);
+	process_words_deinit(&process->words);
 	free(entry_of(process));
 }
 DEFINE_CLEANUP(process, struct process *, process_free)

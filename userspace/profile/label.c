@@ -140,6 +140,24 @@ const struct label_set *label_table_at(const struct label_table *table, u32 id)
 	return &table->at[id];
 }
 
+u32 *origin_text(struct origin *origin, enum label label)
+{
+	switch (label) {
+	case LABEL_COMM:
+		return &origin->comm;
+	case LABEL_EXE:
+		return &origin->exe;
+	case LABEL_COMMAND_LINE:
+		return &origin->command_line;
+	case LABEL_ENVIRONMENT:
+		return &origin->environment;
+	case LABEL_THREAD_NAME:
+		return &origin->thread_comm;
+	default:
+		return NULL;
+	}
+}
+
 struct label_list {
 	const struct string_table *strings;
 	struct label_value *at;
@@ -168,6 +186,8 @@ size_t origin_labels(const struct profile_tables *tables, const struct origin *o
 		list_text(&list, i, place->values[i]);
 	list_text(&list, LABEL_COMM, origin->comm);
 	list_text(&list, LABEL_EXE, origin->exe);
+	list_text(&list, LABEL_COMMAND_LINE, origin->command_line);
+	list_text(&list, LABEL_ENVIRONMENT, origin->environment);
 	if (view->pids)
 		list_number(&list, LABEL_PID, origin->pid);
 	if (view->threads) {

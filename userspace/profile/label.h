@@ -29,6 +29,8 @@
 	X(SYSTEMD_UNIT, "systemd_unit", "systemd.unit.name", false)    \
 	X(COMM, "comm", "process.executable.name", false)              \
 	X(EXE, "exe", "process.executable.path", false)                \
+	X(COMMAND_LINE, "command_line", "process.command_line", false) \
+	X(ENVIRONMENT, "environment", "process.environment", false)    \
 	X(PID, "pid", "process.pid", true)                             \
 	X(THREAD_NAME, "thread_name", "thread.name", false)            \
 	X(TID, "tid", "thread.id", true)
@@ -70,6 +72,10 @@ int label_table_intern(struct label_table *table, const struct label_set *set, u
 /* Valid until the next intern. */
 const struct label_set *label_table_at(const struct label_table *table, u32 id);
 
+struct origin;
+/* Where an origin keeps the string of a label that is one process's own; NULL: of a place, or a number. */
+u32 *origin_text(struct origin *origin, enum label label);
+
 /* One label with its value. */
 struct label_value {
 	enum label label;
@@ -77,7 +83,6 @@ struct label_value {
 	u64 number;
 };
 
-struct origin;
 struct profile_tables;
 struct view;
 

@@ -2,6 +2,7 @@
 #include "profile/profile.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/array.h"
 #include "profile/id_index.h"
@@ -9,6 +10,8 @@
 /* Distinct (process, thread) pairs and distinct (origin, stack) pairs of one profile. */
 #define PROFILE_MAX_ORIGINS (1u << 20)
 #define PROFILE_MAX_ENTRIES (4u << 20)
+
+_Static_assert(sizeof(struct origin) == 8 * sizeof(u32), "origins are compared as bytes");
 
 struct profile {
 	struct profile_tables tables;
@@ -98,11 +101,7 @@ int profile_origin(struct profile *profile, const struct origin *origin, u32 *re
 	u32 at = id_index_start(&profile->origin_index, hash), id;
 
 	while (id_index_next(&profile->origin_index, hash, &at, &id)) {
-		const struct origin *known = &profile->origins[id];
-
-		if (known->pid == origin->pid && known->tid == origin->tid && known->comm == origin->comm &&
-		    known->thread_comm == origin->thread_comm && known->exe == origin->exe &&
-		    known->labels == origin->labels) {
+		if (!memcmp(&profile->origins[id], origin, sizeof(*origin))) { /* it has no holes */
 			*ret = id;
 			return 0;
 		}

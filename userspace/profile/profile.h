@@ -24,6 +24,7 @@ struct origin {
 	u32 pid, tid; /* tid 0 unless threads are told apart */
 	u32 comm, thread_comm; /* string ids */
 	u32 exe; /* string id: path of the program; STRING_EMPTY: not known */
+	u32 command_line, environment; /* string ids: only when a person asked for them */
 	u32 labels; /* id of the label_set of its container or unit; LABEL_SET_EMPTY: it is in none */
 };
 
