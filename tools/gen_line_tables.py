@@ -4,9 +4,9 @@
 
     for python in python2.7 python3.6 ...; do $python tools/gen_line_tables.py; done > tests/unit/data/line_tables.txt
 
-Each line of the output: VERSION FIRSTLINE TABLE LINE*BYTES,... where TABLE is co_linetable, to 3.9 co_lnotab, in
-hexadecimal, and the lines are those that co_positions(), to 3.10 PyCode_Addr2Line(), gives for each byte of the
-code, as runs; 0: no line.
+Each line of the output: VERSION FIRSTLINE TABLE WHERE*BYTES,... where TABLE is co_linetable, to 3.9 co_lnotab, in
+hexadecimal, and WHERE what co_positions(), to 3.10 PyCode_Addr2Line(), says of each byte of the code, as runs:
+LINE:COLUMN-LINE:COLUMN, LINE where there are no columns, 0 where there is no line.
 """
 from __future__ import print_function
 
@@ -119,13 +119,19 @@ def codes_of(code):
                 yield inner
 
 
-def lines_of(code):
-    """The line of each byte of the code."""
+def written(line, end_line, column, end_column):
+    if not line or column is None:
+        return "%d" % (line or 0)
+    return "%d:%d-%d:%d" % (line, column, end_line, end_column)
+
+
+def places_of(code):
+    """Where each byte of the code comes from."""
     if sys.version_info >= (3, 11):
-        return [position[0] or 0 for position in code.co_positions() for _ in range(2)]
+        return [written(*position) for position in code.co_positions() for _ in range(2)]
     find = ctypes.pythonapi.PyCode_Addr2Line
     find.argtypes = [ctypes.py_object, ctypes.c_int]
-    return [max(find(code, at), 0) for at in range(len(code.co_code))]
+    return ["%d" % max(find(code, at), 0) for at in range(len(code.co_code))]
 
 
 def main():
@@ -138,7 +144,7 @@ def main():
     for source in sources + [FAR, WIDE, LONG]:
         for code in codes_of(compile(source, "source", "exec")):
             table = code.co_linetable if sys.version_info >= (3, 10) else code.co_lnotab
-            runs = ",".join("%d*%d" % (line, len(list(run))) for line, run in itertools.groupby(lines_of(code)))
+            runs = ",".join("%s*%d" % (place, len(list(run))) for place, run in itertools.groupby(places_of(code)))
             print(version, code.co_firstlineno, binascii.hexlify(table).decode() or "-", runs)
 
 

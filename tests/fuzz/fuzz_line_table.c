@@ -6,6 +6,17 @@
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
+/* What is not known is 0, and what is known has its end not before its beginning. */
+static void check(u16 kind, const u8 *table, size_t size, u32 first_line, u32 instr)
+{
+	struct line_position at;
+
+	line_table_position(kind, table, size, first_line, instr, &at);
+	if (at.has_columns ? !at.line || at.end_line < at.line || (at.end_line == at.line && at.end_column < at.column)
+			   : at.end_line || at.column || at.end_column)
+		__builtin_trap();
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	u32 first_line;
@@ -15,8 +26,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	memcpy(&first_line, data, sizeof(first_line));
 	for (u16 kind = LINE_TABLE_UNSIGNED; kind <= LINE_TABLE_LOCATIONS + 1; kind++) {
 		for (u32 instr = 0; instr < 64; instr += 7)
-			line_table_find(kind, data + sizeof(first_line), size - sizeof(first_line), first_line, instr);
-		line_table_find(kind, data + sizeof(first_line), size - sizeof(first_line), first_line, ~0u);
+			check(kind, data + sizeof(first_line), size - sizeof(first_line), first_line, instr);
+		check(kind, data + sizeof(first_line), size - sizeof(first_line), first_line, ~0u);
 	}
 	return 0;
 }

@@ -72,6 +72,64 @@ Test(line_table, what_begins_with_no_entry_or_breaks_off_has_no_line)
 	cr_assert_eq(line_table_find(LINE_TABLE_LOCATIONS, endless, sizeof(endless), 1, 0), 0);
 }
 
+static bool is_same_position(const struct line_position *a, const struct line_position *b)
+{
+	return a->line == b->line && a->has_columns == b->has_columns && a->end_line == b->end_line &&
+	       a->column == b->column && a->end_column == b->end_column;
+}
+
+static struct line_position position_of(const u8 *table, size_t size, u32 instr)
+{
+	struct line_position position = {.line = 99, .has_columns = true};
+
+	line_table_position(LINE_TABLE_LOCATIONS, table, size, 10, instr, &position);
+	return position;
+}
+
+static void check_position(const u8 *table, size_t size, u32 instr, struct line_position expected)
+{
+	struct line_position found = position_of(table, size, instr);
+
+	cr_assert(is_same_position(&found, &expected), "at %u: %u:%u-%u:%u", instr, found.line, found.column,
+		  found.end_line, found.end_column);
+}
+
+Test(line_table, columns_are_where_each_kind_of_entry_has_them)
+{
+	static const u8 table[] = {
+		ENTRY(2, 1),  0x35, /* 10:19-24 */
+		ENTRY(11, 1), 7,    127, /* 11:7-127 */
+		ENTRY(14, 1), 2,    3,	 0x45, 1, 6, /* 12:68-15:5 */
+		ENTRY(13, 1), 0, /* 12, which has none */
+		ENTRY(14, 1), 0,    0,	 0,    0, /* the same in a long entry */
+		ENTRY(15, 1),
+	};
+
+	check_position(table, sizeof(table), 0, (struct line_position){10, 10, 19, 24, true});
+	check_position(table, sizeof(table), 3, (struct line_position){11, 11, 7, 127, true});
+	check_position(table, sizeof(table), 4, (struct line_position){12, 15, 68, 5, true});
+	check_position(table, sizeof(table), 6, (struct line_position){.line = 12});
+	check_position(table, sizeof(table), 8, (struct line_position){.line = 12});
+	check_position(table, sizeof(table), 10, (struct line_position){0});
+	check_position(table, sizeof(table), 12, (struct line_position){0});
+}
+
+Test(line_table, columns_that_cannot_be_are_none_and_leave_the_line)
+{
+	static const u8 of_the_next[] = {ENTRY(11, 1), 7, ENTRY(10, 1), 1, 2};
+	static const u8 broken_off[] = {ENTRY(2, 1)};
+	static const u8 backwards[] = {ENTRY(10, 1), 9, 4};
+	static const u8 far[] = {ENTRY(14, 1), 0, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x03, 1, 1};
+	static const u8 wide[] = {ENTRY(14, 1), 0, 0, 1, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x03};
+
+	check_position(of_the_next, sizeof(of_the_next), 0, (struct line_position){.line = 11});
+	check_position(of_the_next, sizeof(of_the_next), 2, (struct line_position){11, 11, 1, 2, true});
+	check_position(broken_off, sizeof(broken_off), 0, (struct line_position){.line = 10});
+	check_position(backwards, sizeof(backwards), 0, (struct line_position){.line = 10});
+	check_position(far, sizeof(far), 0, (struct line_position){.line = 10});
+	check_position(wide, sizeof(wide), 0, (struct line_position){.line = 10});
+}
+
 /* The examples of CPython's Objects/lnotab_notes.txt, of 2.7 and of 3.6: code on these lines from these offsets on. */
 static const struct {
 	u32 instr, line;
@@ -171,27 +229,49 @@ static size_t version_find(const char *version)
 	return 0;
 }
 
-static void check_runs(size_t version, const u8 *table, size_t size, u32 first_line, char *runs)
+/* LINE:COLUMN-LINE:COLUMN or LINE, then *BYTES. */
+static u32 run_parse(const char *run, struct line_position *ret)
+{
+	u32 bytes;
+
+	*ret = (struct line_position){.has_columns = true};
+	if (sscanf(run, "%u:%u-%u:%u*%u", &ret->line, &ret->column, &ret->end_line, &ret->end_column, &bytes) == 5)
+		return bytes;
+	*ret = (struct line_position){0};
+	cr_assert_eq(sscanf(run, "%u*%u", &ret->line, &bytes), 2);
+	return bytes;
+}
+
+/* Returns how many runs have columns. */
+static size_t check_runs(size_t version, const u8 *table, size_t size, u32 first_line, char *runs)
 {
 	u16 kind = kinds[version].kind;
-	u32 instr = 0, line, bytes;
+	struct line_position expected, found;
+	u32 instr = 0;
+	size_t with_columns = 0;
 	char *rest;
 
 	for (char *run = strtok_r(runs, ",\n", &rest); run; run = strtok_r(NULL, ",\n", &rest)) {
-		cr_assert_eq(sscanf(run, "%u*%u", &line, &bytes), 2);
-		for (u32 end = instr + bytes; instr < end; instr++)
-			cr_assert_eq(line_table_find(kind, table, size, first_line, instr), line,
-				     "%s: first line %u, at %u", kinds[version].version, first_line, instr);
+		for (u32 end = instr + run_parse(run, &expected); instr < end; instr++) {
+			line_table_position(kind, table, size, first_line, instr, &found);
+			cr_assert(is_same_position(&found, &expected),
+				  "%s: first line %u, at %u: %u:%u-%u:%u where it says %s", kinds[version].version,
+				  first_line, instr, found.line, found.column, found.end_line, found.end_column, run);
+			cr_assert_eq(line_table_find(kind, table, size, first_line, instr), expected.line);
+		}
+		with_columns += expected.has_columns;
 	}
 	/* A co_lnotab does not say where the code ends. */
-	cr_assert_eq(line_table_find(kind, table, size, first_line, instr), kind <= LINE_TABLE_SIGNED ? line : 0);
+	cr_assert_eq(line_table_find(kind, table, size, first_line, instr),
+		     kind <= LINE_TABLE_SIGNED ? expected.line : 0);
+	return with_columns;
 }
 
 Test(line_table, of_each_version_says_what_its_interpreter_says)
 {
 	_cleanup_(stream) FILE *rows = fopen("tests/unit/data/line_tables.txt", "r");
 	_cleanup_(free) char *row = NULL;
-	size_t capacity = 0, cnts[KIND_CNT] = {0};
+	size_t capacity = 0, cnts[KIND_CNT] = {0}, columns[KIND_CNT] = {0};
 
 	if (!rows)
 		cr_skip_test("run from the top of the tree");
@@ -203,9 +283,12 @@ Test(line_table, of_each_version_says_what_its_interpreter_says)
 		char *runs = strtok_r(NULL, " ", &rest);
 
 		cr_assert(table && runs);
-		check_runs(version, (u8 *)table, table_parse(table), first_line, runs);
+		columns[version] += check_runs(version, (u8 *)table, table_parse(table), first_line, runs);
 		cnts[version]++;
 	}
-	for (size_t i = 0; i < KIND_CNT; i++)
+	for (size_t i = 0; i < KIND_CNT; i++) {
 		cr_assert_gt(cnts[i], 12, "%s", kinds[i].version);
+		cr_assert_eq(columns[i] > 100, kinds[i].kind == LINE_TABLE_LOCATIONS, "%s: %zu with columns",
+			     kinds[i].version, columns[i]);
+	}
 }

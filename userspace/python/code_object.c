@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "python/line_table.h"
 #include "python/string.h"
 
 #define FIRST_TRACEABLE_MAX (1u << 20) /* it follows at most a few instructions for each cell */
@@ -341,11 +340,20 @@ bool code_object_is_visible(const struct code_object *code, u32 instr)
 	return instr > code->first_traceable || code_object_line(code, instr);
 }
 
+void code_object_position(const struct code_object *code, u32 instr, struct line_position *ret)
+{
+	*ret = (struct line_position){0};
+	if (instr == PYTHON_INSTR_BEFORE)
+		ret->line = code->always_visible ? code->first_line : 0;
+	else if (instr != PYTHON_INSTR_UNKNOWN)
+		line_table_position(code->line_table_kind, code->line_table, code->line_table_size, code->first_line,
+				    instr, ret);
+}
+
 u32 code_object_line(const struct code_object *code, u32 instr)
 {
-	if (instr == PYTHON_INSTR_UNKNOWN)
-		return 0;
-	if (instr == PYTHON_INSTR_BEFORE)
-		return code->always_visible ? code->first_line : 0;
-	return line_table_find(code->line_table_kind, code->line_table, code->line_table_size, code->first_line, instr);
+	struct line_position position;
+
+	code_object_position(code, instr, &position);
+	return position.line;
 }

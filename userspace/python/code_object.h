@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/remote_memory.h"
 #include "pyprof/python_abi.h"
+#include "python/line_table.h"
 
 struct code_object {
 	char *function; /* co_qualname, else co_name, which is all there is to 3.10; UTF-8 */
@@ -53,5 +54,7 @@ bool code_object_is_visible(const struct code_object *code, u32 instr);
 
 /* 0: unknown. instr as in struct python_frame. */
 u32 code_object_line(const struct code_object *code, u32 instr);
+/* The same, with columns where the interpreter has them. */
+void code_object_position(const struct code_object *code, u32 instr, struct line_position *ret);
 
 #endif

@@ -65,8 +65,12 @@ static u32 ranges_find(struct cursor *table, u32 first_line, u32 instr)
  *
  *	bit 7: 1	bits 6-3: kind		bits 2-0: code units - 1
  *
- * Kinds 0-9 stay on the line, 10-12 add 0 to 2 to it, 13 and 14 begin with a
- * signed varint to add, 15 is code without a line. The rest is columns.
+ *	kind	line			end line	first column		column behind the last
+ *	0-9	as it was		the same	kind * 8 + bits 6-4	+ bits 3-0 of one byte
+ *	10-12	kind - 10 further	the same	a byte			a byte
+ *	13	+ signed varint		the same	none			none
+ *	14	+ signed varint		+ varint	varint - 1		varint - 1
+ *	15	none; the line stays what it was
  *
  * A varint has 6 bits a byte, lowest first, and bit 6 says that more follow; a
  * signed one has its sign in bit 0.
@@ -116,7 +120,34 @@ static void skip_columns(struct cursor *table)
 		table->at++;
 }
 
-static u32 locations_find(struct cursor *table, u32 first_line, u32 instr)
+/* What follows the line of an entry; of what cannot be, and of an entry that breaks off, only the line is believed. */
+static void read_columns(struct cursor *table, unsigned int kind, u32 line, struct line_position *ret)
+{
+	struct cursor rest = cursor_of(table->at, cursor_left(table));
+	u64 end_line = line, first = 0, end = 0; /* columns, plus 1 */
+
+	skip_columns(&rest);
+	rest = cursor_of(table->at, rest.at - table->at); /* no further than to the next entry */
+	if (kind < LINE_ENTRY_ONE_LINE) {
+		u8 columns = cursor_u8(&rest);
+
+		first = kind * 8 + (columns >> 4) + 1;
+		end = first + (columns & 15);
+	} else if (kind < LINE_ENTRY_NO_COLUMNS) {
+		first = cursor_u8(&rest) + 1;
+		end = cursor_u8(&rest) + 1;
+	} else if (kind == LINE_ENTRY_LONG) {
+		end_line += read_varint(&rest);
+		first = read_varint(&rest);
+		end = read_varint(&rest);
+	}
+	if (rest.bad || !first || !end || end_line > INT32_MAX || first > INT32_MAX || end > INT32_MAX ||
+	    (end_line == line && end < first))
+		return;
+	*ret = (struct line_position){line, end_line, first - 1, end - 1, true};
+}
+
+static void locations_find(struct cursor *table, u32 first_line, u32 instr, struct line_position *ret)
 {
 	s64 line = first_line;
 	u64 end = 0;
@@ -127,27 +158,41 @@ static u32 locations_find(struct cursor *table, u32 first_line, u32 instr)
 
 		line += read_line_delta(table, kind);
 		if (!(head & 0x80) || table->bad)
-			return 0;
+			return;
 		end += ((head & 7) + 1) * 2;
-		if (instr < end)
-			return kind == LINE_ENTRY_NO_LINE ? 0 : line_checked(line);
+		if (instr < end) {
+			ret->line = kind == LINE_ENTRY_NO_LINE ? 0 : line_checked(line);
+			if (ret->line)
+				read_columns(table, kind, ret->line, ret);
+			return;
+		}
 		skip_columns(table);
 	}
-	return 0;
+}
+
+void line_table_position(u16 kind, const u8 *data, size_t size, u32 first_line, u32 instr, struct line_position *ret)
+{
+	struct cursor table = cursor_of(data, size < LINE_TABLE_MAX ? size : LINE_TABLE_MAX);
+
+	*ret = (struct line_position){0};
+	switch (kind) {
+	case LINE_TABLE_UNSIGNED:
+	case LINE_TABLE_SIGNED:
+		ret->line = lnotab_find(&table, kind == LINE_TABLE_SIGNED, first_line, instr);
+		break;
+	case LINE_TABLE_RANGES:
+		ret->line = ranges_find(&table, first_line, instr);
+		break;
+	case LINE_TABLE_LOCATIONS:
+		locations_find(&table, first_line, instr, ret);
+		break;
+	}
 }
 
 u32 line_table_find(u16 kind, const u8 *data, size_t size, u32 first_line, u32 instr)
 {
-	struct cursor table = cursor_of(data, size < LINE_TABLE_MAX ? size : LINE_TABLE_MAX);
+	struct line_position position;
 
-	switch (kind) {
-	case LINE_TABLE_UNSIGNED:
-	case LINE_TABLE_SIGNED:
-		return lnotab_find(&table, kind == LINE_TABLE_SIGNED, first_line, instr);
-	case LINE_TABLE_RANGES:
-		return ranges_find(&table, first_line, instr);
-	case LINE_TABLE_LOCATIONS:
-		return locations_find(&table, first_line, instr);
-	}
-	return 0;
+	line_table_position(kind, data, size, first_line, instr, &position);
+	return position.line;
 }
