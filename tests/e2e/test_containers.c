@@ -90,3 +90,32 @@ Test(containers, of_podman_have_the_names_and_ids_that_it_lists)
 	container_stop(&python);
 	container_stop(&shell);
 }
+
+Test(containers, are_removed_with_all_that_was_written_for_them)
+{
+	struct place place = place_in("/");
+	const char *id = container_id_new();
+	const struct pod pod = {"team", "shop-1", "api", POD_UID, "registry/api:1"};
+	const char *log = text_of("/var/log/containers/shop-1_team_api-%s.log", id);
+	const char *group = text_of("/docker/%s", id);
+
+	pod_files(&pod, id);
+	cr_assert(file_exists(log));
+	struct container container = runc_python(&(struct container_spec){.place = &place, .id = id, .cgroup = group},
+						 "called.py", "work", NULL);
+	host_cgroup("/pyprof-e2e/below");
+	host_cgroup_enter("/pyprof-e2e/below", container.pid);
+	cr_expect_str_eq(cgroup_of(container.pid, cgroup_mounts()[1] ? "pids" : ""), "/pyprof-e2e/below");
+
+	keeper_end();
+	keeper_begin();
+	cr_expect(!file_exists(log));
+	cr_expect(!file_exists(text_of("/run/containerd/io.containerd.runtime.v2.task/k8s.io/%s", id)));
+	for (const char *const *mount = cgroup_mounts(); *mount; mount++) {
+		cr_expect(!file_exists(text_of("%s%s", *mount, group)), "%s", *mount);
+		cr_expect(!file_exists(text_of("%s/pyprof-e2e", *mount)), "%s", *mount);
+	}
+	/* Of ours, that nobody waited for, an entry may be left. */
+	char *status = file_text(text_of("/proc/%d/status", (int)container.pid));
+	cr_expect(!status || strstr(status, "State:\tZ"), "it runs");
+}
