@@ -20,6 +20,17 @@
 
 struct exporter;
 
+#define EXPORTER_MEMORY_MAX (16ull << 20)
+#define EXPORTER_DISK_MAX   (512ull << 20)
+
+struct exporter_times {
+	u32 connect_ms; /* until there is a connection */
+	u32 answer_ms; /* until there is an answer, beside what the body itself takes */
+	u32 first_ms, most_ms; /* between attempts: the first and the last ceiling of backoff.h */
+	u32 asked_most_ms; /* that a Retry-After may ask for */
+	u32 quiet_ms; /* between two lines on the same matter */
+};
+
 struct exporter_options {
 	const struct destination *destinations; /* borrowed */
 	size_t destination_cnt;
@@ -28,8 +39,13 @@ struct exporter_options {
 	const char *token_file; /* read again for each message, for tokens are renewed; NULL: none */
 	const char *ca_file; /* NULL: the system's */
 	const char *spool_path; /* a folder; NULL: memory alone */
-	u64 memory_max, disk_max; /* bytes */
-	/* For people: one line when a destination stops taking what it is sent, and one when it does again. Any thread. */
+	u64 memory_max, disk_max; /* bytes; 0: those above */
+	const struct exporter_times *times; /* NULL: 10 s, 30 s, 1 s to 60 s, 10 min, 60 s; tests have less time */
+	/*
+	 * For people: one line when a destination stops taking what it is sent, with the reason and what to do, and
+	 * one when it does again. From any thread, before exporter_new() returns too; several at once. Without the
+	 * exporter's lock, but it must not stop the exporter.
+	 */
 	void (*on_message)(void *ctx, bool is_error, const char *line);
 	void *ctx;
 };
@@ -38,8 +54,11 @@ struct exporter_counts {
 	u64 sent, sent_bytes; /* acknowledged */
 	u64 resent; /* attempts after the first */
 	u64 refused; /* final: the destination said that it will never take it */
+	u64 rejected; /* profiles in what was sent, that the answer says were not taken */
 	u64 dropped; /* the oldest, for the spool was full; and at the end, what no spool on disk keeps */
+	u64 damaged; /* the spool's files that were not what had been written */
 	u64 waiting, waiting_bytes;
+	u64 foreign; /* on disk, of an earlier run, for destinations that this one does not have: they stay, until there is no room */
 };
 
 /* On failure *ret_step says in words what was refused. Takes up what an earlier run left in the spool's folder. */
@@ -47,9 +66,16 @@ int exporter_new(const struct exporter_options *options, struct exporter **ret, 
 /* Never waits for the network. The bytes are the body of one request, gzipped; they are copied. -ENOMEM: it is dropped, and counted. */
 int exporter_put(struct exporter *exporter, size_t destination, const void *body, size_t size);
 void exporter_counts(struct exporter *exporter, struct exporter_counts *ret);
-/* Waits until all is delivered, at most so long. */
+/* Of one destination; foreign is 0. */
+void exporter_destination_counts(struct exporter *exporter, size_t destination, struct exporter_counts *ret);
+/*
+ * Waits until all is delivered, at most so long. Who waits to try again tries once more now; returns
+ * early when nothing can be delivered in that time.
+ */
 void exporter_flush(struct exporter *exporter, u64 timeout_ns);
-/* What still waits stays on disk, or is counted as dropped: ask for the counts before. */
+/* Ends what is under way. What still waits goes to disk, or is counted as dropped: after this the counts are final. */
+void exporter_stop(struct exporter *exporter);
+/* Stops, if that was not done. */
 void exporter_free(struct exporter *exporter);
 DEFINE_CLEANUP(exporter, struct exporter *, exporter_free)
 

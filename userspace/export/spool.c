@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "export/spool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "export/spool_folder.h"
+#include "export/spool_record.h"
+
+struct queue {
+	struct spool_message *first; /* utlist, by next_own */
+	struct spool_counts counts;
+	u64 id; /* spool_destination() */
+};
+
+struct spool {
+	struct spool_folder *folder; /* NULL: memory alone */
+	u64 memory_max, memory_used, disk_max, disk_used;
+	struct spool_message *first; /* utlist, by next */
+	u32 message_cnt;
+	u64 next_number;
+	int disk_error;
+	u32 destination_cnt;
+	struct queue queues[]; /* and one more: of destinations that this run does not have */
+};
+
+static u64 memory_cost(const struct spool_message *message)
+{
+	return sizeof(*message) + message->size;
+}
+
+static u64 disk_cost(const struct spool_message *message)
+{
+	return sizeof(struct spool_head) + message->size;
+}
+
+static struct queue *queue_of(struct spool *spool, const struct spool_message *message)
+{
+	return &spool->queues[message->destination];
+}
+
+static void forget_memory(struct spool *spool, struct spool_message *message)
+{
+	if (message->in_memory)
+		spool->memory_used -= memory_cost(message);
+	message->in_memory = false;
+	free(take(message->body));
+}
+
+static void forget_disk(struct spool *spool, struct spool_message *message)
+{
+	if (!message->on_disk)
+		return;
+	spool_folder_remove(spool->folder, message->number);
+	spool->disk_used -= disk_cost(message);
+	message->on_disk = false;
+}
+
+static void append(struct spool *spool, struct spool_message *message)
+{
+	struct queue *queue = queue_of(spool, message);
+
+	DL_APPEND(spool->first, message);
+	DL_APPEND2(queue->first, message, prev_own, next_own);
+	spool->message_cnt++;
+	queue->counts.waiting++;
+	queue->counts.waiting_bytes += message->size;
+}
+
+void spool_remove(struct spool *spool, struct spool_message *message)
+{
+	struct queue *queue = queue_of(spool, message);
+
+	forget_memory(spool, message);
+	forget_disk(spool, message);
+	DL_DELETE(spool->first, message);
+	DL_DELETE2(queue->first, message, prev_own, next_own);
+	spool->message_cnt--;
+	queue->counts.waiting--;
+	queue->counts.waiting_bytes -= message->size;
+	free(message);
+}
+
+static void drop(struct spool *spool, struct spool_message *message)
+{
+	queue_of(spool, message)->counts.dropped++;
+	spool_remove(spool, message);
+}
+
+void spool_remove_damaged(struct spool *spool, struct spool_message *message)
+{
+	queue_of(spool, message)->counts.damaged++;
+	spool_remove(spool, message);
+}
+
+/* Where one message may be put, now or once others are gone. */
+struct room {
+	bool memory, disk;
+};
+
+static struct room room_at_all(const struct spool *spool, const struct spool_message *message, bool disk_failed)
+{
+	return (struct room){
+		.memory = memory_cost(message) <= spool->memory_max,
+		.disk = spool->folder && !disk_failed && disk_cost(message) <= spool->disk_max,
+	};
+}
+
+/* The oldest whose going makes room of that kind; NULL: none does. */
+static struct spool_message *oldest(const struct spool *spool, struct room room, const struct spool_message *placed)
+{
+	struct spool_message *message;
+
+	DL_FOREACH(spool->first, message)
+	if (!message->taken &&
+	    (message == placed || (room.memory && message->in_memory) || (room.disk && message->on_disk)))
+		return message;
+	return NULL;
+}
+
+static int write_down(struct spool *spool, struct spool_message *message)
+{
+	int err = spool_folder_write(spool->folder, message->number, queue_of(spool, message)->id, message->body,
+				     message->size);
+
+	spool->disk_error = err;
+	if (err)
+		return err;
+	message->on_disk = true;
+	spool->disk_used += disk_cost(message);
+	forget_memory(spool, message);
+	return 0;
+}
+
+/* A message with its body that is in the list already finds its place, or is itself the oldest that has to go. */
+static int place(struct spool *spool, struct spool_message *message)
+{
+	bool disk_failed = false;
+
+	for (;;) {
+		struct room room = room_at_all(spool, message, disk_failed);
+
+		if (room.memory && spool->memory_used + memory_cost(message) <= spool->memory_max) {
+			message->in_memory = true;
+			spool->memory_used += memory_cost(message);
+			return 0;
+		}
+		if (room.disk && spool->disk_used + disk_cost(message) <= spool->disk_max) {
+			if (!write_down(spool, message))
+				return 0;
+			disk_failed = true;
+			continue;
+		}
+		struct spool_message *victim = room.memory || room.disk ? oldest(spool, room, message) : message;
+		if (victim == message || !victim) {
+			drop(spool, message);
+			return -EFBIG;
+		}
+		drop(spool, victim);
+	}
+}
+
+static void make_room_in_list(struct spool *spool)
+{
+	struct spool_message *message;
+
+	if (spool->message_cnt < SPOOL_MESSAGES_MAX)
+		return;
+	DL_FOREACH(spool->first, message)
+	if (!message->taken)
+		break;
+	if (message)
+		drop(spool, message);
+}
+
+static struct spool_message *message_new(u32 destination, const void *body, size_t size)
+{
+	_cleanup_(free) struct spool_message *message = calloc(1, sizeof(*message));
+
+	if (!message || !(message->body = malloc(size)))
+		return NULL;
+	memcpy(message->body, body, size);
+	message->destination = destination;
+	message->size = size;
+	return take(message);
+}
+
+int spool_put(struct spool *spool, u32 destination, const void *body, size_t size)
+{
+	if (!size || size > SPOOL_BODY_MAX) {
+		spool->queues[destination].counts.dropped++;
+		return -EFBIG;
+	}
+	struct spool_message *message = message_new(destination, body, size);
+	if (!message) {
+		spool->queues[destination].counts.dropped++;
+		return -ENOMEM;
+	}
+	make_room_in_list(spool);
+	message->number = spool->next_number++;
+	append(spool, message);
+	return place(spool, message);
+}
+
+struct spool_message *spool_take(struct spool *spool, u32 destination)
+{
+	struct spool_message *message = spool->queues[destination].first;
+
+	if (!message || message->taken)
+		return NULL;
+	message->taken = true;
+	if (message->in_memory)
+		spool->memory_used -= memory_cost(message);
+	message->in_memory = false;
+	return message;
+}
+
+int spool_load(struct spool *spool, struct spool_message *message)
+{
+	size_t size;
+	void *body;
+
+	if (message->body)
+		return 0;
+	int err = spool_folder_read(spool->folder, message->number, spool->queues[message->destination].id, &body,
+				    &size);
+	if (err)
+		return err;
+	if (size != message->size) {
+		free(body);
+		return -EBADMSG;
+	}
+	message->body = body;
+	return 0;
+}
+
+void spool_release(struct spool *spool, struct spool_message *message)
+{
+	message->taken = false;
+	if (message->on_disk)
+		forget_memory(spool, message);
+	else
+		place(spool, message);
+}
+
+void spool_keep(struct spool *spool)
+{
+	struct spool_message *message, *next;
+
+	spool->memory_max = 0;
+	DL_FOREACH_SAFE(spool->first, message, next)
+	{
+		if (message->on_disk)
+			continue;
+		if (message->in_memory)
+			spool->memory_used -= memory_cost(message);
+		message->in_memory = false;
+		/* Drops only what is older: next stays. */
+		place(spool, message);
+	}
+}
+
+static u32 destination_find(const struct spool *spool, u64 id)
+{
+	u32 i = 0;
+
+	while (i < spool->destination_cnt && spool->queues[i].id != id)
+		i++;
+	return i;
+}
+
+static int take_up_file(struct spool *spool, const struct spool_file *file)
+{
+	struct spool_message *message = calloc(1, sizeof(*message));
+
+	if (!message)
+		return -ENOMEM;
+	message->destination = destination_find(spool, file->destination);
+	message->size = file->body_size;
+	message->number = file->number;
+	message->on_disk = true;
+	spool->disk_used += disk_cost(message);
+	spool->next_number = file->number + 1;
+	append(spool, message);
+	return 0;
+}
+
+static int take_up(struct spool *spool)
+{
+	_cleanup_(free) struct spool_file *files = NULL;
+	size_t cnt, damaged;
+	int err = spool_folder_list(spool->folder, SPOOL_MESSAGES_MAX, &files, &cnt, &damaged);
+
+	if (err)
+		return err;
+	spool->queues[spool->destination_cnt].counts.damaged = damaged;
+	for (size_t i = 0; !err && i < cnt; i++)
+		err = take_up_file(spool, &files[i]);
+	/* The bound may be a smaller one now. */
+	while (!err && spool->first && spool->disk_used > spool->disk_max)
+		drop(spool, spool->first);
+	return err;
+}
+
+int spool_new(const struct spool_options *options, struct spool **ret, const char **ret_step)
+{
+	_cleanup_(spool) struct spool *spool = calloc(1, sizeof(*spool) + (options->destination_cnt + 1) *
+										  sizeof(spool->queues[0]));
+
+	*ret_step = "make the spool";
+	if (!spool)
+		return -ENOMEM;
+	spool->memory_max = options->memory_max;
+	spool->disk_max = options->disk_max;
+	spool->destination_cnt = options->destination_cnt;
+	for (size_t i = 0; i < options->destination_cnt; i++)
+		spool->queues[i].id = options->destinations[i];
+	if (options->path) {
+		int err = spool_folder_open(options->path, &spool->folder, ret_step);
+		if (err)
+			return err;
+		*ret_step = "read the spool's folder";
+		err = take_up(spool);
+		if (err)
+			return err;
+	}
+	*ret = take(spool);
+	return 0;
+}
+
+void spool_free(struct spool *spool)
+{
+	struct spool_message *message, *next;
+
+	DL_FOREACH_SAFE(spool->first, message, next)
+	{
+		free(message->body);
+		free(message);
+	}
+	if (spool->folder)
+		spool_folder_close(spool->folder);
+	free(spool);
+}
+
+void spool_counts(const struct spool *spool, u32 destination, struct spool_counts *ret)
+{
+	*ret = spool->queues[destination].counts;
+}
+
+int spool_disk_error(const struct spool *spool)
+{
+	return spool->disk_error;
+}

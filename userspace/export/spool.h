@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * spool.h - what waits to be sent, for all destinations together: in memory up to a bound, then on disk up
+ * to another if there is a folder. When both are full the oldest of all goes: a destination that is
+ * down for hours takes the others' room only with what is newer than theirs.
+ *
+ * Each destination takes its own in order. What is taken is under way: it is not dropped, and its memory
+ * is not counted, until it is removed (delivered, or refused) or released (it waits again, in its old
+ * place). Not thread-safe but for spool_load().
+ */
+#ifndef PYPROF_SPOOL_H
+#define PYPROF_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "pyprof/types.h"
+
+#define SPOOL_MESSAGES_MAX (1u << 16)
+
+struct spool_options {
+	const char *path; /* NULL: memory alone */
+	u64 memory_max, disk_max; /* bytes */
+	const u64 *destinations; /* spool_destination() of each; borrowed for spool_new() */
+	size_t destination_cnt;
+};
+
+struct spool_message {
+	u32 destination; /* index; destination_cnt: one of an earlier run's that this one does not have */
+	u32 attempts; /* the sender's */
+	u32 size;
+	void *body; /* NULL: on disk, not loaded */
+
+	/* rest is for spool.c */
+	u64 number;
+	bool in_memory, on_disk, taken;
+	struct spool_message *prev, *next; /* of all, by age */
+	struct spool_message *prev_own, *next_own; /* of its destination */
+};
+
+/* Of one destination. */
+struct spool_counts {
+	u64 waiting, waiting_bytes; /* under way too */
+	u64 dropped; /* there was no room */
+	u64 damaged; /* files that were not what was written */
+};
+
+struct spool;
+
+/* Takes up what is in the folder. On failure *ret_step says in words what was refused. */
+int spool_new(const struct spool_options *options, struct spool **ret, const char **ret_step);
+void spool_free(struct spool *spool); /* what is not on disk is gone */
+DEFINE_CLEANUP(spool, struct spool *, spool_free)
+
+/* The bytes are copied. -ENOMEM, -EFBIG: it was dropped, and counted. 0 also when others were dropped for it. */
+int spool_put(struct spool *spool, u32 destination, const void *body, size_t size);
+/* The oldest of a destination, NULL: nothing waits. One at a time for each destination. */
+struct spool_message *spool_take(struct spool *spool, u32 destination);
+/* Of a message that is taken: its body is in memory then. From any thread. -EBADMSG, -ENOENT: its file is not what was written. */
+int spool_load(struct spool *spool, struct spool_message *message);
+void spool_release(struct spool *spool, struct spool_message *message); /* may drop it, when all is full */
+void spool_remove(struct spool *spool, struct spool_message *message);
+void spool_remove_damaged(struct spool *spool, struct spool_message *message);
+/* The end: all that waits in memory goes to disk, what has no room there is dropped. */
+void spool_keep(struct spool *spool);
+
+/* destination_cnt: of destinations that this run does not have. */
+void spool_counts(const struct spool *spool, u32 destination, struct spool_counts *ret);
+/* Why the disk could not be written to, since the last time it could. 0: it can. */
+int spool_disk_error(const struct spool *spool);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * verdict.h - what an answer, or the lack of one, means for a message. Pure.
+ *
+ * OTLP/HTTP lets 429, 502, 503 and 504 be tried again, and nothing else. We go beyond that
+ * in three ways, each of which is harmless because a resend has the same bytes, and ids in them:
+ * 408 and 425 ask for it by their meaning. 401, 403, 404 and their like speak of the way, not of the
+ * message (a token that is being renewed, an ingress whose service starts anew): dropping would lose windows that
+ * were fine, so they wait, and knock seldom. 500 and other 5xx may be the server's trouble or the
+ * message's: a few times, then it counts as refused, or one bad message would hold up all behind it.
+ */
+#ifndef PYPROF_VERDICT_H
+#define PYPROF_VERDICT_H
+
+struct http_answer;
+struct strbuf;
+
+enum verdict_kind {
+	VERDICT_TAKEN,
+	VERDICT_LATER, /* the same again, after a while */
+	VERDICT_FEW, /* likewise, but not for ever */
+	VERDICT_PERSON, /* likewise, but somebody has to do something first: seldom */
+	VERDICT_REFUSED, /* never */
+};
+
+struct verdict {
+	enum verdict_kind kind;
+	const char *advice; /* what a person can do; "": nothing */
+};
+
+struct verdict verdict_of(const struct http_answer *answer);
+/* What happened, in words: "it answered 503 (no healthy upstream)", "Could not resolve host: x". */
+void verdict_put_words(const struct http_answer *answer, struct strbuf *b);
+
+#endif
