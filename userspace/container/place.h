@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "profile/label.h"
+#include "pyprof/config.h"
 #include "pyprof/record.h"
 
 #define PLACE_HOST 0 /* key of what runs in no container and no unit */
@@ -28,42 +29,56 @@ struct place {
 	bool named; /* nothing more is to be learnt */
 	bool gone; /* all its cgroups are removed */
 	u32 generation; /* grows when a value changes */
-
-	/* rest is for place.c */
-	u64 next_ns, wait_ns; /* when its files are looked for again */
-	u64 gone_ns;
-	u32 cgroup_cnt;
 };
 
 struct place_table;
 
 int place_table_new(struct place_table **ret);
+struct hierarchies;
+/* The same of hierarchies and a root directory of the caller's. Takes the hierarchies, also on failure. */
+int place_table_new_at(struct hierarchies *hierarchies, const char *root, struct place_table **ret);
 void place_table_free(struct place_table *table);
 DEFINE_CLEANUP(place_table, struct place_table *, place_table_free)
 
 /* Which hierarchy of cgroups v1 tells containers apart on this machine, if any (config.h). */
 enum cgroup_v1 place_table_v1(const struct place_table *table);
-/* Every cgroup there is. After the kernel side tells of new ones, so that none is missed. */
+const struct hierarchies *place_table_hierarchies(const struct place_table *table);
+/*
+ * Every cgroup there is. After the kernel side tells of new ones, so that none is missed. -ENOSPC: there are more than
+ * MAX_CGROUPS (cgroup_table.h); what runs in the rest is looked up when it is met.
+ */
 int place_table_walk(struct place_table *table);
 
 /* What the kernel side tells. Gives the place, NULL when the record is of another hierarchy. */
 int place_table_add(struct place_table *table, const struct cgroup_record *record, struct place **ret);
 void place_table_remove(struct place_table *table, const struct cgroup_record *record);
 /*
- * Two look-ups. What was never heard of is read from /proc/pid/cgroup, once; what cannot be read is
- * the host's. A container is found in either hierarchy. Never NULL. Valid until the next place_table_turn().
+ * Two look-ups. What was never heard of is read from the hierarchy, or /proc/pid/cgroup, once a second; what cannot be
+ * read is the host's. A container is found in either hierarchy. Never NULL. Valid until the next place_table_turn().
  */
 struct place *place_table_find(struct place_table *table, u64 cgroup_id, u64 cgroup_v1_id, u32 pid);
 struct place *place_table_at(struct place_table *table, u32 key); /* NULL: it was forgotten */
-/* Looks for names that are still missing, for a few milliseconds; and forgets what is long gone, calling gone. */
+/*
+ * Looks for names that are still missing, for a few milliseconds; and forgets what is long gone, calling gone. Not
+ * from within a visit below.
+ */
 void place_table_turn(struct place_table *table, u64 now_ns, void (*gone)(void *ctx, struct place *place), void *ctx);
 /* When the next turn has something to do; UINT64_MAX: nothing waits. */
 u64 place_table_due_ns(const struct place_table *table);
 /* Looks for all names that are missing once more, now. */
 void place_table_name(struct place_table *table);
+/*
+ * Grows when a value of any place changes, or cgroups turn out to be of another place than the one they were
+ * given: then what was selected is to be asked again.
+ */
+u64 place_table_generation(const struct place_table *table);
 int place_table_for_each(struct place_table *table, int (*visit)(void *ctx, struct place *place), void *ctx);
-/* Calls visit for each cgroup of a place: that is how the kernel side selects. */
+/* Calls visit for each cgroup of a place that is there. */
 int place_table_for_each_cgroup(struct place_table *table, const struct place *place,
 				int (*visit)(void *ctx, u64 cgroup_id), void *ctx);
+/* For each that is there, whatever its place: that is how the kernel side selects (cgroup_select). path: in its hierarchy. */
+int place_table_for_each_cgroup_all(struct place_table *table,
+				    int (*visit)(void *ctx, u64 cgroup_id, const char *path, struct place *place),
+				    void *ctx);
 
 #endif

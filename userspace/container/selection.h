@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* selection.h - which places are asked for: --container, --cgroup, --pod. A place is selected that one row selects. */
+/*
+ * selection.h - which cgroups are asked for: --container, --cgroup, --pod. One is selected that one row selects; by its
+ * place, or by its own path, for --cgroup may mean a group within a container or a unit. Pure.
+ */
 #ifndef PYPROF_SELECTION_H
 #define PYPROF_SELECTION_H
 
@@ -11,7 +14,7 @@ struct strbuf;
 
 enum selection_kind {
 	SELECT_CONTAINER, /* NAME, ID, the beginning of an id (12 digits at least), or a glob of names */
-	SELECT_CGROUP, /* PATH: that group and all below it; as in /proc/PID/cgroup, or as a directory below a mount of cgroups */
+	SELECT_CGROUP, /* PATH: that group and all below it; from the root of its hierarchy (hierarchies_path) */
 	SELECT_POD, /* NAMESPACE/NAME, both may be globs */
 };
 
@@ -20,10 +23,17 @@ struct selection {
 	const char *text; /* borrowed */
 };
 
-/* -EINVAL: `error` says what is wrong with the text. */
+/* -EINVAL: `error` says what to write instead. Of a cgroup before hierarchies_path(). */
 int selection_check(const struct selection *selection, struct strbuf *error);
-/* NO is final only when the place is named: until then names may still come. */
+/*
+ * NOT_YET: no, but the place's names are still looked for. What is in no container may turn out to be in one, too: ask
+ * again for all when place_table_generation() grew.
+ */
 enum selected { SELECTED_NO, SELECTED_YES, SELECTED_NOT_YET };
+/* One cgroup: path from the root of its hierarchy, and its place. */
+enum selected cgroup_select(const char *path, const struct place *place, const struct selection *selections,
+			    size_t cnt);
+/* The same of the group that is the container or unit itself. */
 enum selected place_select(const struct place *place, const struct selection *selections, size_t cnt);
 
 #endif

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "container/place.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "container/cgroup_path.h"
+#include "container/cgroup_table.h"
+#include "container/container_files.h"
+#include "container/hierarchies.h"
+#include "container/place_identity.h"
+#include "container/place_store.h"
+#include "container/retry.h"
+
+#define TURN_NS	       (5 * NS_PER_MS)
+#define REST_NS	       (45 * NS_PER_MS) /* after a turn that was not enough: at most a tenth of a CPU */
+#define NAME_LIMIT_NS  (10 * NS_PER_S)
+#define OWNER_LIMIT_NS NS_PER_S
+#define SHORT_ID_SIZE  12 /* as the runtimes' own programs show ids */
+
+struct place_table {
+	struct hierarchies hierarchies;
+	struct container_files *files;
+	struct cgroup_table *cgroups;
+	struct place_store places;
+	struct place_entry *host;
+	struct retry_queue names; /* places whose files are not there yet */
+	struct retry_queue owners; /* cgroups that may be a container's under a path that somebody chose */
+	u64 generation;
+	u64 rest_until_ns;
+};
+
+int place_table_new_at(struct hierarchies *hierarchies, const char *root, struct place_table **ret)
+{
+	_cleanup_(place_table) struct place_table *table = calloc(1, sizeof(*table));
+
+	if (!table) {
+		hierarchies_close(hierarchies);
+		return -ENOMEM;
+	}
+	table->hierarchies = *hierarchies;
+	table->names.limit_ns = NAME_LIMIT_NS;
+	table->owners.limit_ns = OWNER_LIMIT_NS;
+	int err = container_files_open(root, &table->files);
+	if (!err)
+		err = cgroup_table_new(&table->cgroups);
+	if (!err)
+		err = place_store_add(&table->places, "", "/", 1, false, &table->host);
+	if (err)
+		return err;
+	table->host->place.named = true;
+	*ret = take(table);
+	return 0;
+}
+
+int place_table_new(struct place_table **ret)
+{
+	struct hierarchies hierarchies;
+
+	int err = hierarchies_open(&hierarchies);
+	return err ? err : place_table_new_at(&hierarchies, hierarchies.root, ret);
+}
+
+void place_table_free(struct place_table *table)
+{
+	if (!table)
+		return;
+	place_store_deinit(&table->places);
+	cgroup_table_free(table->cgroups);
+	if (table->files)
+		container_files_close(table->files);
+	hierarchies_close(&table->hierarchies);
+	free(table);
+}
+
+enum cgroup_v1 place_table_v1(const struct place_table *table)
+{
+	return table->hierarchies.v1_kind;
+}
+
+const struct hierarchies *place_table_hierarchies(const struct place_table *table)
+{
+	return &table->hierarchies;
+}
+
+u64 place_table_generation(const struct place_table *table)
+{
+	return table->generation;
+}
+
+/* Takes over what files said. */
+static void place_apply(struct place_table *table, struct place_entry *entry, const struct container_names *names)
+{
+	for (size_t i = 0; i < LABEL_PLACE_CNT; i++)
+		if (names->values[i] && place_entry_set(entry, i, names->values[i], SIZE_MAX) > 0)
+			table->generation++;
+}
+
+/* Nothing more is to be learnt, which is news to a selection that waited for it. */
+static void place_settle(struct place_table *table, struct place_entry *entry)
+{
+	retry_stop(&table->names, &entry->retry);
+	entry->place.named = true;
+	table->generation++;
+}
+
+/* Looks at the files of a container once. Whether that was all. */
+static bool place_look(struct place_table *table, struct place_entry *entry)
+{
+	struct container_names names = {0};
+	const char *cgroup = entry->place.cgroup;
+	struct cgroup_path path;
+	size_t size;
+	int err;
+
+	if (entry->is_told) {
+		err = container_files_find_by_cgroup(table->files, cgroup, &names, &size);
+	} else {
+		cgroup_path_read(cgroup, &path);
+		err = container_files_find(table->files, cgroup, &path, &names);
+	}
+	if (err)
+		return false;
+	place_apply(table, entry, &names);
+	bool is_all = names.complete;
+	container_names_deinit(&names);
+	return is_all;
+}
+
+static void place_look_first(struct place_table *table, struct place_entry *entry, u64 now_ns)
+{
+	entry->place.named = false;
+	if (entry->is_nested || place_look(table, entry))
+		place_settle(table, entry);
+	else
+		retry_start(&table->names, &entry->retry, now_ns);
+}
+
+/* What the path alone tells; the name is its own, or the beginning of the id, until files tell better. */
+static int place_read_path(struct place_entry *entry, const struct cgroup_path *path)
+{
+	const struct path_piece *name = path->name.size ? &path->name : &path->id;
+	size_t size = name == &path->id && name->size > 2 * SHORT_ID_SIZE ? SHORT_ID_SIZE : name->size;
+	int err = 0;
+
+	if (!path->runtime)
+		return place_entry_set(entry, LABEL_SYSTEMD_UNIT, path->unit.at, path->unit.size);
+	entry->place.is_container = true;
+	if (path->runtime[0])
+		err = place_entry_set(entry, LABEL_RUNTIME, path->runtime, SIZE_MAX);
+	if (err >= 0 && path->id.size)
+		err = place_entry_set(entry, LABEL_CONTAINER_ID, path->id.at, path->id.size);
+	if (err >= 0 && size)
+		err = place_entry_set(entry, LABEL_CONTAINER_NAME, name->at, size);
+	if (err >= 0 && path->pod_uid.size) {
+		entry->place.pod_uid = strndup(path->pod_uid.at, path->pod_uid.size);
+		err = entry->place.pod_uid ? 0 : -ENOMEM;
+	}
+	return err;
+}
+
+/* Where what we see is a part, as from within a container, all that we see may lie in a container. */
+static bool sees_all(const struct hierarchies *hierarchies)
+{
+	const struct hierarchy *v2 = &hierarchies->v2, *v1 = &hierarchies->v1;
+
+	return (v2->fd < 0 || (v2->base && !v2->base[0])) && (v1->fd < 0 || (v1->base && !v1->base[0]));
+}
+
+/* The place that a path tells: of a container, or a unit. */
+static int place_get(struct place_table *table, const char *path, const struct cgroup_path *read, u64 now_ns,
+		     struct place_entry **ret)
+{
+	STRBUF(identity);
+	struct place_entry *entry;
+
+	place_identity_put(&identity, path, read);
+	if (identity.failed)
+		return -ENOMEM;
+	entry = place_store_find(&table->places, identity.at);
+	if (entry) {
+		*ret = entry;
+		return 0;
+	}
+	int err = place_store_add(&table->places, identity.at, path, read->size, false, &entry);
+	if (err)
+		return err;
+	err = place_read_path(entry, read);
+	if (err < 0) {
+		place_store_forget(&table->places, entry);
+		return err;
+	}
+	entry->is_nested = read->runtime && sees_all(&table->hierarchies) && cgroup_path_is_nested(path, read);
+	if (read->runtime)
+		place_look_first(table, entry, now_ns);
+	else
+		entry->place.named = true;
+	*ret = entry;
+	return 0;
+}
+
+static void place_leave(struct place_table *table, struct place_entry *entry, u64 now_ns)
+{
+	if (!entry->place.named) { /* the last chance: files often stay a little longer */
+		place_look(table, entry);
+		place_settle(table, entry);
+	}
+	place_store_leave(&table->places, entry, now_ns);
+}
+
+/* A cgroup is of this place from now on. */
+static void cgroup_enter(struct place_table *table, struct cgroup *cgroup, struct place_entry *entry)
+{
+	cgroup->place = entry;
+	entry->cgroup_cnt++;
+	if (cgroup->state != CGROUP_THERE)
+		return;
+	entry->there_cnt++;
+	if (!entry->place.gone)
+		return;
+	place_store_return(&table->places, entry);
+	if (entry->place.is_container) /* started again, perhaps under another name */
+		place_look_first(table, entry, clock_monotonic_ns());
+}
+
+static void cgroup_leave(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
+{
+	struct place_entry *entry = cgroup->place;
+
+	entry->cgroup_cnt--;
+	if (cgroup->state == CGROUP_THERE && !--entry->there_cnt && entry != table->host)
+		place_leave(table, entry, now_ns);
+}
+
+/* Whether a path is that of a group or of one below it. */
+static bool path_is_below(const char *path, const char *group)
+{
+	size_t size = strlen(group);
+
+	return !strncmp(path, group, size) && (!path[size] || path[size] == '/');
+}
+
+/* A container became known by its files: what was taken for the host's or a unit's below its group is its own. */
+static void cgroups_claim(struct place_table *table, struct place_entry *entry, u64 now_ns)
+{
+	struct cgroup *cgroup = NULL;
+
+	while ((cgroup = cgroup_table_next(table->cgroups, cgroup))) {
+		if (cgroup->place == entry || cgroup->place->place.is_container ||
+		    !path_is_below(cgroup->path, entry->place.cgroup))
+			continue;
+		retry_stop(&table->owners, &cgroup->retry);
+		cgroup_leave(table, cgroup, now_ns);
+		cgroup_enter(table, cgroup, entry);
+		table->generation++;
+	}
+}
+
+/* Asks the runtimes' files whether a group whose path tells nothing is a container's. Whether there is an answer. */
+static bool cgroup_ask(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
+{
+	struct container_names names = {0};
+	struct place_entry *entry;
+	STRBUF(identity);
+	size_t size;
+
+	if (!cgroup->path[1])
+		return true; /* the root */
+	if (container_files_find_by_cgroup(table->files, cgroup->path, &names, &size))
+		return false;
+	strbuf_put(&identity, "//told");
+	strbuf_put_size(&identity, cgroup->path, size);
+	entry = identity.failed ? NULL : place_store_find(&table->places, identity.at);
+	if (!identity.failed && !entry &&
+	    !place_store_add(&table->places, identity.at, cgroup->path, size, true, &entry)) {
+		entry->place.is_container = true;
+		place_apply(table, entry, &names);
+		if (names.complete)
+			place_settle(table, entry);
+		else
+			retry_start(&table->names, &entry->retry, now_ns);
+	}
+	container_names_deinit(&names);
+	if (entry)
+		cgroups_claim(table, entry, now_ns);
+	return true;
+}
+
+/* What place a new cgroup is of. is_new: its runtime may not have written its files yet. */
+static void cgroup_settle(struct place_table *table, struct cgroup *cgroup, bool is_new, u64 now_ns)
+{
+	struct place_entry *entry = NULL;
+	struct cgroup_path read;
+
+	cgroup_path_read(cgroup->path, &read);
+	if (!read.runtime)
+		entry = place_store_find_above(&table->places, cgroup->path);
+	if (!entry && read.size && place_get(table, cgroup->path, &read, now_ns, &entry))
+		entry = NULL;
+	cgroup_enter(table, cgroup, entry ? entry : table->host);
+	if (!entry && !read.size && !cgroup_ask(table, cgroup, now_ns) && is_new)
+		retry_start(&table->owners, &cgroup->retry, now_ns);
+}
+
+static void cgroup_forget(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
+{
+	retry_stop(&table->owners, &cgroup->retry);
+	cgroup_leave(table, cgroup, now_ns);
+	cgroup_table_forget(table->cgroups, cgroup);
+}
+
+static void cgroups_sweep(struct place_table *table, u64 now_ns)
+{
+	struct cgroup *cgroup;
+
+	while ((cgroup = cgroup_table_expired(table->cgroups, now_ns)))
+		cgroup_forget(table, cgroup, now_ns);
+}
+
+/* It is there, under this path. */
+static int cgroup_add(struct place_table *table, u64 id, const char *path, bool is_new, struct cgroup **ret)
+{
+	struct cgroup *cgroup = cgroup_table_find(table->cgroups, id);
+	u64 now_ns = clock_monotonic_ns();
+
+	if (cgroup && cgroup->state == CGROUP_THERE && !strcmp(cgroup->path, path)) {
+		*ret = cgroup;
+		return 0;
+	}
+	if (cgroup)
+		cgroup_forget(table, cgroup, now_ns);
+	int err = cgroup_table_add(table->cgroups, id, path, CGROUP_THERE, now_ns, &cgroup);
+	if (err)
+		return err;
+	cgroup_settle(table, cgroup, is_new, now_ns);
+	*ret = cgroup;
+	return 0;
+}
+
+static void cgroup_remove(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
+{
+	struct place_entry *entry = cgroup->place;
+
+	retry_stop(&table->owners, &cgroup->retry);
+	cgroups_sweep(table, now_ns);
+	cgroup_table_retire(table->cgroups, cgroup, now_ns);
+	if (!--entry->there_cnt && entry != table->host)
+		place_leave(table, entry, now_ns);
+}
+
+struct place_walk {
+	struct place_table *table;
+	u64 bit;
+};
+
+static int walk_visit(void *ctx, u64 id, const char *path)
+{
+	struct place_walk *walk = ctx;
+	struct cgroup *cgroup;
+
+	return cgroup_add(walk->table, id | walk->bit, path, false, &cgroup);
+}
+
+int place_table_walk(struct place_table *table)
+{
+	struct place_walk v1 = {table, CGROUP_V1_BIT}, v2 = {table, 0};
+
+	int err = hierarchy_walk(&table->hierarchies.v1, walk_visit, &v1);
+	return err && err != -ENOSPC ? err : hierarchy_walk(&table->hierarchies.v2, walk_visit, &v2) ?: err;
+}
+
+static const struct hierarchy *hierarchy_of(const struct place_table *table, u64 id)
+{
+	return id & CGROUP_V1_BIT ? &table->hierarchies.v1 : &table->hierarchies.v2;
+}
+
+int place_table_add(struct place_table *table, const struct cgroup_record *record, struct place **ret)
+{
+	bool is_v1 = record->cgroup_id & CGROUP_V1_BIT;
+	char path[CGROUP_PATH_SIZE];
+	struct cgroup *cgroup;
+
+	if ((is_v1 && !table->hierarchies.v1_kind) || record->path[0] != '/') {
+		*ret = NULL;
+		return 0;
+	}
+	memcpy(path, record->path, sizeof(path));
+	path[sizeof(path) - 1] = 0;
+	int err = cgroup_add(table, record->cgroup_id, path, true, &cgroup);
+	if (!err)
+		*ret = &cgroup->place->place;
+	return err;
+}
+
+void place_table_remove(struct place_table *table, const struct cgroup_record *record)
+{
+	struct cgroup *cgroup = cgroup_table_find(table->cgroups, record->cgroup_id);
+
+	if (cgroup && cgroup->state == CGROUP_THERE)
+		cgroup_remove(table, cgroup, clock_monotonic_ns());
+}
+
+/* Reads what the id is the first time that it is met; what cannot be read is remembered for a second. */
+static struct place_entry *cgroup_read(struct place_table *table, u64 id, u32 pid, u64 now_ns)
+{
+	const struct hierarchy *hierarchy = hierarchy_of(table, id);
+	_cleanup_(free) char *path = NULL;
+	struct cgroup *cgroup;
+
+	int there = hierarchy_find(hierarchy, id & ~CGROUP_V1_BIT, &path), err = there;
+	if (err)
+		err = hierarchy_find_by_process(hierarchy, pid, id & ~CGROUP_V1_BIT, &path);
+	if (!err)
+		err = cgroup_add(table, id, path, true, &cgroup);
+	if (!err) {
+		struct place_entry *entry = cgroup->place;
+
+		if (there == -ESTALE)
+			cgroup_remove(table, cgroup, now_ns);
+		return entry;
+	}
+	cgroups_sweep(table, now_ns);
+	if (!cgroup_table_add(table->cgroups, id, "", CGROUP_UNKNOWN, now_ns, &cgroup))
+		cgroup_enter(table, cgroup, table->host);
+	return table->host;
+}
+
+static struct place_entry *place_of_id(struct place_table *table, u64 id, u32 pid)
+{
+	struct cgroup *cgroup = id ? cgroup_table_find(table->cgroups, id) : NULL;
+	u64 now_ns;
+
+	if (!id || (cgroup && cgroup->state != CGROUP_UNKNOWN))
+		return id ? cgroup->place : table->host;
+	now_ns = clock_monotonic_ns();
+	if (cgroup && cgroup->until_ns > now_ns)
+		return cgroup->place;
+	if (cgroup)
+		cgroup_forget(table, cgroup, now_ns);
+	return cgroup_read(table, id, pid, now_ns);
+}
+
+static int place_rank(const struct place_table *table, const struct place_entry *entry)
+{
+	return entry->place.is_container ? 2 : entry != table->host;
+}
+
+struct place *place_table_find(struct place_table *table, u64 cgroup_id, u64 cgroup_v1_id, u32 pid)
+{
+	struct place_entry *v2 = place_of_id(table, cgroup_id, pid);
+	struct place_entry *v1 = place_of_id(table, cgroup_v1_id, pid);
+	int v2_rank = place_rank(table, v2), v1_rank = place_rank(table, v1);
+
+	/* Of two containers the inner one: a runtime within a container may have only one hierarchy to itself. */
+	if (v1_rank == v2_rank)
+		return strlen(v1->place.cgroup) > strlen(v2->place.cgroup) ? &v1->place : &v2->place;
+	return v1_rank > v2_rank ? &v1->place : &v2->place;
+}
+
+struct place *place_table_at(struct place_table *table, u32 key)
+{
+	struct place_entry *entry = place_store_at(&table->places, key);
+
+	return entry ? &entry->place : NULL;
+}
+
+#define entry_of_retry(retry, type) ((type *)((char *)(retry)-offsetof(type, retry)))
+
+static void place_retry(struct place_table *table, struct place_entry *entry, u64 now_ns)
+{
+	if (place_look(table, entry) || !retry_again(&table->names, &entry->retry, now_ns))
+		place_settle(table, entry);
+}
+
+static void cgroup_retry(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
+{
+	if (cgroup_ask(table, cgroup, now_ns))
+		retry_stop(&table->owners, &cgroup->retry);
+	else
+		retry_again(&table->owners, &cgroup->retry, now_ns);
+}
+
+/* Whether time was enough. */
+static bool names_turn(struct place_table *table, u64 now_ns)
+{
+	u64 end_ns = clock_monotonic_ns() + TURN_NS;
+	struct retry *retry;
+
+	while ((retry = retry_due(&table->owners, now_ns))) {
+		cgroup_retry(table, entry_of_retry(retry, struct cgroup), now_ns);
+		if (clock_monotonic_ns() > end_ns)
+			return false;
+	}
+	while ((retry = retry_due(&table->names, now_ns))) {
+		place_retry(table, entry_of_retry(retry, struct place_entry), now_ns);
+		if (clock_monotonic_ns() > end_ns)
+			return false;
+	}
+	return true;
+}
+
+void place_table_turn(struct place_table *table, u64 now_ns, void (*gone)(void *ctx, struct place *place), void *ctx)
+{
+	struct place_entry *entry;
+
+	if (now_ns >= table->rest_until_ns && !names_turn(table, now_ns))
+		table->rest_until_ns = now_ns + TURN_NS + REST_NS;
+	cgroups_sweep(table, now_ns);
+	while ((entry = place_store_expired(&table->places, now_ns))) {
+		if (gone)
+			gone(ctx, &entry->place);
+		place_store_forget(&table->places, entry);
+	}
+}
+
+static u64 min_ns(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
+u64 place_table_due_ns(const struct place_table *table)
+{
+	u64 names_ns = min_ns(retry_due_ns(&table->names), retry_due_ns(&table->owners));
+	u64 gone_ns = table->places.gone ? table->places.gone->forget_ns : UINT64_MAX;
+
+	if (names_ns < table->rest_until_ns)
+		names_ns = table->rest_until_ns;
+	return min_ns(names_ns, min_ns(gone_ns, cgroup_table_due_ns(table->cgroups)));
+}
+
+void place_table_name(struct place_table *table)
+{
+	struct place_entry *entry, *next;
+	struct cgroup *cgroup = NULL;
+
+	while ((cgroup = cgroup_table_next(table->cgroups, cgroup)))
+		if (cgroup->retry.waits && cgroup_ask(table, cgroup, clock_monotonic_ns()))
+			retry_stop(&table->owners, &cgroup->retry);
+	HASH_ITER(hh, table->places.by_key, entry, next)
+	if (entry->retry.waits && place_look(table, entry))
+		place_settle(table, entry);
+}
+
+int place_table_for_each(struct place_table *table, int (*visit)(void *ctx, struct place *place), void *ctx)
+{
+	struct place_entry *entry, *next;
+	int err = 0;
+
+	HASH_ITER(hh, table->places.by_key, entry, next)
+	{
+		err = visit(ctx, &entry->place);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+int place_table_for_each_cgroup(struct place_table *table, const struct place *place,
+				int (*visit)(void *ctx, u64 cgroup_id), void *ctx)
+{
+	struct cgroup *cgroup = NULL;
+	int err = 0;
+
+	while (!err && (cgroup = cgroup_table_next(table->cgroups, cgroup)))
+		if (&cgroup->place->place == place)
+			err = visit(ctx, cgroup->id);
+	return err;
+}
+
+int place_table_for_each_cgroup_all(struct place_table *table,
+				    int (*visit)(void *ctx, u64 cgroup_id, const char *path, struct place *place),
+				    void *ctx)
+{
+	struct cgroup *cgroup = NULL;
+	int err = 0;
+
+	while (!err && (cgroup = cgroup_table_next(table->cgroups, cgroup)))
+		err = visit(ctx, cgroup->id, cgroup->path, &cgroup->place->place);
+	return err;
+}
