@@ -29,10 +29,17 @@ struct path_piece {
 struct cgroup_path {
 	const char *runtime;
 	struct path_piece id; /* of the container, as its runtime knows it; lxc, nspawn: its name */
-	struct path_piece name; /* where the path itself has it: lxc, nspawn */
+	struct path_piece name; /* where the path itself has it: lxc, nspawn (there as systemd escapes it) */
 	struct path_piece pod_uid; /* as written there: a systemd driver writes _ for - */
 	struct path_piece unit; /* "nginx.service", the innermost of the host's; of no container */
+	struct path_piece user; /* "1000" of the outermost user-1000.slice: who may make groups below it */
 	size_t size; /* of the path up to and with the group of the container or unit itself; 0: neither */
+	/*
+	 * The same of the outermost container, when the one above is inside of it; 0: it is not. What is
+	 * in there was named by the outer container: it may call its groups as those of another container of the
+	 * host, so an id is known by its group, and not by its text alone.
+	 */
+	size_t outer_size;
 };
 
 /*
@@ -43,5 +50,8 @@ struct cgroup_path {
  * watches over a container (conmon, lxc.monitor) is the host's, and in no unit of its own.
  */
 void cgroup_path_read(const char *path, struct cgroup_path *ret);
+
+/* The name without systemd's escapes, to be freed. NULL: memory is short. */
+char *cgroup_path_name(const struct cgroup_path *path);
 
 #endif

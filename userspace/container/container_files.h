@@ -6,8 +6,13 @@
  *
  * Everything is read below one directory, the root of the host's first process, so that it also
  * works from within a container that shares the host's PID namespace; out of it no link leads.
- * Files are bounded in size, and their texts in length; what is no UTF-8, or has
- * control characters in it, stays as it is: whoever shows a name makes it visible.
+ * Files are bounded in size, and their texts in length; what has control characters
+ * in it stays as it is: whoever shows a name makes it visible.
+ *
+ * A group may be called as anybody likes who may make it. So what is inside of another container is not
+ * looked for among the host's files, below a user's slice only that user's files are, and what a label of an
+ * image says of Kubernetes counts only where the path has a pod. Not known: containers of rootless containerd,
+ * whose files only they see, and the image of one that `ctr` started.
  *
  * A container of Kubernetes is called what its pod's specification calls it, whichever runtime
  * it has: container_name is k8s_container then. What holds the namespaces of a pod (its
@@ -16,21 +21,11 @@
 #ifndef PYPROF_CONTAINER_FILES_H
 #define PYPROF_CONTAINER_FILES_H
 
-#include <stdbool.h>
+#include <stddef.h>
 
 #include "base/cleanup.h"
 #include "container/cgroup_path.h"
-#include "profile/label.h"
-
-#define CONTAINER_NAME_MAX 256 /* bytes of a name that are kept */
-
-/* Texts by label, NULL where there is none; owned. */
-struct container_names {
-	char *values[LABEL_PLACE_CNT];
-	bool complete; /* more files would tell nothing more; else look again later */
-};
-
-void container_names_deinit(struct container_names *names);
+#include "container/container_names.h"
 
 struct container_files;
 

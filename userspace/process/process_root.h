@@ -20,4 +20,8 @@ int process_root_find(int pid, const char *path, u64 flags, u64 resolve, int *re
  */
 int process_root_open(int pid, const char *path, u64 resolve, int *ret);
 
+/* The same two below a directory that is open. */
+int process_root_find_at(int root_fd, const char *path, u64 flags, u64 resolve, int *ret);
+int process_root_open_at(int root_fd, const char *path, u64 resolve, int *ret);
+
 #endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "container/container_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "container/name_source.h"
+#include "container/runtime_states.h"
+
+struct container_files {
+	int root_fd;
+	struct runtime_states *states;
+};
+
+/* Whose files are looked at for whose containers; in this order, until one knows it. */
+static const struct source_row {
+	const char *runtime; /* as the path tells it. Those that the path does not tell are asked for everywhere */
+	name_source *read;
+} sources[] = {
+	{"docker", docker_names}, {"containerd", containerd_names}, {"cri-o", storage_names}, {"podman", storage_names},
+	{"", runtime_names},
+};
+
+int container_files_open(const char *root, struct container_files **ret)
+{
+	_cleanup_(container_files) struct container_files *files = calloc(1, sizeof(*files));
+
+	if (!files)
+		return -ENOMEM;
+	files->root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (files->root_fd < 0)
+		return -errno;
+	int err = runtime_states_new(files->root_fd, &files->states);
+	if (err)
+		return err;
+	*ret = take(files);
+	return 0;
+}
+
+void container_files_close(struct container_files *files)
+{
+	if (!files)
+		return;
+	runtime_states_free(files->states);
+	if (files->root_fd >= 0)
+		close(files->root_fd);
+	free(files);
+}
+
+/* Of a user, from the host's own list: "NAME:x:UID:GID:WHO:HOME:SHELL" each line. -ENOENT: it does not have that one. */
+static int home_find(int root_fd, u32 uid, char **ret)
+{
+	_cleanup_(free) char *text = NULL;
+	char *rest, *fields[7];
+	size_t size;
+
+	int err = host_file_read(root_fd, "/etc/passwd", HOST_ANYBODY, &text, &size);
+	if (err)
+		return err;
+	rest = text;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		size_t cnt = 0;
+		char *end;
+
+		while (cnt < 7 && line)
+			fields[cnt++] = strsep(&line, ":");
+		if (cnt < 6 || strtoul(fields[2], &end, 10) != uid || *end || end == fields[2] || fields[5][0] != '/')
+			continue;
+		*ret = strdup(fields[5]);
+		return *ret ? 0 : -ENOMEM;
+	}
+	return -ENOENT;
+}
+
+/* The uid of a pod that the host's kubelet runs, and nobody inside of a container. */
+static void pod_uid_copy(const char *cgroup, const struct cgroup_path *path, struct name_query *query)
+{
+	const struct path_piece *uid = &path->pod_uid;
+
+	if (!uid->size || uid->size >= sizeof(query->pod_uid) || path->user.size)
+		return;
+	if (path->outer_size && uid->at > cgroup + path->outer_size)
+		return;
+	for (size_t i = 0; i < uid->size; i++)
+		query->pod_uid[i] = uid->at[i] == '_' ? '-' : uid->at[i];
+}
+
+static int sources_read(const struct name_query *query, const char *runtime, struct container_names *names)
+{
+	name_source *last = NULL;
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
+		if (*runtime && strcmp(runtime, sources[i].runtime))
+			continue;
+		if (sources[i].read == last)
+			continue;
+		last = sources[i].read;
+		int err = sources[i].read(query, names);
+		if (!err || err == -ENOMEM)
+			return err;
+	}
+	return -ENOENT;
+}
+
+/* What is the same whoever told it. runtime: as the path has it. */
+static int names_finish(const char *runtime, struct container_names *names)
+{
+	const char *in_pod = names->values[LABEL_K8S_CONTAINER];
+
+	if (in_pod) {
+		free(take(names->values[LABEL_CONTAINER_NAME]));
+		int err = container_names_set(names, LABEL_CONTAINER_NAME, in_pod);
+		if (err)
+			return err;
+		names->complete = true;
+	}
+	if (*runtime)
+		free(take(names->values[LABEL_RUNTIME]));
+	return 0;
+}
+
+/* The pod's own names, if the container's files did not say them. err: what they did say. */
+static int pod_read(const struct name_query *query, int err, struct container_names *names)
+{
+	names->complete = !err;
+	if (err == -ENOMEM || (!err && (!*query->pod_uid || names->values[LABEL_K8S_CONTAINER])))
+		return err;
+	int pod_err = kubelet_names(query, names);
+	if (pod_err == -ENOMEM)
+		return pod_err;
+	return err && pod_err ? -ENOENT : 0;
+}
+
+static int query_init(const struct container_files *files, const char *cgroup, const struct cgroup_path *path,
+		      struct name_query *query, char **ret_home)
+{
+	*query = (struct name_query){
+		.root_fd = files->root_fd,
+		.states = files->states,
+		.cgroup = cgroup,
+		.owner = HOST_ANYBODY,
+	};
+	if (host_name_is_safe(path->id.at, path->id.size))
+		memcpy(query->id, path->id.at, path->id.size);
+	pod_uid_copy(cgroup, path, query);
+	if (!path->user.size)
+		return 0;
+	unsigned long uid = strtoul(path->user.at, NULL, 10);
+	if (uid >= HOST_ANYBODY)
+		return -ENOENT;
+	query->owner = (u32)uid;
+	int err = home_find(files->root_fd, query->owner, ret_home);
+	query->home = *ret_home;
+	return err;
+}
+
+int container_files_find(struct container_files *files, const char *cgroup, const struct cgroup_path *path,
+			 struct container_names *ret)
+{
+	struct container_names names = {0};
+	struct name_query query;
+	_cleanup_(free) char *home = NULL;
+
+	int err = path->runtime ? query_init(files, cgroup, path, &query, &home) : -ENOENT;
+	if (err)
+		return err;
+	/* What is inside of another has its files there, and not among the host's. */
+	bool known = !path->outer_size && *query.id;
+	err = pod_read(&query, known ? sources_read(&query, path->runtime, &names) : -ENOENT, &names);
+	if (!err)
+		err = names_finish(path->runtime, &names);
+	if (err) {
+		container_names_deinit(&names);
+		return err;
+	}
+	*ret = names;
+	return 0;
+}
+
+/* What containerd names /NAMESPACE/ID by itself. */
+static int containerd_find(const struct container_files *files, const char *cgroup, bool in_pod,
+			   struct container_names *names, size_t *ret_size)
+{
+	size_t space_size = strcspn(cgroup + 1, "/");
+	const char *id_at = cgroup + 1 + space_size;
+	size_t id_size = *id_at ? strcspn(++id_at, "/") : 0;
+	char name_space[NAME_MAX + 1], id[NAME_MAX + 1];
+
+	if (!host_name_is_safe(cgroup + 1, space_size) || !host_name_is_safe(id_at, id_size))
+		return -ENOENT;
+	snprintf(name_space, sizeof(name_space), "%.*s", (int)space_size, cgroup + 1);
+	snprintf(id, sizeof(id), "%.*s", (int)id_size, id_at);
+	int err = containerd_names_in(files->root_fd, name_space, id, in_pod, names);
+	if (!err)
+		err = container_names_set(names, LABEL_CONTAINER_ID, id);
+	if (!err)
+		*ret_size = (size_t)(id_at - cgroup) + id_size;
+	return err;
+}
+
+static int group_find(struct container_files *files, const char *cgroup, bool in_pod, struct container_names *names,
+		      size_t *ret_size)
+{
+	const struct runtime_state *state = runtime_states_find(files->states, cgroup, ret_size);
+
+	if (!state)
+		return containerd_find(files, cgroup, in_pod, names, ret_size);
+	int err = 0;
+	if (state->name_space)
+		err = containerd_names_in(files->root_fd, state->name_space, state->id, in_pod, names);
+	if (err == -ENOMEM)
+		return err;
+	err = runtime_state_names(state, in_pod, names);
+	return err ? err : container_names_set(names, LABEL_CONTAINER_ID, state->id);
+}
+
+int container_files_find_by_cgroup(struct container_files *files, const char *cgroup, struct container_names *ret,
+				   size_t *ret_size)
+{
+	struct container_names names = {0};
+	struct cgroup_path path;
+	struct name_query query;
+	_cleanup_(free) char *home = NULL;
+	size_t size;
+
+	cgroup_path_read(cgroup, &path);
+	if (path.runtime || *cgroup != '/' || query_init(files, cgroup, &path, &query, &home) == -ENOMEM)
+		return -ENOENT;
+	int err = group_find(files, cgroup, *query.pod_uid, &names, &size);
+	/* Its id is its name where it has no other. */
+	if (!err)
+		err = container_names_set(&names, LABEL_CONTAINER_NAME, names.values[LABEL_CONTAINER_ID]);
+	if (!err) {
+		snprintf(query.id, sizeof(query.id), "%s", names.values[LABEL_CONTAINER_ID]);
+		err = pod_read(&query, 0, &names);
+	}
+	if (!err)
+		err = names_finish("", &names);
+	if (err) {
+		container_names_deinit(&names);
+		return err;
+	}
+	*ret = names;
+	*ret_size = size;
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * container_names.h - what is known of a container by name, while it is put together from several
+ * files. What was said first stays.
+ */
+#ifndef PYPROF_CONTAINER_NAMES_H
+#define PYPROF_CONTAINER_NAMES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "profile/label.h"
+
+#define CONTAINER_NAME_MAX 256 /* bytes of a name that are kept, whole characters */
+
+/* Texts by label, NULL where there is none; owned. */
+struct container_names {
+	char *values[LABEL_PLACE_CNT];
+	bool complete; /* more files would tell nothing more; else look again later */
+};
+
+void container_names_deinit(struct container_names *names);
+/* Unless there is one already, or the text is empty or NULL. -ENOMEM. */
+int container_names_set(struct container_names *names, enum label label, const char *text);
+int container_names_set_size(struct container_names *names, enum label label, const char *text, size_t size);
+/*
+ * From what the runtime, and whoever told it to, noted with the container: an object of texts, or anything else, which says nothing.
+ * in_pod: it is known to be of Kubernetes. If not, then what says so may come from
+ * an image, and is not believed.
+ */
+int container_names_set_annotations(struct container_names *names, const json_t *annotations, bool in_pod);
+
+#endif

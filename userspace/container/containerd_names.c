@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * containerd_names.c - the bundles that containerd keeps while a container runs, with the OCI
+ * configuration in them, whichever runtime runs it (containerd, core/runtime/v2/bundle.go):
+ *
+ *	STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/config.json
+ *
+ * Its namespace k8s.io is Kubernetes', moby is dockerd's. `ctr` notes nothing in there: the image that such a container
+ * was made of is in containerd's database only.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "container/name_source.h"
+
+#define NAMESPACES_MAX 256 /* that are looked into */
+
+/* containerd's state directory: its own, those of distributions of Kubernetes, dockerd's. */
+static const char *const states[] = {
+	"/run/containerd",
+	"/run/k3s/containerd",
+	"/run/k0s/containerd",
+	"/var/snap/microk8s/common/run/containerd",
+	"/run/docker/containerd/daemon",
+};
+
+static int bundle_read(int root_fd, const char *state, const char *name_space, const char *id, bool in_pod,
+		       struct container_names *names)
+{
+	_cleanup_(json) json_t *file = NULL;
+	char path[HOST_PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/io.containerd.runtime.v2.task/%s/%s/config.json", state, name_space, id) >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	int err = host_file_json(root_fd, path, HOST_ANYBODY, &file);
+	if (err)
+		return err;
+	in_pod = in_pod || !strcmp(name_space, "k8s.io");
+	err = container_names_set_annotations(names, json_object_get(file, "annotations"), in_pod);
+	if (err)
+		return err;
+	return container_names_set(names, LABEL_RUNTIME, strcmp(name_space, "moby") ? "containerd" : "docker");
+}
+
+int containerd_names_in(int root_fd, const char *name_space, const char *id, bool in_pod, struct container_names *names)
+{
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
+		int err = bundle_read(root_fd, states[i], name_space, id, in_pod, names);
+		if (err != -ENOENT)
+			return err;
+	}
+	return -ENOENT;
+}
+
+struct bundle_search {
+	const struct name_query *query;
+	struct container_names *names;
+	const char *state;
+};
+
+static int namespace_seen(void *data, const char *name_space)
+{
+	const struct bundle_search *search = data;
+	const struct name_query *query = search->query;
+	int err = bundle_read(query->root_fd, search->state, name_space, query->id, *query->pod_uid, search->names);
+
+	return err ? (err == -ENOENT ? 0 : err) : 1;
+}
+
+int containerd_names(const struct name_query *query, struct container_names *names)
+{
+	struct bundle_search search = {.query = query, .names = names};
+	char path[HOST_PATH_MAX];
+
+	/* Those of users keep theirs where only they see it: in a mount namespace of their own. */
+	if (query->owner != HOST_ANYBODY)
+		return -ENOENT;
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
+		search.state = states[i];
+		snprintf(path, sizeof(path), "%s/io.containerd.runtime.v2.task", states[i]);
+		int found = host_directory_list(query->root_fd, path, NAMESPACES_MAX, namespace_seen, &search);
+		if (found && found != -ENOENT)
+			return found < 0 ? found : 0;
+	}
+	return -ENOENT;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* name_source.h - whose files tell a container's names: one reader for each kind of program that keeps such files. */
+#ifndef PYPROF_NAME_SOURCE_H
+#define PYPROF_NAME_SOURCE_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "container/container_names.h"
+#include "container/host_file.h"
+#include "pyprof/types.h"
+
+struct runtime_state;
+struct runtime_states;
+
+struct name_query {
+	int root_fd;
+	struct runtime_states *states;
+	const char *cgroup; /* the whole path of it */
+	char id[NAME_MAX + 1]; /* the name of a file; "" when the id is none */
+	char pod_uid[40]; /* - between its parts; "": in no pod */
+	const char *home; /* of the user below whose slice it is; NULL: it is none's, or nobody's that is known */
+	u32 owner; /* whose files may tell about it: HOST_ANYBODY, unless it is below a user's slice */
+};
+
+/*
+ * Each adds what it finds. -ENOENT: it has nothing of this container. Another error: what is there
+ * could not be read.
+ */
+typedef int name_source(const struct name_query *query, struct container_names *names);
+
+name_source docker_names; /* docker and moby */
+name_source containerd_names; /* bundles of containerd: Kubernetes, nerdctl, ctr */
+name_source storage_names; /* CRI-O and podman, which share the library that keeps them */
+name_source runtime_names; /* what runc or crun itself keeps of one that nobody above it knows */
+name_source kubelet_names; /* names of a pod's directories and links of logs */
+
+/*
+ * A containerd container by namespace and id, as `ctr` puts them into the path, too. -ENOENT: there is none.
+ */
+int containerd_names_in(int root_fd, const char *name_space, const char *id, bool in_pod,
+			struct container_names *names);
+/* What its own runtime keeps of a container. */
+int runtime_state_names(const struct runtime_state *state, bool in_pod, struct container_names *names);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* runtime_names.c - a container that runc or crun was told to run by no program that is known: its id is its name. */
+#include <errno.h>
+
+#include "container/name_source.h"
+#include "container/runtime_states.h"
+
+int runtime_state_names(const struct runtime_state *state, bool in_pod, struct container_names *names)
+{
+	int err = container_names_set_annotations(names, state->annotations, in_pod);
+
+	if (!err)
+		err = container_names_set(names, LABEL_CONTAINER_NAME, state->id);
+	return err ? err : container_names_set(names, LABEL_RUNTIME, state->runtime);
+}
+
+int runtime_names(const struct name_query *query, struct container_names *names)
+{
+	_cleanup_(runtime_state) struct runtime_state *state = NULL;
+	size_t size;
+
+	if (query->owner != HOST_ANYBODY)
+		return -ENOENT;
+	int err = *query->id ? runtime_states_read(query->states, query->id, &state) : -ENOENT;
+	if (!err)
+		return runtime_state_names(state, *query->pod_uid, names);
+	/* It may be called otherwise than its group. */
+	const struct runtime_state *known = runtime_states_find(query->states, query->cgroup, &size);
+	return known ? runtime_state_names(known, *query->pod_uid, names) : -ENOENT;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * storage_names.c - what CRI-O and podman keep of a container, in the directories of the library
+ * that both are built on (github.com/containers/storage). DRIVER is that of its layers:
+ *
+ *	STORAGE/DRIVER-containers/ID/userdata/config.json	the OCI configuration, with annotations
+ *	STORAGE/DRIVER-containers/containers.json		list of all:
+ *		[{"id": ID, "names": ["web"], "metadata": "{\"image-name\":\"docker.io/library/nginx:1.27\"}"}]
+ *
+ * The former says all of CRI-O's, the latter the names of podman's. volatile-containers.json: those that need not
+ * outlive the machine (since 1.45 of the library).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "container/name_source.h"
+#include "container/runtime_states.h"
+
+static const char *const storages[] = {"/run/containers/storage", "/var/lib/containers/storage"};
+static const char *const drivers[] = {"overlay", "vfs", "btrfs", "zfs"};
+static const char *const lists[] = {"containers.json", "volatile-containers.json"};
+
+/* Who made it says so in an annotation (CRI-O, pkg/annotations; podman, libpod/container_internal_common.go). */
+static int config_read(const struct name_query *query, const char *directory, struct container_names *names)
+{
+	_cleanup_(json) json_t *file = NULL;
+	char path[HOST_PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s/userdata/config.json", directory, query->id) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	int err = host_file_json(query->root_fd, path, query->owner, &file);
+	if (err)
+		return err;
+	const json_t *annotations = json_object_get(file, "annotations");
+	const char *maker = json_text(annotations, "io.container.manager");
+	if (!maker || strcmp(maker, "cri-o"))
+		return -ENOENT;
+	err = container_names_set_annotations(names, annotations, query->owner == HOST_ANYBODY);
+	return err ? err : container_names_set(names, LABEL_RUNTIME, "cri-o");
+}
+
+static int listed_read(const json_t *container, struct container_names *names)
+{
+	const char *text = json_text(container, "metadata");
+	_cleanup_(json) json_t *metadata = text ? json_loads(text, 0, NULL) : NULL;
+
+	int err = container_names_set(names, LABEL_CONTAINER_NAME,
+				      json_string_value(json_array_get(json_object_get(container, "names"), 0)));
+	if (!err)
+		err = container_names_set(names, LABEL_IMAGE, json_text(metadata, "image-name"));
+	return err ? err : container_names_set(names, LABEL_RUNTIME, "podman");
+}
+
+static int list_read(const struct name_query *query, const char *directory, const char *list,
+		     struct container_names *names)
+{
+	_cleanup_(json) json_t *file = NULL;
+	char path[HOST_PATH_MAX];
+	const json_t *container;
+	size_t i;
+
+	if (snprintf(path, sizeof(path), "%s/%s", directory, list) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	int err = host_file_json(query->root_fd, path, query->owner, &file);
+	if (err)
+		return err;
+	json_array_foreach(file, i, container)
+	{
+		const char *id = json_text(container, "id");
+
+		if (id && !strcmp(id, query->id))
+			return listed_read(container, names);
+	}
+	return -ENOENT;
+}
+
+/* directory: STORAGE/DRIVER-containers. */
+static int directory_read(const struct name_query *query, const char *directory, struct container_names *names)
+{
+	int err = config_read(query, directory, names);
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists) && err == -ENOENT; i++)
+		err = list_read(query, directory, lists[i], names);
+	return err;
+}
+
+static int storage_read(const struct name_query *query, const char *storage, struct container_names *names)
+{
+	char directory[HOST_PATH_MAX];
+	int err = -ENOENT;
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers) && err == -ENOENT; i++) {
+		if (snprintf(directory, sizeof(directory), "%s/%s-containers", storage, drivers[i]) >=
+		    (int)sizeof(directory))
+			return -ENAMETOOLONG;
+		err = directory_read(query, directory, names);
+	}
+	return err;
+}
+
+/*
+ * podman's with --root, or a storage.conf that says another place. What runs the container knows
+ * where its bundle is: DIRECTORY/ID/userdata.
+ */
+static int moved_read(const struct name_query *query, struct container_names *names)
+{
+	_cleanup_(runtime_state) struct runtime_state *state = NULL;
+	char end[NAME_MAX + 16];
+
+	int err = runtime_states_read(query->states, query->id, &state);
+	if (err)
+		return err;
+	if (!state->bundle)
+		return -ENOENT;
+	size_t size = strlen(state->bundle), end_size = (size_t)snprintf(end, sizeof(end), "/%s/userdata", query->id);
+	if (size <= end_size || strcmp(state->bundle + size - end_size, end))
+		return -ENOENT;
+	state->bundle[size - end_size] = 0;
+	return directory_read(query, state->bundle, names);
+}
+
+int storage_names(const struct name_query *query, struct container_names *names)
+{
+	char storage[HOST_PATH_MAX];
+	int err = -ENOENT;
+
+	if (query->owner != HOST_ANYBODY) {
+		if (!query->home)
+			return -ENOENT;
+		if (snprintf(storage, sizeof(storage), "%s/.local/share/containers/storage", query->home) >=
+		    (int)sizeof(storage))
+			return -ENAMETOOLONG;
+		return storage_read(query, storage, names);
+	}
+	for (size_t i = 0; i < sizeof(storages) / sizeof(*storages) && err == -ENOENT; i++)
+		err = storage_read(query, storages[i], names);
+	return err == -ENOENT ? moved_read(query, names) : err;
+}
