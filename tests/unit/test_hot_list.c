@@ -28,7 +28,7 @@ static void expect_list(const char *folded, enum hot_sort sort, const char *expe
 	struct hot_list list;
 	STRBUF(b);
 
-	cr_assert_eq(hot_list_build(built.profile, sort, &list), 0);
+	cr_assert_eq(hot_list_build(built.profile, &plain, sort, &list), 0);
 	list_put(&built, &list, &b);
 	hot_list_deinit(&list);
 	cr_assert_str_eq(b.at, expected);
@@ -40,7 +40,7 @@ static void expect_processes(const char *folded, const char *expected)
 	struct hot_list list;
 	STRBUF(b);
 
-	cr_assert_eq(hot_list_build(built.profile, HOT_SORT_SELF, &list), 0);
+	cr_assert_eq(hot_list_build(built.profile, &plain, HOT_SORT_SELF, &list), 0);
 	for (size_t i = 0; i < list.process_cnt; i++) {
 		const struct hot_process *process = &list.processes[i];
 

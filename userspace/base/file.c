@@ -120,6 +120,27 @@ static int atomic_file_dress(int fd, const struct stat *replaced, uid_t uid, gid
 	return fchmod(fd, replaced ? replaced->st_mode & 0777 : 0666 & ~mask) ? -errno : 0;
 }
 
+/* Beside its place. replaced: what is there, NULL for nothing. */
+static int atomic_file_create(struct atomic_file *file, const struct stat *replaced, uid_t uid, gid_t gid)
+{
+	if (asprintf(&file->temporary, "%s.XXXXXX", file->path) < 0) {
+		file->temporary = NULL;
+		return -ENOMEM;
+	}
+	int fd = mkostemp(file->temporary, O_CLOEXEC);
+	if (fd < 0) {
+		int err = -errno;
+		free(take(file->temporary));
+		return err;
+	}
+	int err = atomic_file_dress(fd, replaced, uid, gid);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
 static int atomic_file_open_fd(struct atomic_file *file, uid_t uid, gid_t gid)
 {
 	if (must_write_in_place(file->path)) {
@@ -137,26 +158,25 @@ static int atomic_file_open_fd(struct atomic_file *file, uid_t uid, gid_t gid)
 		if (access(target, W_OK) || stat(target, &replaced))
 			return -errno;
 	}
-
-	if (asprintf(&file->temporary, "%s.XXXXXX", file->path) < 0) {
-		file->temporary = NULL;
-		return -ENOMEM;
-	}
-	int fd = mkostemp(file->temporary, O_CLOEXEC);
-	if (fd < 0) {
-		int err = -errno;
-		free(take(file->temporary));
-		return err;
-	}
-	int err = atomic_file_dress(fd, target ? &replaced : NULL, uid, gid);
-	if (err) {
-		close(fd);
-		return err;
-	}
-	return fd;
+	return atomic_file_create(file, target ? &replaced : NULL, uid, gid);
 }
 
-int atomic_file_open(const char *path, uid_t uid, gid_t gid, struct atomic_file **ret)
+/* A symlink that appears after the look is replaced by the rename, not followed. */
+static int atomic_file_open_plain_fd(struct atomic_file *file, uid_t uid, gid_t gid)
+{
+	struct stat replaced;
+
+	if (lstat(file->path, &replaced))
+		return errno == ENOENT ? atomic_file_create(file, NULL, uid, gid) : -errno;
+	if (!S_ISREG(replaced.st_mode))
+		return -EEXIST;
+	if (access(file->path, W_OK))
+		return -errno;
+	return atomic_file_create(file, &replaced, uid, gid);
+}
+
+static int atomic_file_new(const char *path, uid_t uid, gid_t gid,
+			   int (*open_fd)(struct atomic_file *file, uid_t uid, gid_t gid), struct atomic_file **ret)
 {
 	_cleanup_(atomic_file) struct atomic_file *file = calloc(1, sizeof(*file));
 	if (!file)
@@ -165,7 +185,7 @@ int atomic_file_open(const char *path, uid_t uid, gid_t gid, struct atomic_file 
 	if (!file->path)
 		return -ENOMEM;
 
-	int fd = atomic_file_open_fd(file, uid, gid);
+	int fd = open_fd(file, uid, gid);
 	if (fd < 0)
 		return fd;
 	file->stream = fdopen(fd, "w");
@@ -175,6 +195,16 @@ int atomic_file_open(const char *path, uid_t uid, gid_t gid, struct atomic_file 
 	}
 	*ret = take(file);
 	return 0;
+}
+
+int atomic_file_open(const char *path, uid_t uid, gid_t gid, struct atomic_file **ret)
+{
+	return atomic_file_new(path, uid, gid, atomic_file_open_fd, ret);
+}
+
+int atomic_file_open_plain(const char *path, uid_t uid, gid_t gid, struct atomic_file **ret)
+{
+	return atomic_file_new(path, uid, gid, atomic_file_open_plain_fd, ret);
 }
 
 FILE *atomic_file_stream(struct atomic_file *file)

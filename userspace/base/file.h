@@ -31,6 +31,8 @@ struct atomic_file;
 
 /* Tries the place: fails where a commit would. Owner: who shall own the file, (uid_t)-1 for us. */
 int atomic_file_open(const char *path, uid_t uid, gid_t gid, struct atomic_file **ret);
+/* The same for a name that others chose: follows no symlink, replaces nothing but a regular file. -EEXIST: it is none. */
+int atomic_file_open_plain(const char *path, uid_t uid, gid_t gid, struct atomic_file **ret);
 FILE *atomic_file_stream(struct atomic_file *file);
 /* Frees it, also on failure; then nothing is left behind. */
 int atomic_file_commit(struct atomic_file *file);

@@ -17,7 +17,7 @@ static const struct {
 	{0xfeff, 0xfeff}, /* byte order mark */
 };
 
-static bool is_unseen(u32 point)
+bool char_is_unseen(u32 point)
 {
 	for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
 		if (point >= unseen[i].first && point <= unseen[i].last)
@@ -48,16 +48,30 @@ void visible_put_char(struct strbuf *b, u32 point, const char *text, size_t size
 {
 	if (point == 0xfffe || point == 0xffff)
 		strbuf_put(b, "\xef\xbf\xbd");
-	else if (is_unseen(point))
+	else if (char_is_unseen(point))
 		strbuf_printf(b, "\\u%04x", point);
 	else
 		strbuf_put_size(b, text, size);
 }
 
+static size_t ascii_length(const char *text)
+{
+	size_t length = 0;
+
+	while (text[length] && !(text[length] & 0x80))
+		length++;
+	return length;
+}
+
 void visible_put(struct strbuf *b, const char *text)
 {
-	size_t size = strlen(text), length;
+	size_t size = strlen(text), plain = ascii_length(text), length;
 	u32 point;
+
+	/* As nearly every name is. */
+	strbuf_put_size(b, text, plain);
+	text += plain;
+	size -= plain;
 
 	while ((length = char_take(text, size, &point))) {
 		visible_put_char(b, point, text, length);

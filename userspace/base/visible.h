@@ -15,6 +15,8 @@ struct strbuf;
 
 /* Bytes of the character at text, which is valid UTF-8; 0: it does not end within size. */
 size_t char_take(const char *text, size_t size, u32 *ret);
+/* Turns text around, or hides in it. */
+bool char_is_unseen(u32 point);
 /* One that is no ASCII, as it may be shown; what no document may hold becomes U+FFFD. */
 void visible_put_char(struct strbuf *b, u32 point, const char *text, size_t size);
 /* All of valid UTF-8. */

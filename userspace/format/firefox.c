@@ -2,7 +2,8 @@
 /*
  * firefox.c - writes what the Firefox Profiler (profiler.firefox.com) calls a
  * processed profile, as of its version 60: it upgrades old ones for ever. One track for each
- * process, with --threads for each thread; categories, and so colours, by kind of
+ * process, with --threads for each thread, and
+ * --per container puts those of a container under one; categories, and so colours, by kind of
  * frame. A row of a track's samples is a stack with its count; we keep no times,
  * so they stand one after another.
  *
@@ -19,6 +20,7 @@
 #include "format/format.h"
 #include "format/json_stream.h"
 #include "format/origin_name.h"
+#include "profile/root.h"
 #include "pyprof/version.h"
 
 #define FIREFOX_PROCESSED_VERSION 60
@@ -324,28 +326,57 @@ static void track_write(struct firefox *f, const struct track *track)
 	json_close(&f->json, '}');
 }
 
-/* Without pids each origin counts as a process. */
+/*
+ * What the viewer takes for one process has one number. With --per container that is a container, whose processes
+ * stand where threads do; without pids each origin is one of its own.
+ */
+static u32 process_number(const struct dictionary *d, u32 index)
+{
+	const struct origin *origin = &d->origins[index];
+
+	if (d->view.per == PER_CONTAINER)
+		return origin->labels + 1;
+	return origin->pid ? origin->pid : index + 1;
+}
+
+static void track_put_names(const struct dictionary *d, const struct origin *origin, struct strbuf *process,
+			    struct strbuf *thread)
+{
+	const struct string_table *strings = profile_tables_of(d->profile)->strings;
+	const char *name = string_table_at(strings, origin->tid ? origin->thread_comm : origin->comm);
+
+	if (d->view.per == PER_CONTAINER) {
+		origin_put_place(d->profile, origin, process);
+		origin_put_track(d->profile, origin, &d->view, thread);
+		return;
+	}
+	origin_put_name(d, &(struct origin){.pid = origin->pid, .comm = origin->comm, .labels = origin->labels},
+			process);
+	visible_put(thread, *name ? name : "?");
+}
+
 static int origin_write(struct firefox *f, u32 index)
 {
 	const struct dictionary *d = f->dictionary;
 	const struct origin *origin = &d->origins[index];
-	const struct string_table *strings = profile_tables_of(d->profile)->strings;
-	u32 pid = origin->pid ? origin->pid : index + 1;
+	u32 number = process_number(d, index);
 	STRBUF(process);
 	STRBUF(thread);
 
-	origin_put_name(d, &(struct origin){.pid = origin->pid, .comm = origin->comm, .labels = origin->labels},
-			&process);
-	visible_put(&thread, string_table_at(strings, origin->tid ? origin->thread_comm : origin->comm));
+	track_put_names(d, origin, &process, &thread);
 	if (process.failed || thread.failed)
 		return -ENOMEM;
-	track_write(f, &(struct track){.process = process.at,
-				       .thread = *thread.at ? thread.at : "?",
-				       .pid = pid,
-				       .tid = origin->tid ? origin->tid : pid,
-				       .is_main = !origin->tid || origin->tid == origin->pid,
-				       .first = dictionary_first_sample(d, index),
-				       .end = dictionary_first_sample(d, index + 1)});
+	track_write(f, &(struct track){
+			       .process = process.at,
+			       .thread = thread.at,
+			       .pid = number,
+			       .tid = origin->tid   ? origin->tid
+				      : origin->pid ? origin->pid
+						    : index + 1,
+			       .is_main = d->view.per != PER_CONTAINER && (!origin->tid || origin->tid == origin->pid),
+			       .first = dictionary_first_sample(d, index),
+			       .end = dictionary_first_sample(d, index + 1),
+		       });
 	return 0;
 }
 
@@ -411,9 +442,12 @@ static int document_write(struct firefox *f)
 
 int firefox_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out)
 {
+	_cleanup_(profile) struct profile *tracks = NULL;
 	_cleanup_(dictionary) struct dictionary *dictionary = NULL;
 
-	int err = dictionary_new(profile, view, false, &dictionary);
+	int err = profile_by_track(profile, view, &tracks);
+	if (!err)
+		err = dictionary_new(tracks, view, false, &dictionary);
 	if (err)
 		return err;
 	struct firefox f = {.dictionary = dictionary,

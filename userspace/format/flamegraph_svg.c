@@ -22,6 +22,7 @@
 #include "format/xml.h"
 #include "profile/call_tree.h"
 #include "profile/id_index.h"
+#include "profile/partition.h"
 
 /* assets.S */
 extern const char flamegraph_css[], flamegraph_js[];
@@ -157,6 +158,8 @@ static const char *kind_class(const struct call_node *node, const struct frame *
 	switch (node->kind) {
 	case NODE_ROOT:
 		return "r";
+	case NODE_PLACE:
+		return "o";
 	case NODE_PROCESS:
 		return "c";
 	case NODE_THREAD:
@@ -177,6 +180,8 @@ static const char *kind_word(const struct call_node *node, const struct frame *f
 	switch (node->kind) {
 	case NODE_ROOT:
 		return "everything";
+	case NODE_PLACE:
+		return "container or unit";
 	case NODE_PROCESS:
 		return "process";
 	case NODE_THREAD:
@@ -320,14 +325,37 @@ static void span_put(const struct truth *truth, struct strbuf *b)
 		strbuf_printf(b, "on %u CPU%s", truth->cpus, truth->cpus == 1 ? "" : "s");
 }
 
+/* The place that all samples were taken in, NULL: in several. On a host without containers that needs no saying. */
+static const char *picture_place(const struct picture *p)
+{
+	const struct profile_tables *tables = profile_tables_of(p->profile);
+	const char *place = NULL;
+
+	for (size_t i = 0; i < profile_cnt(p->profile); i++) {
+		const struct profile_entry *entry = profile_at(p->profile, i);
+		const char *name = origin_place_name(tables, profile_origin_at(p->profile, entry->origin));
+
+		if (place && strcmp(place, name))
+			return NULL;
+		place = name;
+	}
+	return place && (p->truth->whole_samples || strcmp(place, PLACE_NAME_HOST)) ? place : NULL;
+}
+
 static void picture_put_subject(struct picture *p)
 {
 	const struct call_node *first = call_tree_at(p->tree, call_tree_at(p->tree, 0)->first_child);
+	bool one_process = first->kind == NODE_PROCESS && !first->next_sibling;
+	const char *place = picture_place(p);
 
 	strbuf_put(&p->out, "pyprof-bpf: CPU flame graph");
-	if (first->kind == NODE_PROCESS && !first->next_sibling) {
+	if (one_process) {
 		strbuf_put(&p->out, " of ");
 		xml_put(&p->out, first->text);
+	}
+	if (place) {
+		strbuf_put(&p->out, one_process ? " in " : " of ");
+		xml_put(&p->out, place);
 	}
 }
 
@@ -350,9 +378,20 @@ static void picture_put_summary(struct picture *p)
 	strbuf_put(b, " · ");
 	if (lost)
 		count_put(b, lost);
-	strbuf_put(b, lost ? " lost" : truth->losses_unknown ? "losses not known" : "nothing lost");
+	strbuf_put(b, lost && truth->whole_samples ? " lost of the whole run"
+		      : lost			   ? " lost"
+		      : truth->losses_unknown	   ? "losses not known"
+						   : "nothing lost");
 	if (truth->samples && !truth->from_file)
 		strbuf_printf(b, " · %.1f µs per sample", truth_us_per_sample(truth));
+}
+
+static bool tree_has(const struct call_tree *tree, enum node_kind kind)
+{
+	for (u32 i = call_tree_at(tree, 0)->first_child; i; i = call_tree_at(tree, i)->next_sibling)
+		if (call_tree_at(tree, i)->kind == kind)
+			return true;
+	return false;
 }
 
 static void picture_put_legend(struct picture *p)
@@ -360,14 +399,18 @@ static void picture_put_legend(struct picture *p)
 	static const struct {
 		const char *classes, *text;
 		u32 width;
+		enum node_kind root; /* only where this is at the root */
 	} entries[] = {
-		{"c", "process", 76},	{"p s4", "Python", 72}, {"n s4", "native", 68},
-		{"k s4", "kernel", 68}, {"l", "missing", 74},
+		{"o", "container, unit", 122, NODE_PLACE}, {"c", "process", 76, NODE_ROOT},
+		{"p s4", "Python", 72, NODE_ROOT},	   {"n s4", "native", 68, NODE_ROOT},
+		{"k s4", "kernel", 68, NODE_ROOT},	   {"l", "missing", 74, NODE_ROOT},
 	};
 	u32 x = 0;
 
 	strbuf_printf(&p->out, "<svg id=\"legend\" x=\"%s\" overflow=\"visible\">", MARGIN);
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		if (entries[i].root != NODE_ROOT && !tree_has(p->tree, entries[i].root))
+			continue;
 		strbuf_printf(&p->out,
 			      "<svg class=\"%s\" x=\"%u\" y=\"77\" width=\"12\" height=\"12\">"
 			      "<rect width=\"100%%\" height=\"100%%\"/></svg><text class=\"note\" x=\"%u\" "

@@ -7,9 +7,7 @@ struct dictionary;
 struct origin;
 struct strbuf;
 
-/* Of what it runs in: "web", "cron.service"; "" on the host. */
-const char *origin_place(const struct dictionary *dictionary, const struct origin *origin);
-/* "web: python3 (10)", and with threads "web: python3 (10), worker (12)". */
+/* "web: python3 (10)", on the host "python3 (10)", and with threads "web: python3 (10), worker (12)". */
 void origin_put_name(const struct dictionary *dictionary, const struct origin *origin, struct strbuf *b);
 
 #endif

@@ -16,14 +16,13 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "format/format.h"
-#include "format/origin_name.h"
 #include "format/otlp_tables.h"
 #include "format/output.h"
 #include "profile/losses.h"
+#include "profile/partition.h"
 #include "pyprof/version.h"
 
 /* What runs in no container or unit. */
-#define SERVICE_HOST "host"
 
 struct otlp_writer {
 	struct dictionary *dictionary;
@@ -92,10 +91,10 @@ static int resource_fill(struct otlp_writer *w, u32 labels, Otlp__Resource *ret)
 {
 	const struct profile_tables *tables = profile_tables_of(w->dictionary->profile);
 	const struct label_set *set = label_table_at(tables->labels, labels);
-	const char *service = origin_place(w->dictionary, &(struct origin){.labels = labels});
+	const char *service = origin_place_name(tables, &(struct origin){.labels = labels});
 	struct key_values list = {.cnt = 0};
 
-	int err = key_text(w, "service.name", *service ? service : SERVICE_HOST, &list);
+	int err = key_text(w, "service.name", service, &list);
 	for (int i = 0; !err && i < LABEL_PLACE_CNT; i++)
 		if (set->values[i] != STRING_EMPTY)
 			err = key_text(w, label_otel_name(i), string_table_at(tables->strings, set->values[i]), &list);

@@ -3,7 +3,8 @@
  * speedscope.c - writes speedscope's own format
  * (https://www.speedscope.app/file-format-schema.json): the frames once, then for each
  * process (with --threads: each thread) a profile of weighted stacks, so that
- * the viewer's list of profiles is a list of them, the busiest first.
+ * the viewer's list of profiles is a list of them, the busiest first. --per container makes
+ * it a list of containers: their processes and threads are frames then, behind those of code.
  */
 #include <errno.h>
 
@@ -13,6 +14,7 @@
 #include "format/format.h"
 #include "format/json_stream.h"
 #include "format/origin_name.h"
+#include "profile/root.h"
 #include "pyprof/version.h"
 
 struct speedscope {
@@ -39,44 +41,83 @@ static void frame_write(struct speedscope *s, const struct dictionary_place *pla
 	json_close(&s->json, '}');
 }
 
+/* A process, or a thread of one, as a frame: its number is behind those of the places. */
+static int origin_write(struct speedscope *s, const struct origin *origin)
+{
+	const struct dictionary *d = s->dictionary;
+	STRBUF(name);
+
+	origin_put_track(d->profile, origin, &d->view, &name);
+	json_open(&s->json, NULL, '{');
+	json_put_text(&s->json, "name", name.at);
+	json_close(&s->json, '}');
+	return name.failed ? -ENOMEM : 0;
+}
+
 /* ---- one profile ---- */
 
-static int stack_write(struct speedscope *s, u32 stack)
+static bool is_per_container(const struct speedscope *s)
 {
-	int err = dictionary_stack(s->dictionary, stack, &s->places);
+	return s->dictionary->view.per == PER_CONTAINER;
+}
+
+static int stack_write(struct speedscope *s, const struct dictionary_sample *sample)
+{
+	int err = dictionary_stack(s->dictionary, sample->stack, &s->places);
 
 	if (err)
 		return err;
 	json_open(&s->json, NULL, '[');
+	if (is_per_container(s))
+		json_put_number(&s->json, NULL, s->dictionary->place_cnt + sample->origin);
 	for (u32 i = s->places.cnt; i-- > 0;)
 		json_put_number(&s->json, NULL, s->places.at[i]);
 	json_close(&s->json, ']');
 	return 0;
 }
 
-static int profile_write(struct speedscope *s, u32 origin, u64 samples)
+/* Origins that are one profile, side by side in the array of shares. */
+struct share {
+	u32 origin;
+	struct origin_root root;
+	u64 samples; /* of the whole profile */
+};
+
+static int profile_put_name(struct speedscope *s, const struct origin *origin)
 {
 	const struct dictionary *d = s->dictionary;
-	u32 first = dictionary_first_sample(d, origin), end = dictionary_first_sample(d, origin + 1);
 	STRBUF(name);
-	int err = 0;
 
-	origin_put_name(d, &d->origins[origin], &name);
-	if (name.failed)
-		return -ENOMEM;
+	if (is_per_container(s))
+		origin_put_root(d->profile, origin, &d->view, &name);
+	else
+		origin_put_name(d, origin, &name);
+	json_put_text(&s->json, "name", name.at);
+	return name.failed ? -ENOMEM : 0;
+}
+
+static int profile_write(struct speedscope *s, const struct share *shares, u32 cnt)
+{
+	const struct dictionary *d = s->dictionary;
+	int err;
+
 	json_open(&s->json, NULL, '{');
 	json_put_text(&s->json, "type", "sampled");
-	json_put_text(&s->json, "name", name.at);
+	err = profile_put_name(s, &d->origins[shares->origin]);
 	json_put_text(&s->json, "unit", s->timed ? "nanoseconds" : "none");
 	json_put_number(&s->json, "startValue", 0);
-	json_put_number(&s->json, "endValue", samples * s->weight);
+	json_put_number(&s->json, "endValue", shares->samples * s->weight);
 	json_open(&s->json, "samples", '[');
-	for (u32 i = first; !err && i < end; i++)
-		err = stack_write(s, d->samples[i].stack);
+	for (u32 i = 0; i < cnt; i++)
+		for (u32 k = dictionary_first_sample(d, shares[i].origin);
+		     !err && k < dictionary_first_sample(d, shares[i].origin + 1); k++)
+			err = stack_write(s, &d->samples[k]);
 	json_close(&s->json, ']');
 	json_open(&s->json, "weights", '[');
-	for (u32 i = first; i < end; i++)
-		json_put_number(&s->json, NULL, d->samples[i].samples * s->weight);
+	for (u32 i = 0; i < cnt; i++)
+		for (u32 k = dictionary_first_sample(d, shares[i].origin);
+		     k < dictionary_first_sample(d, shares[i].origin + 1); k++)
+			json_put_number(&s->json, NULL, d->samples[k].samples * s->weight);
 	json_close(&s->json, ']');
 	json_close(&s->json, '}');
 	return err;
@@ -84,37 +125,73 @@ static int profile_write(struct speedscope *s, u32 origin, u64 samples)
 
 /* ---- all of them ---- */
 
-struct share {
-	u32 origin;
-	u64 samples;
-};
+/* Without --per container each origin is a profile of its own, whatever it shares with others. */
+static bool same_profile(const struct speedscope *s, const struct share *a, const struct share *b)
+{
+	return is_per_container(s) ? a->root.place == b->root.place : a->origin == b->origin;
+}
 
+static int compare_places(const void *a, const void *b)
+{
+	const struct share *left = a, *right = b;
+
+	if (left->root.place != right->root.place)
+		return left->root.place < right->root.place ? -1 : 1;
+	return left->origin < right->origin ? -1 : 1;
+}
+
+/* Of one profile all have the same samples. */
 static int compare_shares(const void *a, const void *b)
 {
 	const struct share *left = a, *right = b;
 
 	if (left->samples != right->samples)
 		return left->samples > right->samples ? -1 : 1;
-	return left->origin < right->origin ? -1 : 1;
+	return compare_places(a, b);
+}
+
+static int shares_fill(const struct speedscope *s, struct share **ret)
+{
+	const struct dictionary *d = s->dictionary;
+	struct share *shares = calloc(d->origin_cnt + 1, sizeof(*shares));
+
+	if (!shares)
+		return -ENOMEM;
+	for (u32 i = 0; i < d->origin_cnt; i++) {
+		shares[i].origin = i;
+		if (is_per_container(s))
+			origin_root_of(profile_tables_of(d->profile), &d->origins[i], &d->view, &shares[i].root);
+	}
+	for (u32 i = 0; i < d->sample_cnt; i++)
+		shares[d->samples[i].origin].samples += d->samples[i].samples;
+	qsort(shares, d->origin_cnt, sizeof(*shares), compare_places);
+	for (u32 first = 0, end; first < d->origin_cnt; first = end) {
+		u64 samples = 0;
+
+		for (end = first; end < d->origin_cnt && same_profile(s, &shares[end], &shares[first]); end++)
+			samples += shares[end].samples;
+		for (u32 i = first; i < end; i++)
+			shares[i].samples = samples;
+	}
+	qsort(shares, d->origin_cnt, sizeof(*shares), compare_shares);
+	*ret = shares;
+	return 0;
 }
 
 static int profiles_write(struct speedscope *s)
 {
 	const struct dictionary *d = s->dictionary;
-	_cleanup_(free) struct share *shares = calloc(d->origin_cnt + 1, sizeof(*shares));
-	int err = 0;
+	_cleanup_(free) struct share *shares = NULL;
+	int err = shares_fill(s, &shares);
 
-	if (!shares)
-		return -ENOMEM;
-	for (u32 i = 0; i < d->origin_cnt; i++)
-		shares[i].origin = i;
-	for (u32 i = 0; i < d->sample_cnt; i++)
-		shares[d->samples[i].origin].samples += d->samples[i].samples;
-	qsort(shares, d->origin_cnt, sizeof(*shares), compare_shares);
-
+	if (err)
+		return err;
 	json_open(&s->json, "profiles", '[');
-	for (u32 i = 0; !err && i < d->origin_cnt; i++)
-		err = profile_write(s, shares[i].origin, shares[i].samples);
+	for (u32 first = 0, end; !err && first < d->origin_cnt; first = end) {
+		for (end = first + 1; end < d->origin_cnt && same_profile(s, &shares[end], &shares[first]); end++)
+			;
+		err = profile_write(s, &shares[first], end - first);
+	}
 	/* The viewer takes a list of nothing for a broken file. */
 	if (!d->origin_cnt)
 		json_put(&s->json, NULL,
@@ -127,6 +204,7 @@ static int profiles_write(struct speedscope *s)
 static int document_write(struct speedscope *s)
 {
 	const struct dictionary *d = s->dictionary;
+	int err = 0;
 
 	json_open(&s->json, NULL, '{');
 	json_put_text(&s->json, "$schema", "https://www.speedscope.app/file-format-schema.json");
@@ -134,9 +212,12 @@ static int document_write(struct speedscope *s)
 	json_open(&s->json, "frames", '[');
 	for (u32 i = 0; i < d->place_cnt; i++)
 		frame_write(s, &d->places[i]);
+	for (u32 i = 0; !err && is_per_container(s) && i < d->origin_cnt; i++)
+		err = origin_write(s, &d->origins[i]);
 	json_close(&s->json, ']');
 	json_close(&s->json, '}');
-	int err = profiles_write(s);
+	if (!err)
+		err = profiles_write(s);
 	if (err)
 		return err;
 	json_put_text(&s->json, "name", "pyprof-bpf");
@@ -148,9 +229,12 @@ static int document_write(struct speedscope *s)
 
 int speedscope_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out)
 {
+	_cleanup_(profile) struct profile *tracks = NULL;
 	_cleanup_(dictionary) struct dictionary *dictionary = NULL;
 
-	int err = dictionary_new(profile, view, false, &dictionary);
+	int err = profile_by_track(profile, view, &tracks);
+	if (!err)
+		err = dictionary_new(tracks, view, false, &dictionary);
 	if (err)
 		return err;
 	struct speedscope s = {.dictionary = dictionary,

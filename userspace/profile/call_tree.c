@@ -7,6 +7,7 @@
 #include "base/array.h"
 #include "base/strbuf.h"
 #include "profile/id_index.h"
+#include "profile/root.h"
 
 struct call_tree {
 	struct call_node *nodes;
@@ -16,7 +17,7 @@ struct call_tree {
 };
 
 /*
- * Where a stack ends below one base node (a process or a thread). Stacks share
+ * Where a stack ends below one base node (the innermost that is no frame). Stacks share
  * their outer frames, so with this each distinct (base, stack) is walked once.
  */
 struct stack_place {
@@ -98,27 +99,41 @@ static int builder_frame_text(struct tree_builder *builder, u32 frame, u32 *ret)
 	return 0;
 }
 
-/* The node of a process, or of a thread below it. */
+/* The child of *node that reads as the scratch buffer, which is then empty again. */
+static int builder_level(struct tree_builder *builder, enum node_kind kind, u32 *node)
+{
+	u32 text;
+	int err = builder_text(builder, &text);
+
+	strbuf_clear(&builder->scratch);
+	return err ? err : tree_child(builder, *node, kind, 0, text, node);
+}
+
+/* The node that an origin's frames hang from: its root, or the process and thread below that. */
 static int builder_base(struct tree_builder *builder, u32 origin_id, u32 *ret)
 {
 	const struct origin *origin = profile_origin_at(builder->profile, origin_id);
-	u32 text, process;
+	static const enum node_kind roots[] = {[PER_PROCESS] = NODE_PROCESS,
+					       [PER_CONTAINER] = NODE_PLACE,
+					       [PER_THREAD] = NODE_THREAD,
+					       [PER_COMM] = NODE_PROCESS};
+	const struct view *view = builder->view;
+	u32 node = 0;
 
 	strbuf_clear(&builder->scratch);
-	origin_put_process(builder->profile, origin, builder->view, &builder->scratch);
-	int err = builder_text(builder, &text);
-	if (!err)
-		err = tree_child(builder, 0, NODE_PROCESS, 0, text, &process);
-	if (err || !builder->view->threads || !origin->tid) {
-		if (!err)
-			*ret = process;
-		return err;
+	origin_put_root(builder->profile, origin, view, &builder->scratch);
+	int err = builder_level(builder, roots[view->per], &node);
+	if (!err && view->per == PER_CONTAINER) {
+		origin_put_process(builder->profile, origin, view, &builder->scratch);
+		err = builder_level(builder, NODE_PROCESS, &node);
 	}
-
-	strbuf_clear(&builder->scratch);
-	origin_put_thread(builder->profile, origin, &builder->scratch);
-	err = builder_text(builder, &text);
-	return err ? err : tree_child(builder, process, NODE_THREAD, 0, text, ret);
+	if (!err && view->per != PER_THREAD && view->threads && origin->tid) {
+		origin_put_thread(builder->profile, origin, &builder->scratch);
+		err = builder_level(builder, NODE_THREAD, &node);
+	}
+	if (!err)
+		*ret = node;
+	return err;
 }
 
 static bool builder_find_place(const struct tree_builder *builder, u32 base, u32 stack, u32 *ret)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * call_tree.h - a profile as a tree from process to leaf, for pictures: children
+ * call_tree.h - a profile as a tree from its roots (view.h) to the leaves, for pictures: children
  * that read the same are one node, whatever their addresses.
  */
 #ifndef PYPROF_CALL_TREE_H
@@ -8,7 +8,7 @@
 
 #include "profile/profile.h"
 
-enum node_kind { NODE_ROOT, NODE_PROCESS, NODE_THREAD, NODE_FRAME };
+enum node_kind { NODE_ROOT, NODE_PLACE, NODE_PROCESS, NODE_THREAD, NODE_FRAME };
 
 struct call_node {
 	const char *text; /* as folded has it; owned by the tree */

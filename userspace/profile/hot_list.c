@@ -6,6 +6,8 @@
 
 #include "base/array.h"
 #include "profile/id_index.h"
+#include "profile/partition.h"
+#include "profile/root.h"
 
 /*
  * Counting goes by cells, one per (process, frame), and by rows, one per (process,
@@ -21,9 +23,12 @@ struct hot_cell {
 
 struct hot_builder {
 	const struct profile *profile;
+	const struct view *view;
 	struct hot_process *processes;
+	struct origin_root *roots; /* of the processes */
+	u32 root_capacity;
 	u32 process_cnt, process_capacity;
-	struct id_index process_index; /* by pid and name */
+	struct id_index process_index; /* by root */
 	struct hot_cell *cells;
 	u32 cell_cnt, cell_capacity;
 	struct id_index cell_index;
@@ -41,19 +46,26 @@ static const struct frame *builder_frame(const struct hot_builder *builder, u32 
 
 static int builder_process(struct hot_builder *builder, u32 origin_id, u32 *ret)
 {
-	const struct origin *origin = profile_origin_at(builder->profile, origin_id);
-	u64 hash = id_hash(origin->pid, origin->comm);
+	struct origin_root root;
+
+	origin_root_of(profile_tables_of(builder->profile), profile_origin_at(builder->profile, origin_id),
+		       builder->view, &root);
+	u64 hash = origin_root_hash(&root);
 	u32 at = id_index_start(&builder->process_index, hash), id;
 
 	while (id_index_next(&builder->process_index, hash, &at, &id)) {
-		const struct origin *known = profile_origin_at(builder->profile, builder->processes[id].origin);
-
-		if (known->pid == origin->pid && known->comm == origin->comm) {
+		if (origin_root_same(&builder->roots[id], &root)) {
 			*ret = id;
 			return 0;
 		}
 	}
 
+	struct origin_root *roots = array_room(builder->roots, &builder->root_capacity, builder->process_cnt,
+					       sizeof(*roots));
+	if (!roots)
+		return -ENOMEM;
+	builder->roots = roots;
+	roots[builder->process_cnt] = root;
 	struct hot_process *processes = array_room(builder->processes, &builder->process_capacity, builder->process_cnt,
 						   sizeof(*processes));
 	if (!processes)
@@ -240,6 +252,7 @@ static int builder_pick_hottest(struct hot_builder *builder)
 
 struct hot_order {
 	const struct profile *profile;
+	const struct view *view;
 	enum hot_sort sort;
 };
 
@@ -248,13 +261,21 @@ static int compare_numbers(u64 more, u64 less)
 	return more > less ? -1 : more < less;
 }
 
-static int compare_origins(const struct profile *profile, u32 a, u32 b)
+/* As a person reads them; a number as a number. */
+static int compare_origins(const struct hot_order *order, u32 a, u32 b)
 {
-	const struct string_table *strings = profile_tables_of(profile)->strings;
-	const struct origin *left = profile_origin_at(profile, a), *right = profile_origin_at(profile, b);
-	int order = strcmp(string_table_at(strings, left->comm), string_table_at(strings, right->comm));
+	const struct profile_tables *tables = profile_tables_of(order->profile);
+	const struct origin *left = profile_origin_at(order->profile, a), *right = profile_origin_at(order->profile, b);
+	int by = 0;
 
-	return order ? order : compare_numbers(right->pid, left->pid);
+	if (order->view->per == PER_CONTAINER)
+		by = strcmp(origin_place_name(tables, left), origin_place_name(tables, right));
+	if (!by)
+		by = strcmp(string_table_at(tables->strings, left->comm),
+			    string_table_at(tables->strings, right->comm));
+	if (!by)
+		by = compare_numbers(right->pid, left->pid);
+	return by ? by : compare_numbers(right->tid, left->tid);
 }
 
 /* Losses have no function; they come first, in the order of their list. */
@@ -280,7 +301,7 @@ static int compare_rows(const void *a_, const void *b_, void *order_)
 		[HOT_SORT_SELF] = compare_numbers(a->self, b->self),
 		[HOT_SORT_TOTAL] = compare_numbers(a->total, b->total),
 		[HOT_SORT_FUNCTION] = compare_functions(order->profile, a->frame, b->frame),
-		[HOT_SORT_PROCESS] = compare_origins(order->profile, a->origin, b->origin),
+		[HOT_SORT_PROCESS] = compare_origins(order, a->origin, b->origin),
 	};
 
 	if (by[order->sort])
@@ -291,12 +312,12 @@ static int compare_rows(const void *a_, const void *b_, void *order_)
 	return compare_numbers(b->frame, a->frame);
 }
 
-static int compare_processes(const void *a_, const void *b_, void *profile)
+static int compare_processes(const void *a_, const void *b_, void *order_)
 {
 	const struct hot_process *a = a_, *b = b_;
-	int order = compare_numbers(a->samples, b->samples);
+	int by = compare_numbers(a->samples, b->samples);
 
-	return order ? order : compare_origins(profile, a->origin, b->origin);
+	return by ? by : compare_origins(order_, a->origin, b->origin);
 }
 
 static int builder_run(struct hot_builder *builder)
@@ -314,7 +335,7 @@ static int builder_run(struct hot_builder *builder)
 
 static void builder_finish(struct hot_builder *builder, enum hot_sort sort, struct hot_list *ret)
 {
-	struct hot_order order = {.profile = builder->profile, .sort = sort};
+	struct hot_order order = {.profile = builder->profile, .view = builder->view, .sort = sort};
 
 	for (u32 i = 0; i < builder->row_cnt; i++)
 		builder->rows[i].origin = builder->processes[builder->rows[i].origin].origin;
@@ -322,7 +343,7 @@ static void builder_finish(struct hot_builder *builder, enum hot_sort sort, stru
 		qsort_r(builder->rows, builder->row_cnt, sizeof(*builder->rows), compare_rows, &order);
 	if (builder->process_cnt)
 		qsort_r(builder->processes, builder->process_cnt, sizeof(*builder->processes), compare_processes,
-			(void *)builder->profile);
+			&order);
 	*ret = (struct hot_list){
 		.samples = profile_samples(builder->profile),
 		.cnt = builder->row_cnt,
@@ -332,9 +353,9 @@ static void builder_finish(struct hot_builder *builder, enum hot_sort sort, stru
 	};
 }
 
-int hot_list_build(const struct profile *profile, enum hot_sort sort, struct hot_list *ret)
+int hot_list_build(const struct profile *profile, const struct view *view, enum hot_sort sort, struct hot_list *ret)
 {
-	struct hot_builder builder = {.profile = profile};
+	struct hot_builder builder = {.profile = profile, .view = view};
 	int err = builder_run(&builder);
 
 	if (!err)
@@ -343,6 +364,7 @@ int hot_list_build(const struct profile *profile, enum hot_sort sort, struct hot
 	id_index_deinit(&builder.cell_index);
 	id_index_deinit(&builder.row_index);
 	free(builder.processes);
+	free(builder.roots);
 	free(builder.cells);
 	free(builder.rows);
 	free(builder.row_entries);

@@ -34,7 +34,8 @@ struct hot_list {
 	struct hot_process *processes; /* by samples, most first */
 };
 
-int hot_list_build(const struct profile *profile, enum hot_sort sort, struct hot_list *ret);
+/* A process is what the view has at the root (root.h). */
+int hot_list_build(const struct profile *profile, const struct view *view, enum hot_sort sort, struct hot_list *ret);
 void hot_list_deinit(struct hot_list *list);
 
 #endif

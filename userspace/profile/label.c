@@ -75,7 +75,7 @@ void label_table_free(struct label_table *table)
 	free(table);
 }
 
-static u64 label_set_hash(const struct label_set *set)
+u64 label_set_hash(const struct label_set *set)
 {
 	u64 hash = 0;
 

@@ -53,6 +53,9 @@ struct label_set {
 	u32 values[LABEL_PLACE_CNT];
 };
 
+/* By what it says. */
+u64 label_set_hash(const struct label_set *set);
+
 #define LABEL_SET_EMPTY 0 /* id of the set without any */
 
 struct label_table;

@@ -125,6 +125,8 @@ static void truth_put_span(const struct truth *truth, struct strbuf *b)
 		strbuf_printf(b, " at %u Hz", truth->hz);
 	if (!truth->from_file)
 		strbuf_printf(b, ", of %u processes (%u with Python)", truth->processes, truth->python_processes);
+	if (truth->whole_samples)
+		strbuf_printf(b, ", of %llu in the whole run", truth->whole_samples);
 	strbuf_put(b, ".\n");
 }
 
@@ -142,7 +144,10 @@ void truth_put_words(const struct truth *truth, struct strbuf *b)
 		strbuf_put(b, ".\n");
 	}
 	if (lost)
-		strbuf_printf(b, "Lost: %llu samples are not in the profile", lost);
+		strbuf_printf(b,
+			      truth->whole_samples ? "Lost: %llu samples of the whole run, whose place is not known"
+						   : "Lost: %llu samples are not in the profile",
+			      lost);
 	else
 		strbuf_put(b, truth->losses_unknown ? "Lost: not known" : "Lost: nothing");
 	losses_put(truth->lost, b);

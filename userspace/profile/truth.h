@@ -46,6 +46,7 @@ struct truth {
 		u32 processes;
 	} versions[32]; /* sorted by version; ends with "" */
 
+	u64 whole_samples; /* of the run, when this is of a part of it: lost[] is the run's; else 0 */
 	bool from_file; /* read back: what the run cost and how its stacks came about is not known ... */
 	bool losses_unknown; /* ... nor what it lost: `lost` is what we know of it */
 };

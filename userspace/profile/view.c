@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "base/visible.h"
 #include "profile/losses.h"
+#include "profile/partition.h"
 #include "profile/profile.h"
 
 /* An empty name would be an empty level, which readers of folded text drop. */
 static void name_put(const struct string_table *strings, u32 id, struct strbuf *b)
 {
-	strbuf_put(b, id == STRING_EMPTY ? "?" : string_table_at(strings, id));
+	visible_put(b, id == STRING_EMPTY ? "?" : string_table_at(strings, id));
 }
 
 void origin_put_process(const struct profile *profile, const struct origin *origin, const struct view *view,
@@ -27,6 +29,11 @@ void origin_put_thread(const struct profile *profile, const struct origin *origi
 {
 	name_put(profile_tables_of(profile)->strings, origin->thread_comm, b);
 	strbuf_printf(b, " (%u)", origin->tid);
+}
+
+void origin_put_place(const struct profile *profile, const struct origin *origin, struct strbuf *b)
+{
+	visible_put(b, origin_place_name(profile_tables_of(profile), origin));
 }
 
 static void frame_put_python(const struct string_table *strings, const struct frame *frame, const struct view *view,
@@ -45,8 +52,11 @@ static void frame_put_python(const struct string_table *strings, const struct fr
 static void frame_put_native(const struct string_table *strings, const struct frame *frame, struct strbuf *b)
 {
 	name_put(strings, frame->function, b);
-	if (frame->file != STRING_EMPTY)
-		strbuf_printf(b, " (%s)", string_table_at(strings, frame->file));
+	if (frame->file == STRING_EMPTY)
+		return;
+	strbuf_put(b, " (");
+	name_put(strings, frame->file, b);
+	strbuf_put_char(b, ')');
 }
 
 static const struct {

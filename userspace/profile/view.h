@@ -31,10 +31,13 @@ enum native_frames {
 	NATIVE_NONE,
 };
 
+/* All text is visible (base/visible.h). */
 /* "COMM (PID)" and "COMM (TID)"; without pids just "COMM". A name that is empty is "?". */
 void origin_put_process(const struct profile *profile, const struct origin *origin, const struct view *view,
 			struct strbuf *b);
 void origin_put_thread(const struct profile *profile, const struct origin *origin, struct strbuf *b);
+/* What people call its container or unit; "host" where it is in none. */
+void origin_put_place(const struct profile *profile, const struct origin *origin, struct strbuf *b);
 /*
  * QUALNAME (FILE:LINE), SYMBOL (libfoo.so.1), SYMBOL_[k], [unknown: REASON], [unmerged]. LINE
  * is ? when unknown; QUALNAME (FILE) without lines. A frame that nobody named is its address.

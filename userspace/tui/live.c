@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "profile/hot_list.h"
+#include "profile/root.h"
 #include "tui/screen.h"
 #include "tui/status.h"
 #include "tui/table.h"
@@ -25,6 +26,7 @@ int live_open(const struct live_options *options, struct live **ret)
 		return -ENOMEM;
 	live->options = *options;
 	live->table.whole_host = options->whole_host;
+	live->table.per = options->view.per;
 
 	int err = screen_open(&live->screen);
 	if (err)
@@ -90,7 +92,7 @@ static char *process_text(const struct live *live, const struct profile *profile
 {
 	STRBUF(text);
 
-	origin_put_process(profile, profile_origin_at(profile, origin), &live->options.view, &text);
+	origin_put_root(profile, profile_origin_at(profile, origin), &live->options.view, &text);
 	return strbuf_take(&text);
 }
 
@@ -165,7 +167,7 @@ int live_draw(struct live *live, const struct profile *profile, const struct tru
 	if (!live->table.paused) {
 		struct hot_list list = {0};
 
-		int err = hot_list_build(profile, live->table.sort, &list);
+		int err = hot_list_build(profile, &live->options.view, live->table.sort, &list);
 		if (!err)
 			err = table_fill(live, profile, &list, truth);
 		hot_list_deinit(&list);

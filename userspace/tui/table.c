@@ -177,6 +177,20 @@ static const struct {
 	[COLUMN_PROCESS] = {"process", HOT_SORT_PROCESS, 28, 0, 3},
 };
 
+/* What stands at the root, by its name in --per. */
+static const char *root_title(const struct table *t)
+{
+	static const char *const titles[] = {
+		[PER_PROCESS] = "process", [PER_CONTAINER] = "container", [PER_THREAD] = "thread", [PER_COMM] = "comm"};
+
+	return titles[t->per];
+}
+
+static const char *column_title(const struct table *t, enum column column)
+{
+	return column == COLUMN_PROCESS ? root_title(t) : columns[column].title;
+}
+
 static const char *row_text(const struct table_row *row, enum column column)
 {
 	switch (column) {
@@ -194,7 +208,7 @@ static const char *row_text(const struct table_row *row, enum column column)
 /* What the column's text needs, in steps, so that columns do not jump about with every refresh. */
 static int column_need(const struct table *t, size_t cnt, enum column column)
 {
-	int need = cells_width(columns[column].title) + 2;
+	int need = cells_width(column_title(t, column)) + 2;
 
 	for (size_t i = 0; i < cnt && i < t->cnt; i++) {
 		int width = cells_width(row_text(&t->rows[i], column));
@@ -253,7 +267,7 @@ static void put_header(struct strbuf *b, const struct table *t, const int widths
 
 		if (!widths[c])
 			continue;
-		snprintf(title, sizeof(title), "%s%s", columns[c].title, columns[c].sort == (int)t->sort ? "▼" : "");
+		snprintf(title, sizeof(title), "%s%s", column_title(t, c), columns[c].sort == (int)t->sort ? "▼" : "");
 		strbuf_put(b, gap);
 		if (columns[c].weight)
 			cells_put_left(b, title, widths[c], ELIDE_MIDDLE);
@@ -328,11 +342,11 @@ static void put_row(struct strbuf *b, const struct table *t, const struct table_
 
 static void put_keys(struct strbuf *b, const struct table *t, int width, enum palette palette)
 {
-	static const char *const sorts[HOT_SORT_CNT] = {
+	const char *const sorts[HOT_SORT_CNT] = {
 		[HOT_SORT_SELF] = "self %",
 		[HOT_SORT_TOTAL] = "total %",
 		[HOT_SORT_FUNCTION] = "function",
-		[HOT_SORT_PROCESS] = "process",
+		[HOT_SORT_PROCESS] = root_title(t),
 	};
 	STRBUF(text);
 	int used = 0;

@@ -35,6 +35,7 @@ struct table_process {
 struct table {
 	bool whole_host; /* every process is in the profile, so that CPUs can be called busy or idle */
 	bool paused;
+	enum per per; /* what its processes are */
 	enum hot_sort sort;
 	struct status status;
 	double seconds; /* that the profile spans */
