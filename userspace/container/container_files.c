@@ -131,6 +131,7 @@ static int pod_read(const struct name_query *query, int err, struct container_na
 	int pod_err = kubelet_names(query, names);
 	if (pod_err == -ENOMEM)
 		return pod_err;
+	names->complete = !err || (!pod_err && !*query->id);
 	return err && pod_err ? -ENOENT : 0;
 }
 
@@ -143,7 +144,8 @@ static int query_init(const struct container_files *files, const char *cgroup, c
 		.cgroup = cgroup,
 		.owner = HOST_ANYBODY,
 	};
-	if (host_name_is_safe(path->id.at, path->id.size))
+	/* What is inside of another has its files there, and not among the host's, whoever it says that it is. */
+	if (!path->outer_size && host_name_is_safe(path->id.at, path->id.size))
 		memcpy(query->id, path->id.at, path->id.size);
 	pod_uid_copy(cgroup, path, query);
 	if (!path->user.size)
@@ -167,9 +169,7 @@ int container_files_find(struct container_files *files, const char *cgroup, cons
 	int err = path->runtime ? query_init(files, cgroup, path, &query, &home) : -ENOENT;
 	if (err)
 		return err;
-	/* What is inside of another has its files there, and not among the host's. */
-	bool known = !path->outer_size && *query.id;
-	err = pod_read(&query, known ? sources_read(&query, path->runtime, &names) : -ENOENT, &names);
+	err = pod_read(&query, *query.id ? sources_read(&query, path->runtime, &names) : -ENOENT, &names);
 	if (!err)
 		err = names_finish(path->runtime, &names);
 	if (err) {

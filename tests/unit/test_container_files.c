@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Roots of hosts, with the files that runtimes keep there. Those of podman, storage and runc are cut
+ * down from what podman 4.3 and runc 1.1 wrote; those of the others are of the shapes in the sources that
+ * the readers name.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "container/container_files.h"
+#include "container/host_file.h"
+
+#define A     "5f0b1c9f2f4e7a1d3c5b7a9e8d6c4b2a0f1e3d5c7b9a8f6e4d2c0b1a3f5e7d9c"
+#define B     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define POD   "1b2c3d4e-0011-2233-4455-66778899aabb"
+#define POD_  "1b2c3d4e_0011_2233_4455_66778899aabb"
+#define SLICE "/kubepods.slice/kubepods-pod" POD_ ".slice"
+
+static char directory[] = "/tmp/pyprof-test-XXXXXX";
+static struct container_files *files;
+
+static void set_up(void)
+{
+	cr_assert_not_null(mkdtemp(directory));
+	cr_assert_eq(container_files_open(directory, &files), 0);
+}
+
+static void tear_down(void)
+{
+	char command[128];
+
+	container_files_close(files);
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	(void)!system(command);
+}
+
+TestSuite(container_files, .init = set_up, .fini = tear_down, .timeout = 20);
+
+static void make_parents(const char *path, char ret[512])
+{
+	snprintf(ret, 512, "%s%s", directory, path);
+	for (char *at = ret + strlen(directory) + 1; (at = strchr(at, '/')); at++) {
+		*at = 0;
+		(void)mkdir(ret, 0700);
+		*at = '/';
+	}
+}
+
+static void put_file(const char *path, const char *text)
+{
+	char full[512];
+
+	make_parents(path, full);
+	_cleanup_(stream) FILE *out = fopen(full, "w");
+	cr_assert_not_null(out);
+	fputs(text, out);
+}
+
+static void put_link(const char *path, const char *target)
+{
+	char full[512];
+
+	make_parents(path, full);
+	cr_assert_eq(symlink(target, full), 0);
+}
+
+/* "name=web image=nginx", in the order of the labels; "" for nothing. */
+static void check_names(const struct container_names *names, const char *expected)
+{
+	char text[4096] = "";
+
+	for (size_t i = 0; i < LABEL_PLACE_CNT; i++)
+		if (names->values[i])
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=%s", *text ? " " : "",
+				 label_name(i), names->values[i]);
+	cr_assert_str_eq(text, expected);
+}
+
+static int find(const char *cgroup, struct container_names *ret)
+{
+	struct cgroup_path path;
+
+	cgroup_path_read(cgroup, &path);
+	return container_files_find(files, cgroup, &path, ret);
+}
+
+static void check_find(const char *cgroup, const char *expected)
+{
+	struct container_names names = {0};
+
+	cr_assert_eq(find(cgroup, &names), 0, "%s", cgroup);
+	check_names(&names, expected);
+	cr_assert(names.complete);
+	container_names_deinit(&names);
+}
+
+static void check_nothing(const char *cgroup)
+{
+	struct container_names names = {0};
+
+	cr_assert_eq(find(cgroup, &names), -ENOENT, "%s", cgroup);
+	check_names(&names, "");
+}
+
+Test(container_files, dockers_say_name_and_image)
+{
+	check_nothing("/docker/" A);
+	put_file("/var/lib/docker/containers/" A "/config.v2.json",
+		 "{\"ID\":\"" A "\",\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1.27\",\"Labels\":{\"x\":\"y\"}}}");
+	check_find("/docker/" A, "container_name=web image=nginx:1.27");
+	/* The same where only a file says whose it is. */
+	check_find("/parent/" A, "container_name=web runtime=docker image=nginx:1.27");
+	check_nothing("/docker/" B);
+}
+
+Test(container_files, docker_may_keep_them_elsewhere)
+{
+	put_file("/etc/docker/daemon.json", "{\"data-root\": \"/srv/docker\"}");
+	check_nothing("/docker/" A);
+	put_file("/srv/docker/containers/" A "/config.v2.json", "{\"Name\":\"/web\"}");
+	check_find("/docker/" A, "container_name=web");
+}
+
+#define DOCKER_OF_POD                                                                                  \
+	"{\"Name\":\"/k8s_app_web-1_shop_" POD "_0\",\"Config\":{\"Image\":\"sha256:12\",\"Labels\":{" \
+	"\"io.kubernetes.container.name\":\"app\",\"io.kubernetes.pod.name\":\"web-1\","               \
+	"\"io.kubernetes.pod.namespace\":\"shop\"}}}"
+
+Test(container_files, dockers_in_a_pod_are_called_as_in_the_pod)
+{
+	put_file("/var/lib/docker/containers/" A "/config.v2.json", DOCKER_OF_POD);
+	check_find(SLICE "/docker-" A ".scope",
+		   "container_name=app image=sha256:12 k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
+}
+
+Test(container_files, an_images_labels_make_no_pod)
+{
+	put_file("/var/lib/docker/containers/" A "/config.v2.json", DOCKER_OF_POD);
+	check_find("/docker/" A, "container_name=k8s_app_web-1_shop_" POD "_0 image=sha256:12");
+	/* Nor does a group that is made inside of another container, or below a user's slice. */
+	check_nothing("/docker/" B "/kubepods/pod" POD "/" A);
+	check_nothing("/docker/" B "/docker/" A);
+	check_nothing("/user.slice/user-1000.slice/docker-" A ".scope");
+}
+
+#define TASKS "/io.containerd.runtime.v2.task"
+
+Test(container_files, containerd_says_it_in_its_bundle)
+{
+	put_file("/run/containerd" TASKS "/k8s.io/" A "/config.json",
+		 "{\"ociVersion\":\"1.1.0\",\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
+		 "\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.image-name\":\"r/app:2\","
+		 "\"io.kubernetes.cri.sandbox-name\":\"web-1\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}");
+	check_find(SLICE "/cri-containerd-" A ".scope",
+		   "container_name=app image=r/app:2 k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
+	check_find("/kubepods/pod" POD "/" A,
+		   "container_name=app runtime=containerd image=r/app:2 k8s_pod=web-1 k8s_namespace=shop "
+		   "k8s_container=app");
+}
+
+Test(container_files, a_pods_sandbox_is_called_pod)
+{
+	put_file("/run/k3s/containerd" TASKS "/k8s.io/" A "/config.json",
+		 "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
+		 "\"io.kubernetes.cri.sandbox-name\":\"web-1\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}");
+	check_find(SLICE "/cri-containerd-" A ".scope",
+		   "container_name=POD k8s_pod=web-1 k8s_namespace=shop k8s_container=POD");
+}
+
+Test(container_files, nerdctl_says_a_name_and_its_users_no_pod)
+{
+	put_file("/run/containerd" TASKS "/default/" A "/config.json",
+		 "{\"annotations\":{\"nerdctl/name\":\"web\",\"io.kubernetes.pod.name\":\"forged\"}}");
+	check_find("/system.slice/nerdctl-" A ".scope", "container_name=web");
+	check_find("/default/" A, "container_name=web runtime=containerd");
+}
+
+Test(container_files, cri_o_says_it_in_its_bundle)
+{
+	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		 "{\"annotations\":{\"io.container.manager\":\"cri-o\",\"io.kubernetes.cri-o.ContainerType\":"
+		 "\"container\",\"io.kubernetes.cri-o.ImageName\":\"quay.io/app:3\","
+		 "\"io.kubernetes.container.name\":\"app\",\"io.kubernetes.pod.name\":\"web-1\","
+		 "\"io.kubernetes.pod.namespace\":\"shop\"}}");
+	check_find(SLICE "/crio-" A ".scope/container",
+		   "container_name=app image=quay.io/app:3 k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
+	check_find("/kubepods/burstable/pod" POD "/crio-" A,
+		   "container_name=app image=quay.io/app:3 k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
+}
+
+#define PODMAN_LIST(name)                                                                \
+	"[{\"id\":\"" B "\",\"names\":[\"other\"]},{\"id\":\"" A "\",\"names\":[\"" name \
+	"\"],\"metadata\":\"{\\\"image-name\\\":\\\"localhost/box:latest\\\",\\\"name\\\":\\\"" name "\\\"}\"}]"
+
+#define PODMAN_CONFIG "{\"annotations\":{\"io.container.manager\":\"libpod\",\"io.kubernetes.cri-o.TTY\":\"false\"}}"
+
+Test(container_files, podman_says_it_in_a_list)
+{
+	put_file("/var/lib/containers/storage/overlay-containers/" A "/userdata/config.json", PODMAN_CONFIG);
+	put_file("/var/lib/containers/storage/overlay-containers/containers.json", PODMAN_LIST("box"));
+	check_find("/libpod_parent/libpod-" A, "container_name=box image=localhost/box:latest");
+	check_find("/machine.slice/libpod-" B ".scope/container", "container_name=other");
+	check_find("/elsewhere/" A, "container_name=box runtime=podman image=localhost/box:latest");
+}
+
+static const char runc_state[] =
+	"{\"id\":\"" A
+	"\",\"init_process_pid\":1,\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/unified/libpod_parent/libpod-" A
+	"\",\"memory\":\"/sys/fs/cgroup/memory/libpod_parent/libpod-" A
+	"\"},\"config\":{\"labels\":[\"io.container.manager=libpod\",\"bundle=/srv/root/vfs-containers/" A
+	"/userdata\"]}}";
+
+Test(container_files, podman_that_keeps_them_elsewhere_is_found_by_what_runs_it)
+{
+	put_file("/run/runc/" A "/state.json", runc_state);
+	put_file("/srv/root/vfs-containers/volatile-containers.json", PODMAN_LIST("box"));
+	check_find("/libpod_parent/libpod-" A, "container_name=box image=localhost/box:latest");
+}
+
+Test(container_files, podman_that_crun_runs_is_found_so_too)
+{
+	put_file("/run/crun/" A "/status", "{\"pid\":1,\"cgroup-path\":\"/machine.slice/libpod-" A
+					   ".scope\",\"bundle\":\"/srv/root/overlay-containers/" A "/userdata\"}");
+	put_file("/srv/root/overlay-containers/containers.json", PODMAN_LIST("box"));
+	check_find("/machine.slice/libpod-" A ".scope/container", "container_name=box image=localhost/box:latest");
+}
+
+#define USERS "/user.slice/user-%u.slice/user@%u.service/user.slice/libpod-" A ".scope/container"
+
+static void put_user(const char *home)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "root:x:0:0::/root:/bin/sh\nbad\nme:x:%u:100:Me:%s:/bin/sh\n", geteuid() + 1000,
+		 home);
+	put_file("/etc/passwd", line);
+}
+
+Test(container_files, a_users_container_is_among_that_users_files_only)
+{
+	char full[512], cgroup[512];
+	uid_t uid = geteuid() + 1000;
+
+	put_file("/var/lib/containers/storage/overlay-containers/containers.json", PODMAN_LIST("roots"));
+	put_file("/home/me/.local/share/containers/storage/overlay-containers/containers.json", PODMAN_LIST("box"));
+	put_user("/home/me");
+	snprintf(cgroup, sizeof(cgroup), USERS, uid, uid);
+	/* Somebody else's file, though it is there. */
+	check_nothing(cgroup);
+	make_parents("/home/me/.local/share/containers/storage/overlay-containers/containers.json", full);
+	if (geteuid())
+		cr_skip_test("only root may give files away");
+	cr_assert_eq(chown(full, uid, (gid_t)-1), 0);
+	check_find(cgroup, "container_name=box image=localhost/box:latest");
+	check_nothing("/user.slice/user-4294967295.slice/user@1.service/libpod-" A ".scope");
+	check_nothing("/user.slice/user-4294967296.slice/user@1.service/libpod-" A ".scope");
+}
+
+Test(container_files, the_kubelet_knows_what_the_runtimes_files_do_not_say)
+{
+	struct container_names names = {0};
+
+	put_file("/var/log/pods/shop_web-2_" B "/x", "");
+	put_file("/var/log/pods/shop_web-1_" POD "/app/0.log", "");
+	cr_assert_eq(find("/kubepods/pod" POD "/" A, &names), 0);
+	check_names(&names, "k8s_pod=web-1 k8s_namespace=shop");
+	cr_assert_not(names.complete, "the container's own name comes a moment later");
+	container_names_deinit(&names);
+
+	put_link("/var/log/containers/web-1_shop_other-" B ".log", "/x");
+	put_link("/var/log/containers/web-1_shop_a_b_c-" A ".log", "/x");
+	put_link("/var/log/containers/web-1_shop_app-" A ".log", "/var/log/pods/x");
+	check_find("/kubepods/pod" POD "/" A, "container_name=app k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
+	/* Of a container inside of the pod's, it is the pod that the host knows. It may say that it is any other. */
+	check_find("/kubepods/pod" POD "/" A "/docker/" B, "k8s_pod=web-1 k8s_namespace=shop");
+}
+
+static void check_group(const char *cgroup, const char *expected, const char *rest)
+{
+	struct container_names names = {0};
+	size_t size;
+
+	cr_assert_eq(container_files_find_by_cgroup(files, cgroup, &names, &size), 0, "%s", cgroup);
+	check_names(&names, expected);
+	cr_assert_str_eq(cgroup + size, rest);
+	container_names_deinit(&names);
+}
+
+static void check_no_group(const char *cgroup)
+{
+	struct container_names names = {0};
+	size_t size;
+
+	cr_assert_eq(container_files_find_by_cgroup(files, cgroup, &names, &size), -ENOENT, "%s", cgroup);
+}
+
+Test(container_files, a_group_of_any_name_is_known_by_the_state_of_runc)
+{
+	check_no_group("/mine");
+	put_file("/run/runc/box/state.json",
+		 "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/unified/mine\",\"memory\":\"/sys/fs/cgroup/memory/mine\"},"
+		 "\"config\":{\"labels\":[\"bundle=/srv/box\"]}}");
+	put_file("/run/runc/v2/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/unified/theirs\"}}");
+	put_file("/run/runc/root/state.json",
+		 "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup\",\"cpu\":\"/sys/fs/cgroup/cpu\"}}");
+	put_file("/run/crun/cr/status", "{\"cgroup-path\":\"/mine/inner\"}");
+	check_group("/mine", "container_name=box container_id=box runtime=runc", "");
+	check_group("/mine/sub/x.service", "container_name=box container_id=box runtime=runc", "/sub/x.service");
+	check_group("/unified/theirs", "container_name=v2 container_id=v2 runtime=runc", "");
+	check_group("/mine/inner", "container_name=cr container_id=cr runtime=crun", "");
+	check_no_group("/theirs");
+	check_no_group("/mines");
+	check_no_group("/");
+	check_no_group("");
+}
+
+Test(container_files, the_list_of_runcs_containers_follows_what_changes)
+{
+	char full[512];
+	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+
+	make_parents("/run/runc/box/", full);
+	make_parents("/run/runc/", full);
+	cr_assert_eq(utimensat(AT_FDCWD, full, old, 0), 0);
+	/* The directory is made before the file in it. */
+	check_no_group("/mine");
+	put_file("/run/runc/box/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/mine\"}}");
+	check_group("/mine", "container_name=box container_id=box runtime=runc", "");
+	put_file("/run/runc/second/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/second\"}}");
+	check_group("/second", "container_name=second container_id=second runtime=runc", "");
+	make_parents("/run/runc/box/state.json", full);
+	cr_assert_eq(unlink(full), 0);
+	*strrchr(full, '/') = 0;
+	cr_assert_eq(rmdir(full), 0);
+	check_no_group("/mine");
+	check_group("/second", "container_name=second container_id=second runtime=runc", "");
+}
+
+Test(container_files, a_pods_shape_that_runc_made_is_runcs)
+{
+	put_file("/run/runc/app-1/state.json",
+		 "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/kubepods/pod" POD "/" A "\"},\"config\":{\"labels\":["
+		 "\"io.kubernetes.container.name=app\",\"io.kubernetes.pod.name=web-1\","
+		 "\"io.kubernetes.pod.namespace=shop\"]}}");
+	check_find("/kubepods/pod" POD "/" A,
+		   "container_name=app runtime=runc k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
+	/* That is its path's business, not this one's. */
+	check_no_group("/kubepods/pod" POD "/" A);
+}
+
+Test(container_files, ctrs_containers_are_below_their_namespace)
+{
+	check_no_group("/k8s.io/t1");
+	put_file("/run/containerd" TASKS "/k8s.io/t1/config.json", "{\"ociVersion\":\"1.0.2\"}");
+	check_group("/k8s.io/t1", "container_name=t1 container_id=t1 runtime=containerd", "");
+	check_group("/k8s.io/t1/sub", "container_name=t1 container_id=t1 runtime=containerd", "/sub");
+	check_no_group("/k8s.io");
+	check_no_group("/k8s.io/../t1");
+	check_no_group("/../t1");
+
+	/* One that was told which group it is in. */
+	put_file("/run/containerd" TASKS "/default/t2/config.json", "{\"annotations\":{\"nerdctl/name\":\"web\"}}");
+	put_file("/run/containerd/runc/default/t2/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/mine\"}}");
+	check_group("/mine", "container_name=web container_id=t2 runtime=containerd", "");
+}
+
+Test(container_files, files_that_are_not_what_they_should_be_say_nothing)
+{
+	char *huge;
+	char full[512];
+
+	put_file("/var/lib/docker/containers/" A "/config.v2.json", "{\"Name\":\"/web\"");
+	check_nothing("/docker/" A);
+	put_file("/var/lib/docker/containers/" A "/config.v2.json", "[1, 2]");
+	check_find("/docker/" A, "");
+	put_file("/var/lib/docker/containers/" A "/config.v2.json", "{\"Name\":[],\"Config\":3}");
+	check_find("/docker/" A, "");
+	huge = malloc(HOST_FILE_MAX + 100);
+	cr_assert_not_null(huge);
+	memset(huge, ' ', HOST_FILE_MAX + 99);
+	huge[HOST_FILE_MAX + 99] = 0;
+	memcpy(huge, "{\"Name\":\"/web\"}", 15);
+	put_file("/var/lib/docker/containers/" A "/config.v2.json", huge);
+	free(huge);
+	check_nothing("/docker/" A);
+	make_parents("/var/lib/docker/containers/" B "/config.v2.json", full);
+	cr_assert_eq(mkfifo(full, 0600), 0);
+	check_nothing("/docker/" B);
+	put_file("/run/runc/box/state.json", "{\"cgroup_paths\":[],\"config\":{\"labels\":{\"a\":1}}}");
+	put_file("/run/runc/cow/state.json", "{\"cgroup_paths\":{\"\":7},\"config\":{\"labels\":[1,\"x\",\"=\"]}}");
+	check_no_group("/mine");
+	put_file("/var/lib/containers/storage/overlay-containers/containers.json",
+		 "[7, {\"id\":8}, {\"id\":\"" A "\",\"names\":7,\"metadata\":\"[\"}]");
+	check_find("/libpod_parent/libpod-" A, "");
+}
+
+Test(container_files, links_lead_nowhere_outside_of_the_root)
+{
+	char outside[] = "/tmp/pyprof-outside-XXXXXX", path[128];
+	int fd = mkstemp(outside);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, "{\"Name\":\"/web\"}", 15), 15);
+	close(fd);
+	snprintf(path, sizeof(path), "../../../../../../../..%s", outside);
+	put_link("/var/lib/docker/containers/" A "/config.v2.json", outside);
+	put_link("/var/lib/docker/containers/" B "/config.v2.json", path);
+	check_nothing("/docker/" A);
+	check_nothing("/docker/" B);
+	/* The same name inside of it. */
+	put_file(outside, "{\"Name\":\"/inside\"}");
+	check_find("/docker/" A, "container_name=inside");
+	unlink(outside);
+}
+
+Test(container_files, long_names_end_at_a_whole_character)
+{
+	char text[2048] = "{\"Name\":\"/", name[CONTAINER_NAME_MAX + 64];
+	struct container_names names = {0};
+
+	memset(name, 'a', sizeof(name));
+	memcpy(name + CONTAINER_NAME_MAX - 2, "\xf0\x9f\x90\x8d", 4); /* a snake, half of it */
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "%.*s\"}", (int)sizeof(name), name);
+	put_file("/var/lib/docker/containers/" A "/config.v2.json", text);
+	cr_assert_eq(find("/docker/" A, &names), 0);
+	cr_assert_eq(strlen(names.values[LABEL_CONTAINER_NAME]), CONTAINER_NAME_MAX - 2);
+	container_names_deinit(&names);
+}
