@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "container/place.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,27 +10,24 @@
 #include "base/strbuf.h"
 #include "container/cgroup_path.h"
 #include "container/cgroup_table.h"
-#include "container/container_files.h"
 #include "container/hierarchies.h"
 #include "container/place_identity.h"
+#include "container/place_naming.h"
 #include "container/place_store.h"
 #include "container/retry.h"
 
 #define TURN_NS	       (5 * NS_PER_MS)
 #define REST_NS	       (45 * NS_PER_MS) /* after a turn that was not enough: at most a tenth of a CPU */
-#define NAME_LIMIT_NS  (10 * NS_PER_S)
 #define OWNER_LIMIT_NS NS_PER_S
-#define SHORT_ID_SIZE  12 /* as the runtimes' own programs show ids */
 
 struct place_table {
 	struct hierarchies hierarchies;
-	struct container_files *files;
+	struct place_naming naming;
 	struct cgroup_table *cgroups;
 	struct place_store places;
 	struct place_entry *host;
-	struct retry_queue names; /* places whose files are not there yet */
 	struct retry_queue owners; /* cgroups that may be a container's under a path that somebody chose */
-	u64 generation;
+	u64 moves; /* of cgroups from one place to another */
 	u64 rest_until_ns;
 };
 
@@ -44,9 +40,8 @@ int place_table_new_at(struct hierarchies *hierarchies, const char *root, struct
 		return -ENOMEM;
 	}
 	table->hierarchies = *hierarchies;
-	table->names.limit_ns = NAME_LIMIT_NS;
 	table->owners.limit_ns = OWNER_LIMIT_NS;
-	int err = container_files_open(root, &table->files);
+	int err = place_naming_init(&table->naming, root);
 	if (!err)
 		err = cgroup_table_new(&table->cgroups);
 	if (!err)
@@ -72,8 +67,7 @@ void place_table_free(struct place_table *table)
 		return;
 	place_store_deinit(&table->places);
 	cgroup_table_free(table->cgroups);
-	if (table->files)
-		container_files_close(table->files);
+	place_naming_deinit(&table->naming);
 	hierarchies_close(&table->hierarchies);
 	free(table);
 }
@@ -90,86 +84,7 @@ const struct hierarchies *place_table_hierarchies(const struct place_table *tabl
 
 u64 place_table_generation(const struct place_table *table)
 {
-	return table->generation;
-}
-
-/* Takes over what files said. */
-static void place_apply(struct place_table *table, struct place_entry *entry, const struct container_names *names)
-{
-	for (size_t i = 0; i < LABEL_PLACE_CNT; i++)
-		if (names->values[i] && place_entry_set(entry, i, names->values[i], SIZE_MAX) > 0)
-			table->generation++;
-}
-
-/* Nothing more is to be learnt, which is news to a selection that waited for it. */
-static void place_settle(struct place_table *table, struct place_entry *entry)
-{
-	retry_stop(&table->names, &entry->retry);
-	entry->place.named = true;
-	table->generation++;
-}
-
-/* Looks at the files of a container once. Whether that was all. */
-static bool place_look(struct place_table *table, struct place_entry *entry)
-{
-	struct container_names names = {0};
-	const char *cgroup = entry->place.cgroup;
-	struct cgroup_path path;
-	size_t size;
-	int err;
-
-	if (entry->is_told) {
-		err = container_files_find_by_cgroup(table->files, cgroup, &names, &size);
-	} else {
-		cgroup_path_read(cgroup, &path);
-		err = container_files_find(table->files, cgroup, &path, &names);
-	}
-	if (err)
-		return false;
-	place_apply(table, entry, &names);
-	bool is_all = names.complete;
-	container_names_deinit(&names);
-	return is_all;
-}
-
-static void place_look_first(struct place_table *table, struct place_entry *entry, u64 now_ns)
-{
-	entry->place.named = false;
-	if (entry->is_nested || place_look(table, entry))
-		place_settle(table, entry);
-	else
-		retry_start(&table->names, &entry->retry, now_ns);
-}
-
-/* What the path alone tells; the name is its own, or the beginning of the id, until files tell better. */
-static int place_read_path(struct place_entry *entry, const struct cgroup_path *path)
-{
-	const struct path_piece *name = path->name.size ? &path->name : &path->id;
-	size_t size = name == &path->id && name->size > 2 * SHORT_ID_SIZE ? SHORT_ID_SIZE : name->size;
-	int err = 0;
-
-	if (!path->runtime)
-		return place_entry_set(entry, LABEL_SYSTEMD_UNIT, path->unit.at, path->unit.size);
-	entry->place.is_container = true;
-	if (path->runtime[0])
-		err = place_entry_set(entry, LABEL_RUNTIME, path->runtime, SIZE_MAX);
-	if (err >= 0 && path->id.size)
-		err = place_entry_set(entry, LABEL_CONTAINER_ID, path->id.at, path->id.size);
-	if (err >= 0 && size)
-		err = place_entry_set(entry, LABEL_CONTAINER_NAME, name->at, size);
-	if (err >= 0 && path->pod_uid.size) {
-		entry->place.pod_uid = strndup(path->pod_uid.at, path->pod_uid.size);
-		err = entry->place.pod_uid ? 0 : -ENOMEM;
-	}
-	return err;
-}
-
-/* Where what we see is a part, as from within a container, all that we see may lie in a container. */
-static bool sees_all(const struct hierarchies *hierarchies)
-{
-	const struct hierarchy *v2 = &hierarchies->v2, *v1 = &hierarchies->v1;
-
-	return (v2->fd < 0 || (v2->base && !v2->base[0])) && (v1->fd < 0 || (v1->base && !v1->base[0]));
+	return table->naming.changes + table->moves;
 }
 
 /* The place that a path tells: of a container, or a unit. */
@@ -190,26 +105,20 @@ static int place_get(struct place_table *table, const char *path, const struct c
 	int err = place_store_add(&table->places, identity.at, path, read->size, false, &entry);
 	if (err)
 		return err;
-	err = place_read_path(entry, read);
+	err = place_naming_read_path(&table->naming, entry, read);
 	if (err < 0) {
 		place_store_forget(&table->places, entry);
 		return err;
 	}
-	entry->is_nested = read->runtime && sees_all(&table->hierarchies) && cgroup_path_is_nested(path, read);
 	if (read->runtime)
-		place_look_first(table, entry, now_ns);
-	else
-		entry->place.named = true;
+		place_naming_start(&table->naming, entry, now_ns);
 	*ret = entry;
 	return 0;
 }
 
 static void place_leave(struct place_table *table, struct place_entry *entry, u64 now_ns)
 {
-	if (!entry->place.named) { /* the last chance: files often stay a little longer */
-		place_look(table, entry);
-		place_settle(table, entry);
-	}
+	place_naming_end(&table->naming, entry);
 	place_store_leave(&table->places, entry, now_ns);
 }
 
@@ -225,7 +134,7 @@ static void cgroup_enter(struct place_table *table, struct cgroup *cgroup, struc
 		return;
 	place_store_return(&table->places, entry);
 	if (entry->place.is_container) /* started again, perhaps under another name */
-		place_look_first(table, entry, clock_monotonic_ns());
+		place_naming_start(&table->naming, entry, clock_monotonic_ns());
 }
 
 static void cgroup_leave(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
@@ -257,7 +166,7 @@ static void cgroups_claim(struct place_table *table, struct place_entry *entry, 
 		retry_stop(&table->owners, &cgroup->retry);
 		cgroup_leave(table, cgroup, now_ns);
 		cgroup_enter(table, cgroup, entry);
-		table->generation++;
+		table->moves++;
 	}
 }
 
@@ -269,26 +178,32 @@ static bool cgroup_ask(struct place_table *table, struct cgroup *cgroup, u64 now
 	STRBUF(identity);
 	size_t size;
 
-	if (!cgroup->path[1])
-		return true; /* the root */
-	if (container_files_find_by_cgroup(table->files, cgroup->path, &names, &size))
+	if (container_files_find_by_cgroup(table->naming.files, cgroup->path, &names, &size))
 		return false;
-	strbuf_put(&identity, "//told");
+	strbuf_put(&identity, "//told/"); /* a path is used again, under another id */
+	strbuf_put(&identity, names.values[LABEL_CONTAINER_ID] ? names.values[LABEL_CONTAINER_ID] : "");
 	strbuf_put_size(&identity, cgroup->path, size);
 	entry = identity.failed ? NULL : place_store_find(&table->places, identity.at);
 	if (!identity.failed && !entry &&
-	    !place_store_add(&table->places, identity.at, cgroup->path, size, true, &entry)) {
-		entry->place.is_container = true;
-		place_apply(table, entry, &names);
-		if (names.complete)
-			place_settle(table, entry);
-		else
-			retry_start(&table->names, &entry->retry, now_ns);
-	}
+	    !place_store_add(&table->places, identity.at, cgroup->path, size, true, &entry))
+		place_naming_told(&table->naming, entry, &names, now_ns);
 	container_names_deinit(&names);
 	if (entry)
 		cgroups_claim(table, entry, now_ns);
 	return true;
+}
+
+/*
+ * Whether a group whose path tells nothing may be a container's: any name but the root's, a pod's (which has
+ * groups of containers in it) and a slice's (which has no processes).
+ */
+static bool cgroup_may_be_container(const char *path, const struct cgroup_path *read)
+{
+	static const char slice[] = ".slice";
+	size_t size = strlen(path), slice_size = sizeof(slice) - 1;
+
+	return !read->size && !read->pod_uid.size && size > 1 &&
+	       (size < slice_size || strcmp(path + size - slice_size, slice));
 }
 
 /* What place a new cgroup is of. is_new: its runtime may not have written its files yet. */
@@ -303,7 +218,7 @@ static void cgroup_settle(struct place_table *table, struct cgroup *cgroup, bool
 	if (!entry && read.size && place_get(table, cgroup->path, &read, now_ns, &entry))
 		entry = NULL;
 	cgroup_enter(table, cgroup, entry ? entry : table->host);
-	if (!entry && !read.size && !cgroup_ask(table, cgroup, now_ns) && is_new)
+	if (!entry && cgroup_may_be_container(cgroup->path, &read) && !cgroup_ask(table, cgroup, now_ns) && is_new)
 		retry_start(&table->owners, &cgroup->retry, now_ns);
 }
 
@@ -469,12 +384,9 @@ struct place *place_table_at(struct place_table *table, u32 key)
 	return entry ? &entry->place : NULL;
 }
 
-#define entry_of_retry(retry, type) ((type *)((char *)(retry)-offsetof(type, retry)))
-
-static void place_retry(struct place_table *table, struct place_entry *entry, u64 now_ns)
+static struct cgroup *cgroup_of_retry(struct retry *retry)
 {
-	if (place_look(table, entry) || !retry_again(&table->names, &entry->retry, now_ns))
-		place_settle(table, entry);
+	return (struct cgroup *)((char *)retry - offsetof(struct cgroup, retry));
 }
 
 static void cgroup_retry(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
@@ -492,16 +404,11 @@ static bool names_turn(struct place_table *table, u64 now_ns)
 	struct retry *retry;
 
 	while ((retry = retry_due(&table->owners, now_ns))) {
-		cgroup_retry(table, entry_of_retry(retry, struct cgroup), now_ns);
+		cgroup_retry(table, cgroup_of_retry(retry), now_ns);
 		if (clock_monotonic_ns() > end_ns)
 			return false;
 	}
-	while ((retry = retry_due(&table->names, now_ns))) {
-		place_retry(table, entry_of_retry(retry, struct place_entry), now_ns);
-		if (clock_monotonic_ns() > end_ns)
-			return false;
-	}
-	return true;
+	return place_naming_turn(&table->naming, now_ns, end_ns);
 }
 
 void place_table_turn(struct place_table *table, u64 now_ns, void (*gone)(void *ctx, struct place *place), void *ctx)
@@ -525,7 +432,7 @@ static u64 min_ns(u64 a, u64 b)
 
 u64 place_table_due_ns(const struct place_table *table)
 {
-	u64 names_ns = min_ns(retry_due_ns(&table->names), retry_due_ns(&table->owners));
+	u64 names_ns = min_ns(retry_due_ns(&table->naming.queue), retry_due_ns(&table->owners));
 	u64 gone_ns = table->places.gone ? table->places.gone->forget_ns : UINT64_MAX;
 
 	if (names_ns < table->rest_until_ns)
@@ -542,8 +449,7 @@ void place_table_name(struct place_table *table)
 		if (cgroup->retry.waits && cgroup_ask(table, cgroup, clock_monotonic_ns()))
 			retry_stop(&table->owners, &cgroup->retry);
 	HASH_ITER(hh, table->places.by_key, entry, next)
-	if (entry->retry.waits && place_look(table, entry))
-		place_settle(table, entry);
+	place_naming_hurry(&table->naming, entry);
 }
 
 int place_table_for_each(struct place_table *table, int (*visit)(void *ctx, struct place *place), void *ctx)

@@ -29,6 +29,9 @@ struct place {
 	bool named; /* nothing more is to be learnt */
 	bool gone; /* all its cgroups are removed */
 	u32 generation; /* grows when a value changes */
+
+	/* For whoever names samples by it: its row in the profile's labels, of which tables, and what is written there. */
+	u32 row, row_epoch, row_generation;
 };
 
 struct place_table;

@@ -2,14 +2,12 @@
 #include "container/place_identity.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/strbuf.h"
 
-#define MAX_NESTING   8
 #define RANDOM_DIGITS 32 /* hexadecimal: 128 bits are nobody's choice */
 
 static bool id_is_random(const struct path_piece *id)
@@ -21,31 +19,6 @@ static bool id_is_random(const struct path_piece *id)
 	return digits >= RANDOM_DIGITS;
 }
 
-/* The container around the one that ends at `size`, whose size it gives; false: there is none. */
-static bool outer_read(const char *path, size_t size, struct cgroup_path *ret, char **ret_text)
-{
-	while (size && path[size - 1] != '/')
-		size--;
-	while (size && path[size - 1] == '/')
-		size--;
-	_cleanup_(free) char *text = strndup(path, size);
-	if (!size || !text)
-		return false;
-	cgroup_path_read(text, ret);
-	if (!ret->runtime || !ret->size)
-		return false;
-	*ret_text = take(text);
-	return true;
-}
-
-bool cgroup_path_is_nested(const char *path, const struct cgroup_path *read)
-{
-	_cleanup_(free) char *text = NULL;
-	struct cgroup_path outer;
-
-	return outer_read(path, read->size, &outer, &text);
-}
-
 static void container_put(struct strbuf *b, const char *path, const struct cgroup_path *read)
 {
 	strbuf_put(b, read->runtime);
@@ -53,28 +26,33 @@ static void container_put(struct strbuf *b, const char *path, const struct cgrou
 	strbuf_put_size(b, read->id.at, read->id.size);
 	if (!id_is_random(&read->id))
 		strbuf_put_size(b, path, read->size);
+	if (read->user.size) {
+		strbuf_put(b, "//user/");
+		strbuf_put_size(b, read->user.at, read->user.size);
+	}
 }
 
+/* Two slashes stand in no path of the kernel's. */
 void place_identity_put(struct strbuf *b, const char *path, const struct cgroup_path *read)
 {
-	_cleanup_(free) char *text = NULL;
-	struct cgroup_path inner = *read, outer;
+	struct cgroup_path outer;
 
 	if (!read->runtime) {
 		strbuf_put_size(b, path, read->size);
 		return;
 	}
 	container_put(b, path, read);
-	for (size_t i = 0; i < MAX_NESTING; i++) {
-		char *outer_text = NULL;
-
-		if (!outer_read(text ? text : path, inner.size, &outer, &outer_text))
-			return;
-		free(text);
-		text = outer_text;
-		inner = outer;
-		strbuf_put(b, "//"); /* stands in no path */
-		container_put(b, text, &outer);
+	if (!read->outer_size)
+		return;
+	_cleanup_(free) char *outer_path = strndup(path, read->outer_size);
+	if (!outer_path) {
+		b->failed = true;
+		return;
 	}
-	strbuf_put_size(b, path, read->size); /* deeper than anybody nests: nothing is shared */
+	cgroup_path_read(outer_path, &outer);
+	strbuf_put(b, "//in/");
+	if (outer.runtime)
+		container_put(b, outer_path, &outer);
+	strbuf_put_char(b, '/');
+	strbuf_put_size(b, path + read->outer_size, read->size - read->outer_size);
 }

@@ -2,15 +2,13 @@
 /*
  * place_identity.h - what makes two cgroups those of one place: a text that is the same for both. Pure.
  *
- * A container is its runtime's name and its id, so that its groups in several hierarchies, and on
- * several paths, are one. An id that a person chose is not unique, so the path belongs to it. And whoever
- * may make cgroups, as containers often may below their own, can name one like another container's: so what the
- * group lies in, if that is a container, belongs to it, too.
+ * A container is its runtime's name and its id, so that its groups in several hierarchies, and on several paths, are
+ * one. An id that a person chose is not unique, so the path belongs to it. And whoever may make cgroups, as
+ * users and containers often may below their own, can name one like another container's: so the user whose slice
+ * it is in, or the outermost container and the way from there, belong to it, too.
  */
 #ifndef PYPROF_PLACE_IDENTITY_H
 #define PYPROF_PLACE_IDENTITY_H
-
-#include <stdbool.h>
 
 #include "container/cgroup_path.h"
 
@@ -18,7 +16,5 @@ struct strbuf;
 
 /* Of a path that tells a container or a unit, read before. */
 void place_identity_put(struct strbuf *b, const char *path, const struct cgroup_path *read);
-/* Whether the container that a path tells lies in another one: then the host's files say nothing of it. */
-bool cgroup_path_is_nested(const char *path, const struct cgroup_path *read);
 
 #endif

@@ -95,6 +95,8 @@ struct place_entry *place_store_find_above(const struct place_store *store, cons
 
 	while (size > 1 && !entry) {
 		HASH_FIND(hh_path, store->by_path, path, size, entry);
+		if (entry && entry->place.gone)
+			entry = NULL;
 		while (size && path[--size] != '/')
 			;
 	}

@@ -26,7 +26,7 @@ struct place_entry {
 	u32 cgroup_cnt; /* that say they are of this place, removed ones included */
 	u32 there_cnt; /* of them, those that are there */
 	bool is_told; /* by files alone: in by_path */
-	bool is_nested; /* in another container: the host has no files of it */
+	bool is_nested; /* in another container: the host has no files of it but its pod's */
 	bool failed; /* not in a hash, for want of memory */
 	UT_hash_handle hh, hh_identity, hh_path;
 	char identity[];
@@ -50,7 +50,7 @@ struct place_entry *place_store_find(const struct place_store *store, const char
 /* cgroup: path of size bytes, copied. is_told: found by that path from now on. */
 int place_store_add(struct place_store *store, const char *identity, const char *cgroup, size_t size, bool is_told,
 		    struct place_entry **ret);
-/* The innermost of those that files told whose group is the path's, or above it. */
+/* The innermost of those that files told, and that are not gone, whose group is the path's, or above it. */
 struct place_entry *place_store_find_above(const struct place_store *store, const char *path);
 /* Its cgroups are all gone; one is there again. */
 void place_store_leave(struct place_store *store, struct place_entry *entry, u64 now_ns);

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "container/cgroup_table.h"
+#include "container/hierarchies.h"
+#include "container/place.h"
+#include "container/place_identity.h"
+#include "container/place_store.h"
+#include "container/selection.h"
+
+TestSuite(place);
+
+#define ID_A  "aaaaaaaaaaaa0000000000000000000000000000000000000000000000000000"
+#define ID_B  "bbbbbbbbbbbb0000000000000000000000000000000000000000000000000000"
+#define POD   "/kubepods/burstable/pod11111111-2222-3333-4444-555555555555"
+#define FRESH (1ull << 40) /* an id that no directory has */
+
+/* A root directory of our own, with runtimes' files and two hierarchies in it: plain directories, which have inodes too. */
+static char root[] = "/tmp/pyprof-place-XXXXXX";
+static struct place_table *table;
+
+static void make_directories(const char *path)
+{
+	char part[PATH_MAX];
+
+	snprintf(part, sizeof(part), "%s%s", root, path);
+	for (char *at = part + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+		*at = 0;
+		mkdir(part, 0755);
+		*at = '/';
+	}
+	mkdir(part, 0755);
+}
+
+static void write_file(const char *directory, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+
+	make_directories(directory);
+	snprintf(path, sizeof(path), "%s%s/%s", root, directory, name);
+	FILE *file = fopen(path, "w");
+	cr_assert(file && fputs(text, file) >= 0 && !fclose(file), "%s", path);
+}
+
+static void write_docker(const char *id, const char *name)
+{
+	STRBUF(directory);
+	STRBUF(text);
+
+	strbuf_printf(&directory, "/var/lib/docker/containers/%s", id);
+	strbuf_printf(&text, "{\"Name\": \"/%s\", \"Config\": {\"Image\": \"nginx:1.27\"}}", name);
+	write_file(directory.at, "config.v2.json", text.at);
+}
+
+static void write_runc(const char *id, const char *cgroup)
+{
+	STRBUF(directory);
+	STRBUF(text);
+
+	strbuf_printf(&directory, "/run/runc/%s", id);
+	strbuf_printf(&text,
+		      "{\"id\": \"%s\", \"cgroup_paths\": {\"pids\": \"/sys/fs/cgroup/pids%s\", "
+		      "\"\": \"/sys/fs/cgroup/unified%s\"}, \"config\": {\"labels\": [\"bundle=/b\"]}}",
+		      id, cgroup, cgroup);
+	write_file(directory.at, "state.json", text.at);
+}
+
+static struct hierarchy hierarchy_in(const char *path, const char *controller)
+{
+	STRBUF(whole);
+
+	make_directories(path);
+	strbuf_printf(&whole, "%s%s", root, path);
+	return (struct hierarchy){
+		.fd = open(whole.at, O_RDONLY | O_DIRECTORY),
+		.controller = controller,
+		.mount = strdup(path),
+		.base = strdup(""),
+	};
+}
+
+static void open_table(void)
+{
+	struct hierarchies hierarchies = {
+		.root = "/",
+		.v1_kind = CGROUP_V1_PIDS,
+		.v2 = hierarchy_in("/sys/fs/cgroup/unified", ""),
+		.v1 = hierarchy_in("/sys/fs/cgroup/pids", "pids"),
+	};
+
+	cr_assert_eq(place_table_new_at(&hierarchies, root, &table), 0);
+}
+
+static void set_up(void)
+{
+	cr_assert(mkdtemp(root));
+	open_table();
+}
+
+static void tear_down(void)
+{
+	STRBUF(command);
+
+	place_table_free(table);
+	strbuf_printf(&command, "rm -r %s", root);
+	cr_expect_eq(system(command.at), 0);
+}
+
+static struct cgroup_record record_of(u64 id, const char *path)
+{
+	struct cgroup_record record = {.record = {.type = RECORD_CGROUP, .size = sizeof(record)}, .cgroup_id = id};
+
+	snprintf(record.path, sizeof(record.path), "%s", path);
+	return record;
+}
+
+static struct place *add(u64 id, const char *path)
+{
+	const struct cgroup_record record = record_of(id, path);
+	struct place *place = NULL;
+
+	cr_assert_eq(place_table_add(table, &record, &place), 0);
+	cr_assert_not_null(place);
+	return place;
+}
+
+static void remove_id(u64 id)
+{
+	const struct cgroup_record record = record_of(id, "");
+
+	place_table_remove(table, &record);
+}
+
+static bool value_is(const struct place *place, enum label label, const char *expected)
+{
+	const char *value = place->values[label];
+
+	return expected ? value && !strcmp(value, expected) : !value;
+}
+
+/* Turns as often as something is due, until then. */
+static int turn_until(u64 end_ns, void (*gone)(void *ctx, struct place *place), void *ctx)
+{
+	int turns = 0;
+	u64 due_ns;
+
+	while ((due_ns = place_table_due_ns(table)) <= end_ns && turns < 10000) {
+		place_table_turn(table, due_ns, gone, ctx);
+		turns++;
+	}
+	return turns;
+}
+
+Test(place, the_host_is_what_no_group_tells_otherwise, .init = set_up, .fini = tear_down)
+{
+	struct place *host = place_table_find(table, 0, 0, 0);
+
+	cr_expect_eq(host->key, PLACE_HOST);
+	cr_expect(host->named);
+	cr_expect_str_eq(host->cgroup, "/");
+	cr_expect_eq(place_table_at(table, PLACE_HOST), host);
+	cr_expect_eq(add(FRESH, "/"), host);
+	cr_expect_eq(add(FRESH + 1, POD), host, "a pod's own group is no container");
+	cr_expect_eq(add(FRESH + 2, "/user.slice"), host);
+}
+
+Test(place, a_container_has_its_name_at_first_sight, .init = set_up, .fini = tear_down)
+{
+	write_docker(ID_A, "web");
+	struct place *place = add(FRESH, "/docker/" ID_A);
+
+	cr_expect(place->is_container);
+	cr_expect(place->named);
+	cr_expect(value_is(place, LABEL_CONTAINER_NAME, "web"));
+	cr_expect(value_is(place, LABEL_CONTAINER_ID, ID_A));
+	cr_expect(value_is(place, LABEL_RUNTIME, "docker"));
+	cr_expect(value_is(place, LABEL_IMAGE, "nginx:1.27"));
+	cr_expect(value_is(place, LABEL_SYSTEMD_UNIT, NULL));
+	cr_expect_eq(place_table_due_ns(table), UINT64_MAX, "nothing is left to do");
+}
+
+Test(place, a_name_that_comes_later_is_found_later, .init = set_up, .fini = tear_down)
+{
+	struct place *place = add(FRESH, "/docker/" ID_A);
+	u64 start_ns = clock_monotonic_ns();
+
+	cr_expect_not(place->named);
+	cr_expect(value_is(place, LABEL_CONTAINER_NAME, "aaaaaaaaaaaa"), "the short id until then");
+	u32 generation = place->generation;
+	u64 all = place_table_generation(table);
+	turn_until(start_ns + 30 * NS_PER_MS, NULL, NULL);
+	cr_expect_eq(place->generation, generation);
+	write_docker(ID_A, "web");
+	turn_until(start_ns + 60 * NS_PER_MS, NULL, NULL);
+	cr_expect(value_is(place, LABEL_CONTAINER_NAME, "web"));
+	cr_expect(place->named);
+	cr_expect_gt(place->generation, generation);
+	cr_expect_gt(place_table_generation(table), all);
+}
+
+Test(place, what_has_no_files_is_left_alone_after_ten_seconds, .init = set_up, .fini = tear_down)
+{
+	struct place *place = add(FRESH, "/docker/" ID_A);
+
+	int turns = turn_until(clock_monotonic_ns() + 9 * NS_PER_S, NULL, NULL);
+	cr_expect_not(place->named);
+	cr_expect_lt(turns, 25);
+	turn_until(clock_monotonic_ns() + 12 * NS_PER_S, NULL, NULL);
+	cr_expect(place->named);
+	cr_expect_eq(place_table_due_ns(table), UINT64_MAX);
+}
+
+Test(place, all_groups_of_a_container_are_one_place, .init = set_up, .fini = tear_down)
+{
+	struct place *place = add(FRESH, "/system.slice/docker-" ID_A ".scope");
+
+	cr_expect_eq(add(FRESH + 1, "/system.slice/docker-" ID_A ".scope/init"), place);
+	cr_expect_eq(add(FRESH + 2, "/system.slice/docker-" ID_A ".scope/system.slice/x.service"), place);
+	cr_expect_eq(add(FRESH | CGROUP_V1_BIT, "/docker/" ID_A), place, "under another path in the other hierarchy");
+	cr_expect_neq(add(FRESH + 3, "/docker/" ID_B), place);
+	cr_expect_str_eq(place->cgroup, "/system.slice/docker-" ID_A ".scope");
+}
+
+/* Of an id that a person chose there may be two, and whoever may make groups may name one like another's. */
+Test(place, forged_and_equal_names_are_places_of_their_own, .init = set_up, .fini = tear_down)
+{
+	write_docker(ID_A, "victim");
+	struct place *victim = add(FRESH, "/docker/" ID_A);
+	struct place *nested = add(FRESH + 1, "/docker/" ID_B "/docker/" ID_A);
+	struct place *user = add(FRESH + 2, "/user.slice/user-1000.slice/user@1000.service/docker/" ID_A);
+
+	cr_expect_neq(nested, victim);
+	cr_expect_neq(user, victim);
+	cr_expect_neq(user, nested);
+	cr_expect(value_is(victim, LABEL_CONTAINER_NAME, "victim"));
+	cr_expect_not(value_is(nested, LABEL_CONTAINER_NAME, "victim"));
+	cr_expect_not(value_is(user, LABEL_CONTAINER_NAME, "victim"));
+	cr_expect_neq(add(FRESH + 3, "/lxc.payload.a"), add(FRESH + 4, "/x/lxc.payload.a"));
+	cr_expect_eq(add(FRESH + 5, "/lxc.payload.a/init.scope"), add(FRESH | CGROUP_V1_BIT, "/lxc.payload.a"));
+}
+
+Test(place, a_unit_is_a_place_with_its_name, .init = set_up, .fini = tear_down)
+{
+	struct place *place = add(FRESH, "/system.slice/nginx.service");
+
+	cr_expect(value_is(place, LABEL_SYSTEMD_UNIT, "nginx.service"));
+	cr_expect(place->named);
+	cr_expect_not(place->is_container);
+	cr_expect_eq(add(FRESH + 1, "/system.slice/nginx.service/worker"), place);
+	cr_expect_neq(add(FRESH + 2, "/user.slice/user-1.slice/user@1.service/app.slice/nginx.service"), place);
+}
+
+Test(place, a_container_wins_over_a_unit_and_a_unit_over_the_host, .init = set_up, .fini = tear_down)
+{
+	struct place *unit = add(FRESH, "/system.slice/x.service");
+	struct place *container = add(FRESH | CGROUP_V1_BIT, "/docker/" ID_A);
+	struct place *host = add(FRESH + 1, "/");
+	const u64 host_v1 = (FRESH + 1) | CGROUP_V1_BIT;
+
+	cr_expect_eq(add(host_v1, "/"), host);
+	cr_expect_eq(place_table_find(table, FRESH, FRESH | CGROUP_V1_BIT, 0), container);
+	cr_expect_eq(place_table_find(table, FRESH + 1, FRESH | CGROUP_V1_BIT, 0), container);
+	cr_expect_eq(place_table_find(table, FRESH, host_v1, 0), unit);
+	cr_expect_eq(place_table_find(table, FRESH + 1, host_v1, 0), host);
+	cr_expect_eq(place_table_find(table, FRESH, 0, 0), unit);
+}
+
+Test(place, a_path_that_somebody_chose_is_a_container_when_runc_says_so, .init = set_up, .fini = tear_down)
+{
+	struct place *host = add(FRESH, "/mine/t1");
+	struct place *unit = add(FRESH + 1, "/mine/t1/system.slice/a.service");
+	const struct selection selection = {SELECT_CONTAINER, "t1"};
+	u64 start_ns = clock_monotonic_ns(), all = place_table_generation(table);
+
+	cr_expect_eq(host->key, PLACE_HOST);
+	cr_expect(value_is(unit, LABEL_SYSTEMD_UNIT, "a.service"));
+	write_runc("t1", "/mine/t1");
+	turn_until(start_ns + 50 * NS_PER_MS, NULL, NULL);
+	struct place *place = place_table_find(table, FRESH, 0, 0);
+	cr_expect(place->is_container);
+	cr_expect(value_is(place, LABEL_CONTAINER_ID, "t1"));
+	cr_expect_eq(place_select(place, &selection, 1), SELECTED_YES);
+	cr_expect_gt(place_table_generation(table), all);
+	cr_expect_eq(place_table_find(table, FRESH + 1, 0, 0), place, "what is inside of it has no unit");
+	cr_expect_eq(add(FRESH + 2, "/mine/t1/b.service/deep"), place);
+	cr_expect_eq(add(FRESH | CGROUP_V1_BIT, "/mine/t1"), place);
+	cr_expect_eq(add(FRESH + 3, "/mine/t11")->key, PLACE_HOST);
+	cr_expect_neq(add(FRESH + 4, "/mine/t1/docker/" ID_A), place, "of nested ones the inner");
+}
+
+Test(place, a_group_of_nobody_is_asked_about_for_a_second, .init = set_up, .fini = tear_down)
+{
+	u64 start_ns = clock_monotonic_ns();
+
+	add(FRESH, "/mine");
+	cr_expect_leq(place_table_due_ns(table), clock_monotonic_ns() + 2 * NS_PER_MS);
+	cr_expect_lt(turn_until(start_ns + 5 * NS_PER_S, NULL, NULL), 15);
+	cr_expect_eq(place_table_due_ns(table), UINT64_MAX);
+}
+
+static void count_gone(void *ctx, struct place *place)
+{
+	++*(int *)ctx;
+}
+
+Test(place, what_is_gone_is_known_for_a_minute, .init = set_up, .fini = tear_down)
+{
+	struct place *place = add(FRESH, "/docker/" ID_A);
+	u32 key = place->key;
+	int gone = 0;
+
+	cr_expect_eq(add(FRESH + 1, "/docker/" ID_A "/x"), place);
+	remove_id(FRESH + 1);
+	cr_expect_not(place->gone, "one group is left");
+	write_docker(ID_A, "web");
+	remove_id(FRESH);
+	u64 start_ns = clock_monotonic_ns();
+	cr_expect(place->gone);
+	cr_expect(place->named);
+	cr_expect(value_is(place, LABEL_CONTAINER_NAME, "web"), "looked for once more at its end");
+	cr_expect_eq(place_table_find(table, FRESH, 0, 0), place, "its last samples come later");
+	turn_until(start_ns + 3 * NS_PER_S, count_gone, &gone);
+	cr_expect_eq(place_table_find(table, FRESH, 0, 0)->key, PLACE_HOST);
+	cr_expect_eq(place_table_at(table, key), place);
+	turn_until(start_ns + 59 * NS_PER_S, count_gone, &gone);
+	cr_expect_eq(gone, 0);
+	turn_until(start_ns + 61 * NS_PER_S, count_gone, &gone);
+	cr_expect_eq(gone, 1);
+	cr_expect_null(place_table_at(table, key));
+	cr_expect_eq(place_table_due_ns(table), UINT64_MAX);
+}
+
+Test(place, a_container_that_starts_again_is_the_same_under_its_new_name, .init = set_up, .fini = tear_down)
+{
+	int gone = 0;
+
+	write_docker(ID_A, "old");
+	struct place *place = add(FRESH, "/docker/" ID_A);
+	remove_id(FRESH);
+	cr_expect(place->gone);
+	write_docker(ID_A, "new");
+	cr_expect_eq(add(FRESH + 1, "/docker/" ID_A), place);
+	cr_expect_not(place->gone);
+	cr_expect(value_is(place, LABEL_CONTAINER_NAME, "new"));
+	turn_until(clock_monotonic_ns() + 100 * NS_PER_S, count_gone, &gone);
+	cr_expect_eq(gone, 0);
+}
+
+Test(place, a_path_of_runc_is_used_again_by_another_container, .init = set_up, .fini = tear_down)
+{
+	write_runc("t1", "/mine");
+	struct place *first = add(FRESH, "/mine");
+	cr_expect(value_is(first, LABEL_CONTAINER_ID, "t1"));
+	remove_id(FRESH);
+	STRBUF(old);
+	strbuf_printf(&old, "%s/run/runc/t1/state.json", root);
+	cr_assert_eq(unlink(old.at), 0);
+	*strrchr(old.at, '/') = 0;
+	cr_assert_eq(rmdir(old.at), 0);
+	write_runc("t2", "/mine");
+	struct place *second = add(FRESH + 1, "/mine");
+	cr_expect_neq(first, second);
+	cr_expect(value_is(first, LABEL_CONTAINER_ID, "t1"));
+	cr_expect(value_is(second, LABEL_CONTAINER_ID, "t2"));
+}
+
+Test(place, memory_is_bounded_however_many_containers_there_were, .init = set_up, .fini = tear_down)
+{
+	int gone = 0;
+
+	for (u64 i = 0; i < 40000; i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "/docker/%064llx", (unsigned long long)i);
+		add(FRESH + i, path);
+		remove_id(FRESH + i);
+		if (i % 1000 == 999)
+			place_table_turn(table, clock_monotonic_ns() + 3 * NS_PER_S, count_gone, &gone);
+	}
+	cr_expect_geq(gone, 40000 - MAX_GONE_PLACES - 1000);
+}
+
+static struct place *find_again_after(u64 wait_ns, u64 id)
+{
+	place_table_turn(table, clock_monotonic_ns() + wait_ns, NULL, NULL);
+	return place_table_find(table, id, 0, getpid());
+}
+
+/* These directories have no handles of kernfs, so it is our own /proc/PID/cgroup that tells. */
+Test(place, an_unknown_id_is_the_hosts_and_costs_nothing_again, .init = set_up, .fini = tear_down)
+{
+	cr_expect_eq(place_table_find(table, FRESH, FRESH | CGROUP_V1_BIT, INT_MAX)->key, PLACE_HOST);
+	cr_expect_eq(place_table_due_ns(table), UINT64_MAX);
+	cr_expect_eq(find_again_after(0, FRESH)->key, PLACE_HOST);
+	struct place *place = add(FRESH, "/docker/" ID_A);
+	cr_expect_eq(find_again_after(0, FRESH), place, "what is told then counts");
+}
+
+struct visited {
+	u64 ids[64];
+	int cnt;
+	const char *path;
+	u64 path_id;
+};
+
+static int visit_id(void *ctx, u64 id)
+{
+	struct visited *visited = ctx;
+
+	visited->ids[visited->cnt++ % 64] = id;
+	return 0;
+}
+
+static int visit_path(void *ctx, u64 id, const char *path, struct place *place)
+{
+	struct visited *visited = ctx;
+
+	visited->cnt++;
+	if (!strcmp(path, visited->path))
+		visited->path_id = id;
+	return 0;
+}
+
+static u64 inode_of(const char *path)
+{
+	STRBUF(whole);
+	struct stat st;
+
+	strbuf_printf(&whole, "%s%s", root, path);
+	cr_assert_eq(stat(whole.at, &st), 0);
+	return st.st_ino;
+}
+
+Test(place, a_walk_finds_every_group_of_both_hierarchies, .init = set_up, .fini = tear_down)
+{
+	struct visited all = {.path = "/docker/" ID_A}, own = {0};
+
+	write_docker(ID_A, "web");
+	make_directories("/sys/fs/cgroup/pids/docker/" ID_A "/inner");
+	make_directories("/sys/fs/cgroup/unified/system.slice/a.service");
+	cr_expect_eq(place_table_walk(table), 0);
+	cr_expect_eq(place_table_walk(table), 0, "again changes nothing");
+	cr_expect_eq(place_table_for_each_cgroup_all(table, visit_path, &all), 0);
+	cr_expect_eq(all.cnt, 4 + 3);
+	u64 id = inode_of("/sys/fs/cgroup/pids/docker/" ID_A) | CGROUP_V1_BIT;
+	cr_expect_eq(all.path_id, id);
+	struct place *place = place_table_find(table, inode_of("/sys/fs/cgroup/unified"), id, 0);
+	cr_expect(value_is(place, LABEL_CONTAINER_NAME, "web"));
+	cr_expect_eq(place_table_for_each_cgroup(table, place, visit_id, &own), 0);
+	cr_expect_eq(own.cnt, 2);
+	cr_expect(value_is(place_table_find(table, inode_of("/sys/fs/cgroup/unified/system.slice/a.service"), 0, 0),
+			   LABEL_SYSTEMD_UNIT, "a.service"));
+}
+
+Test(place, records_of_another_hierarchy_or_without_a_path_are_none, .init = set_up, .fini = tear_down)
+{
+	struct hierarchies none = {.root = "/", .v2 = {-1, ""}, .v1 = {-1, ""}};
+	struct cgroup_record record = record_of(FRESH | CGROUP_V1_BIT, "/docker/" ID_A);
+	struct place *place = NULL;
+
+	place_table_free(table);
+	cr_assert_eq(place_table_new_at(&none, root, &table), 0);
+	cr_expect_eq(place_table_add(table, &record, &place), 0);
+	cr_expect_null(place);
+	record = record_of(FRESH, "");
+	cr_expect_eq(place_table_add(table, &record, &place), 0);
+	cr_expect_null(place);
+	cr_expect_eq(place_table_walk(table), 0);
+	record = record_of(FRESH, "/docker/" ID_A);
+	memset(record.path + 8, 'x', sizeof(record.path) - 8); /* no NUL */
+	cr_expect_eq(place_table_add(table, &record, &place), 0);
+	remove_id(FRESH + 99);
+}
+
+/* The groups of this machine, made just now, as the kernel side would name them. */
+Test(place, a_real_group_that_nobody_told_of_is_found)
+{
+	char directory[PATH_MAX];
+	struct stat st;
+
+	cr_assert_eq(place_table_new(&table), 0);
+	const struct hierarchies *hierarchies = place_table_hierarchies(table);
+	bool is_v1 = place_table_v1(table) != CGROUP_V1_NONE;
+	const struct hierarchy *hierarchy = is_v1 ? &hierarchies->v1 : &hierarchies->v2;
+	snprintf(directory, sizeof(directory), "%s/pyprof-%d.service", hierarchy->mount ?: "/nowhere", getpid());
+	if (geteuid() || mkdir(directory, 0755)) {
+		place_table_free(table);
+		cr_skip("needs root, and cgroups");
+	}
+	cr_assert_eq(stat(directory, &st), 0);
+	u64 id = st.st_ino | (is_v1 ? CGROUP_V1_BIT : 0);
+	struct place *place = is_v1 ? place_table_find(table, 0, id, 0) : place_table_find(table, id, 0, 0);
+	cr_expect(value_is(place, LABEL_SYSTEMD_UNIT, strrchr(directory, '/') + 1));
+	rmdir(directory);
+	place_table_free(table);
+}

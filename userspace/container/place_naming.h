@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * place_naming.h - how places come to their names: from their path at once, and from the files of their runtime,
+ * which may be written a little later. Looks for those when the place is first seen, which for a container that
+ * lives shortly may be the only chance, and again after growing waits, for ten seconds or until it is gone.
+ */
+#ifndef PYPROF_PLACE_NAMING_H
+#define PYPROF_PLACE_NAMING_H
+
+#include "container/cgroup_path.h"
+#include "container/container_files.h"
+#include "container/place_store.h"
+#include "container/retry.h"
+
+struct place_naming {
+	struct container_files *files;
+	struct retry_queue queue;
+	u64 changes; /* of values, and places that came to be `named` */
+};
+
+/* root: container_files_open(). */
+int place_naming_init(struct place_naming *naming, const char *root);
+void place_naming_deinit(struct place_naming *naming);
+
+/* A new place: what its path tells. -ENOMEM. */
+int place_naming_read_path(struct place_naming *naming, struct place_entry *entry, const struct cgroup_path *path);
+/* A container, new or again there: looks for its files. */
+void place_naming_start(struct place_naming *naming, struct place_entry *entry, u64 now_ns);
+/* The same, of one that was found by its files. */
+void place_naming_told(struct place_naming *naming, struct place_entry *entry, const struct container_names *names,
+		       u64 now_ns);
+/* It is gone: looks once more, for files often stay a little longer, and never again. */
+void place_naming_end(struct place_naming *naming, struct place_entry *entry);
+/* Looks for what is due; whether the time until end_ns was enough for all. */
+bool place_naming_turn(struct place_naming *naming, u64 now_ns, u64 end_ns);
+/* Looks now, if it still has no names. */
+void place_naming_hurry(struct place_naming *naming, struct place_entry *entry);
+
+#endif
