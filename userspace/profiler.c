@@ -70,6 +70,8 @@ static int tables_open(struct profiler *p)
 		err = profile_new(&p->tables, &p->profile);
 	if (!err)
 		err = symbolizer_new(&p->tables, p->processes, &p->symbolizer);
+	if (!err && p->options.sources)
+		err = symbolizer_read_sources(p->symbolizer);
 	return err ? err : assembler_new(&assembler, &p->tables, p->symbolizer, &p->assembler);
 }
 

@@ -26,6 +26,7 @@ struct profiler_options {
 	bool threads; /* tell threads apart in the profile */
 	u32 frequency_hz;
 	enum native_frames native;
+	bool sources; /* Python frames come with the text of their expression */
 	u32 stack_copy_size; /* bytes of stack sent for what only user space can unwind; 0: none */
 	void (*on_message)(const char *message); /* libbpf's words, for -v; may be NULL */
 };

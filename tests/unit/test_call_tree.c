@@ -151,3 +151,78 @@ Test(call_tree, a_hundred_thousand_stacks_of_depth_600_share_their_callers)
 	cr_assert_eq(call_tree_at(tree, 0)->total, 100001);
 	cr_assert_eq(call_tree_depth(tree), 602);
 }
+
+/* The frames of a function stand for this expression, on the line that they have. */
+static void set_columns(struct built_profile *built, const char *file, u32 column, u32 end_column, const char *text)
+{
+	struct frame_table *frames = built->tables.frames;
+	u32 id, cnt = 0;
+
+	cr_assert_eq(string_table_intern(built->tables.strings, text, &id), 0);
+	for (u32 i = 0; i < frame_table_cnt(frames); i++) {
+		struct frame *frame = frame_table_at(frames, i);
+
+		if (strcmp(string_table_at(built->tables.strings, frame->file), file))
+			continue;
+		frame->file = frame_table_at(frames, 0)->file; /* they read the same from now on */
+		frame->end_line = frame->line;
+		frame->column = column;
+		frame->end_column = end_column;
+		frame->text = id;
+		cnt++;
+	}
+	cr_assert_gt(cnt, 0, "no frame of %s", file);
+}
+
+/* main is there four times, in files that set_columns() makes one of. */
+static const char spots[] = "app (1);main (a.py:1) 1\n"
+			    "app (1);main (b.py:1) 2\n"
+			    "app (1);main (b.py:1);g (x.py:1) 4\n"
+			    "app (1);main (c.py:1) 5\n"
+			    "app (1);main (d.py:1) 6\n";
+
+Test(call_tree, expressions_of_a_node_have_its_samples_with_those_of_what_they_call_the_hottest_first)
+{
+	BUILT_PROFILE(built, spots);
+	set_columns(&built, "b.py", 0, 4, "f(x)");
+	set_columns(&built, "c.py", 0, 4, "f(x)");
+	set_columns(&built, "d.py", 0, 9, "f(x) + 12");
+	_cleanup_(call_tree) struct call_tree *tree = tree_of(&built, &plain);
+	u32 node = call_tree_at(tree, call_tree_at(tree, 0)->first_child)->first_child;
+
+	cr_assert_eq(call_tree_at(tree, node)->total, 18, "all of them are one node");
+	cr_assert(call_tree_has_spots(tree));
+	/* b.py's 2 + 4 and c.py's 5 are one expression; a.py's has none. */
+	const struct call_spot *hottest = call_tree_spot(tree, node, 0), *second = call_tree_spot(tree, node, 1);
+	cr_assert_eq(call_tree_at(tree, node)->spot_cnt, 2);
+	cr_assert_eq(hottest->samples, 11);
+	cr_assert_eq(frame_table_get(built.tables.frames, hottest->frame)->end_column, 4);
+	cr_assert_eq(second->samples, 6);
+	cr_assert_eq(frame_table_get(built.tables.frames, second->frame)->end_column, 9);
+	cr_assert_eq(call_tree_at(tree, call_tree_at(tree, node)->first_child)->spot_cnt, 0);
+}
+
+Test(call_tree, without_lines_in_the_view_or_columns_there_are_no_expressions)
+{
+	BUILT_PROFILE(built, spots);
+	_cleanup_(call_tree) struct call_tree *bare = tree_of(&built, &plain);
+
+	cr_assert_not(call_tree_has_spots(bare));
+	set_columns(&built, "b.py", 0, 4, "f(x)");
+	_cleanup_(call_tree) struct call_tree *tree = tree_of(&built, &(struct view){.pids = true});
+	cr_assert_not(call_tree_has_spots(tree));
+}
+
+Test(call_tree, a_function_that_calls_itself_has_the_expressions_of_each_level_apart)
+{
+	BUILT_PROFILE(built, "app (1);f (a.py:1);f (a.py:1)#2 3\napp (1);f (a.py:1) 1\n");
+	set_columns(&built, "a.py", 4, 8, "f(x)");
+	_cleanup_(call_tree) struct call_tree *tree = tree_of(&built, &plain);
+	u32 outer = call_tree_at(tree, call_tree_at(tree, 0)->first_child)->first_child;
+	u32 inner = call_tree_at(tree, outer)->first_child;
+
+	cr_assert_eq(call_tree_at(tree, outer)->spot_cnt, 1);
+	cr_assert_eq(call_tree_spot(tree, outer, 0)->samples, 4);
+	cr_assert_eq(call_tree_at(tree, inner)->spot_cnt, 1);
+	cr_assert_eq(call_tree_spot(tree, inner, 0)->samples, 3);
+}

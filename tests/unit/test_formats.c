@@ -302,6 +302,28 @@ Test(flamegraph, a_mark_looks_like_what_is_missing_but_is_called_what_it_is)
 	cr_assert(strstr(svg, "<svg class=\"l\""));
 }
 
+Test(flamegraph, the_expressions_of_a_line_stand_under_what_it_is)
+{
+	BUILT_PROFILE(built, "app (1);f (x.py:7) 3\napp (1);f (x.py:7)#2 5\n");
+	struct frame *one = frame_table_at(built.tables.frames, 0), *other = frame_table_at(built.tables.frames, 1);
+
+	_cleanup_(free) char *bare = svg_of(&built);
+	cr_assert(strstr(bare, "<title>f (x.py:7)\nPython, 8 samples, 100.00 %</title>"));
+	cr_assert_null(strstr(bare, "data-spots=\"\""));
+	one->end_line = 7;
+	one->column = 8;
+	one->end_column = 30;
+	other->end_line = 9;
+	other->column = 4;
+	other->end_column = 1;
+	cr_assert_eq(string_table_intern(built.tables.strings, "a < b]]>\u202e", &other->text), 0);
+	_cleanup_(free) char *svg = svg_of(&built);
+	cr_assert(strstr(svg, "<title>f (x.py:7)\nPython, 8 samples, 100.00 %\n"
+			      "62.5 % 7:4-9:1 a &lt; b]]&gt;\\u202e\n"
+			      "37.5 % 7:8-7:30</title>"));
+	cr_assert(strstr(svg, "data-spots=\"\""));
+}
+
 Test(flamegraph, no_name_becomes_markup)
 {
 	BUILT_PROFILE(built, "a (1);</script><img onerror=\"x\"> (]]>'&.py:1) 1\n");

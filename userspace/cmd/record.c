@@ -155,6 +155,7 @@ static int profiler_open(struct run *run)
 		.threads = run->options->view.threads,
 		.frequency_hz = run->frequency_hz,
 		.native = run->options->native,
+		.sources = run->options->format->sources && run->options->view.lines,
 		.stack_copy_size = run->options->stack_copy_size,
 		.on_message = on_message,
 	};

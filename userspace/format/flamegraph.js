@@ -11,7 +11,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const HTML = 'http://www.w3.org/1999/xhtml';
-const PANEL_HEIGHT = 82;
+const SPOT_LINE = 18; // pixels of the panel's line for the hottest expression
 const SMALLEST_PIXELS = 0.4; // narrower nodes are not shown
 const SMALLEST_TEXT = 22; // pixels that a node must have for text
 const TEXT_MARGIN = 8;
@@ -24,6 +24,8 @@ const total = Number(frames.dataset.total);
 const levels = Number(frames.dataset.depth);
 const levelHeight = Number(frames.dataset.level);
 const areaY = Number(area.getAttribute('y'));
+const hasSpots = 'spots' in frames.dataset;
+const PANEL_HEIGHT = 82 + (hasSpots ? SPOT_LINE : 0);
 
 const nodes = Array.from(frames.querySelectorAll(':scope > svg'), (element) => ({
 	element,
@@ -75,6 +77,11 @@ function describe(i) {
 		facts.push(percent(node.samples, nodes[state.zoom].samples) + ' of the zoom');
 	facts.push(percent(self, total) + ' itself');
 	return facts;
+}
+
+// The hottest expressions of its line, as "61.0 % TEXT", or where it is.
+function spotsOf(i) {
+	return titleOf(i).slice(2).map((line) => line.replace(/^([\d.]+ %) \S+ (.+)$/, '$1 $2'));
 }
 
 // ---- layout ----
@@ -199,11 +206,12 @@ const flip = element('button', { id: 'flip', type: 'button', title: 'Turn upside
 const helpButton = element('button', { id: 'help-button', type: 'button', title: 'Keys (?)', 'aria-label': 'Help', 'aria-expanded': 'false' }, '?');
 const nameLine = element('div', { id: 'name' });
 const factsLine = element('div', { id: 'facts' });
+const spotsLine = element('div', { id: 'spots' });
 const help = element('div', { id: 'help', role: 'dialog', 'aria-label': 'Keys', hidden: '' });
 const panel = element('div', { id: 'panel' },
 	element('div', { id: 'tools', role: 'toolbar', 'aria-label': 'Flame graph' },
 		input, previous, next, matched, element('span', { id: 'gap' }), reset, flip, helpButton),
-	element('div', { id: 'details', 'aria-live': 'polite' }, nameLine, factsLine), help);
+	element('div', { id: 'details', 'aria-live': 'polite' }, nameLine, factsLine, ...(hasSpots ? [spotsLine] : [])), help);
 const holder = document.createElementNS(SVG, 'foreignObject');
 
 function buildHelp() {
@@ -235,6 +243,7 @@ function showDetails(i) {
 		nameLine.textContent = zoomed ? 'Zoomed: ' + nameOf(state.zoom) :
 			total ? 'Point at a frame to read it, click to zoom, / to search, ? for keys' : '';
 		factsLine.textContent = zoomed ? describe(state.zoom).join(' · ') : '';
+		spotsLine.textContent = zoomed ? spotsOf(state.zoom).join('   ') : '';
 		nameLine.classList.toggle('hint', !zoomed);
 		return;
 	}
@@ -243,6 +252,7 @@ function showDetails(i) {
 	if (nodes[i].depth < 2 || titleOf(i)[1].startsWith('thread'))
 		nameLine.textContent = nameOf(i);
 	factsLine.textContent = describe(i).join(' · ');
+	spotsLine.textContent = spotsOf(i).join('   ');
 }
 
 // The panel stays in sight when a deep picture is scrolled.
@@ -256,6 +266,7 @@ function buildPanel() {
 	buildHelp();
 	holder.setAttribute('width', '100%');
 	holder.setAttribute('height', PANEL_HEIGHT);
+	panel.style.height = PANEL_HEIGHT + 'px';
 	holder.setAttribute('overflow', 'visible');
 	holder.append(panel);
 	area.setAttribute('y', areaY + PANEL_HEIGHT);
@@ -402,7 +413,7 @@ function setCurrent(i) {
 	state.current = i;
 	nodes[i].element.setAttribute('tabindex', 0);
 	nodes[i].element.setAttribute('role', 'button');
-	nodes[i].element.setAttribute('aria-label', [splitName(nameOf(i))[0], ...describe(i)].join(', '));
+	nodes[i].element.setAttribute('aria-label', [splitName(nameOf(i))[0], ...describe(i), ...spotsOf(i)].join(', '));
 }
 
 function goTo(i) {

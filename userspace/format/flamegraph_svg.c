@@ -9,8 +9,10 @@
  *	<svg class="KIND SHADE" x y width height data-x data-n data-d [data-self]>
  *
  * data-x: first sample (all siblings side by side), data-n: samples, data-d:
- * depth, data-self: samples that end here. The first line of <title> is the name.
- * Nodes are in preorder.
+ * depth, data-self: samples that end here. The first line of <title> is the name, the
+ * second what it is, each further one an expression of its line, the hottest first:
+ * its part of the node, LINE:COLUMN-LINE:COLUMN as Python's dis writes it (columns
+ * from 0, in bytes), and its text where it is known. Nodes are in preorder.
  */
 #include <errno.h>
 #include <string.h>
@@ -33,6 +35,9 @@ extern const char flamegraph_css[], flamegraph_js[];
 #define MAX_NODES 30000
 /* Below this part of the width no text would be seen; the script adds it when there is room. */
 #define SMALLEST_TEXT_PART 100
+
+/* Expressions that a tooltip shows; of the rest it says how many they are. */
+#define MAX_SPOTS 6
 
 /* Of each side, so that the picture needs no script to follow the window. */
 #define MARGIN	   "1%"
@@ -214,8 +219,34 @@ static void label_put(struct strbuf *b, const char *name)
 	}
 }
 
-static void node_put_title(struct picture *p, const struct call_node *node, const struct frame *frame)
+static void spot_put(struct picture *p, const struct call_node *node, const struct call_spot *spot)
 {
+	const struct profile_tables *tables = profile_tables_of(p->profile);
+	const struct frame *frame = frame_table_get(tables->frames, spot->frame);
+	struct strbuf *b = &p->out;
+
+	strbuf_printf(b, "\n%.1f %% %u:%u-%u:%u", percent_of(spot->samples, node->total), frame->line, frame->column,
+		      frame->end_line, frame->end_column);
+	if (frame->text == STRING_EMPTY)
+		return;
+	strbuf_put_char(b, ' ');
+	xml_put(b, string_table_at(tables->strings, frame->text));
+}
+
+static void node_put_spots(struct picture *p, u32 i)
+{
+	const struct call_node *node = call_tree_at(p->tree, i);
+	u32 cnt = node->spot_cnt > MAX_SPOTS ? MAX_SPOTS - 1 : node->spot_cnt;
+
+	for (u32 k = 0; k < cnt; k++)
+		spot_put(p, node, call_tree_spot(p->tree, i, k));
+	if (cnt < node->spot_cnt)
+		strbuf_printf(&p->out, "\nand %u more", node->spot_cnt - cnt);
+}
+
+static void node_put_title(struct picture *p, u32 i, const struct frame *frame)
+{
+	const struct call_node *node = call_tree_at(p->tree, i);
 	struct strbuf *b = &p->out;
 
 	strbuf_put(b, "<title>");
@@ -228,6 +259,7 @@ static void node_put_title(struct picture *p, const struct call_node *node, cons
 		strbuf_put(b, ", itself ");
 		count_put(b, node->self);
 	}
+	node_put_spots(p, i);
 	strbuf_put(b, "</title>");
 }
 
@@ -251,7 +283,7 @@ static void node_put(struct picture *p, u32 i)
 	if (node->self)
 		strbuf_printf(b, " data-self=\"%llu\"", node->self);
 	strbuf_put(b, "><rect width=\"100%\" height=\"100%\">");
-	node_put_title(p, node, frame);
+	node_put_title(p, i, frame);
 	strbuf_put(b, "</rect>");
 	if (node->total * SMALLEST_TEXT_PART >= total) {
 		strbuf_put(b, "<text x=\"4\" y=\"13\">");
@@ -284,8 +316,9 @@ static int picture_put_nodes(struct picture *p)
 
 	strbuf_printf(&p->out,
 		      "<svg id=\"area\" x=\"%s\" y=\"%u\" width=\"%s\" height=\"%u\">\n"
-		      "<g id=\"frames\" data-total=\"%llu\" data-depth=\"%u\" data-level=\"%u\">\n",
-		      MARGIN, HEADER, AREA_WIDTH, p->depth * LEVEL, total, p->depth, LEVEL);
+		      "<g id=\"frames\" data-total=\"%llu\" data-depth=\"%u\" data-level=\"%u\"%s>\n",
+		      MARGIN, HEADER, AREA_WIDTH, p->depth * LEVEL, total, p->depth, LEVEL,
+		      call_tree_has_spots(p->tree) ? " data-spots=\"\"" : "");
 	if (!total)
 		strbuf_put(&p->out,
 			   "<text id=\"empty\" y=\"20\">No samples: nothing that was watched used a CPU.</text>\n");

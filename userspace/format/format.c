@@ -5,14 +5,15 @@
 #include <string.h>
 
 const struct format formats[] = {
-	{"folded", ".folded", "one line per stack, root first, for scripts and other tools", folded_write},
-	{"svg", ".svg", "a flame graph that any browser opens, with zoom and search", flamegraph_svg_write},
-	{"speedscope", ".speedscope.json", "for speedscope.app: a profile for each process or thread",
-	 speedscope_write},
-	{"firefox", ".firefox.json", "for profiler.firefox.com: a track for each process or thread", firefox_write},
-	{"pprof", ".pb.gz", "for `go tool pprof`, Pyroscope, Parca and whatever else reads pprof", pprof_write},
+	{"folded", ".folded", "one line per stack, root first, for scripts and other tools", folded_write, false},
+	{"svg", ".svg", "a flame graph that any browser opens, with zoom and search", flamegraph_svg_write, true},
+	{"speedscope", ".speedscope.json", "for speedscope.app: a profile for each process or thread", speedscope_write,
+	 false},
+	{"firefox", ".firefox.json", "for profiler.firefox.com: a track for each process or thread", firefox_write,
+	 false},
+	{"pprof", ".pb.gz", "for `go tool pprof`, Pyroscope, Parca and whatever else reads pprof", pprof_write, false},
 	{"otlp", ".otlp.pb", "OpenTelemetry's profiles signal, as a collector takes it (OTLP 1.10 and newer)",
-	 otlp_write},
+	 otlp_write, false},
 	{0},
 };
 

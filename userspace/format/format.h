@@ -3,6 +3,7 @@
 #ifndef PYPROF_FORMAT_H
 #define PYPROF_FORMAT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "profile/profile.h"
@@ -12,6 +13,7 @@ struct format {
 	const char *suffix; /* ".folded" */
 	const char *summary; /* for --help */
 	int (*write)(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
+	bool sources; /* shows the text of expressions (frame_table.h) */
 };
 
 /* Ends with a row whose name is NULL. */

@@ -14,6 +14,8 @@ struct call_tree {
 	u32 cnt, capacity;
 	u32 depth;
 	struct string_table *texts;
+	struct call_spot *spots;
+	u32 spot_cnt, spot_capacity;
 };
 
 /*
@@ -22,7 +24,11 @@ struct call_tree {
  */
 struct stack_place {
 	u32 base, stack, node;
+	u32 outward; /* the place of what called it, PLACE_NONE: the base */
+	u64 samples; /* that end here; summed up in the end, those of what it called too */
 };
+
+#define PLACE_NONE 0xffffffff
 
 struct tree_builder {
 	struct call_tree *tree;
@@ -143,46 +149,52 @@ static bool builder_find_place(const struct tree_builder *builder, u32 base, u32
 
 	while (id_index_next(&builder->place_index, hash, &at, &id)) {
 		if (builder->places[id].base == base && builder->places[id].stack == stack) {
-			*ret = builder->places[id].node;
+			*ret = id;
 			return true;
 		}
 	}
 	return false;
 }
 
-static int builder_add_place(struct tree_builder *builder, u32 base, u32 stack, u32 node)
+static int builder_add_place(struct tree_builder *builder, const struct stack_place *place)
 {
 	struct stack_place *places = array_room(builder->places, &builder->place_capacity, builder->place_cnt,
 						sizeof(*places));
 	if (!places)
 		return -ENOMEM;
 	builder->places = places;
-	places[builder->place_cnt] = (struct stack_place){base, stack, node};
-	return id_index_add(&builder->place_index, id_hash(base, stack), builder->place_cnt++);
+	places[builder->place_cnt] = *place;
+	return id_index_add(&builder->place_index, id_hash(place->base, place->stack), builder->place_cnt++);
 }
 
-/* One level: the node of a stack, given that of its parent. */
-static int builder_step(struct tree_builder *builder, u32 base, u32 stack, u32 parent, u32 *ret)
+static u32 builder_node(const struct tree_builder *builder, u32 base, u32 place)
 {
-	u32 frame = stack_table_frame(profile_tables_of(builder->profile)->stacks, stack), text, node;
+	return place == PLACE_NONE ? base : builder->places[place].node;
+}
+
+/* One level: the place of a stack, given that of its parent. */
+static int builder_step(struct tree_builder *builder, u32 base, u32 stack, u32 *place)
+{
+	u32 frame = stack_table_frame(profile_tables_of(builder->profile)->stacks, stack), text;
+	struct stack_place inner = {.base = base, .stack = stack, .outward = *place};
 
 	int err = builder_frame_text(builder, frame, &text);
 	if (!err)
-		err = tree_child(builder, parent, NODE_FRAME, frame, text, &node);
+		err = tree_child(builder, builder_node(builder, base, *place), NODE_FRAME, frame, text, &inner.node);
 	if (!err)
-		err = builder_add_place(builder, base, stack, node);
+		err = builder_add_place(builder, &inner);
 	if (!err)
-		*ret = node;
+		*place = builder->place_cnt - 1;
 	return err;
 }
 
-/* The node of a whole stack: up to the nearest place that is known, and down again. */
+/* The place of a whole stack: up to the nearest one that is known, and down again. */
 static int builder_place(struct tree_builder *builder, u32 base, u32 stack, u32 *ret)
 {
 	const struct stack_table *stacks = profile_tables_of(builder->profile)->stacks;
-	u32 cnt = 0, node = base;
+	u32 cnt = 0, place = PLACE_NONE;
 
-	for (; stack != STACK_ROOT && !builder_find_place(builder, base, stack, &node);
+	for (; stack != STACK_ROOT && !builder_find_place(builder, base, stack, &place);
 	     stack = stack_table_parent(stacks, stack)) {
 		u32 *path = array_room(builder->path, &builder->path_capacity, cnt, sizeof(*path));
 		if (!path)
@@ -191,24 +203,27 @@ static int builder_place(struct tree_builder *builder, u32 base, u32 stack, u32 
 		path[cnt++] = stack;
 	}
 	while (cnt) {
-		int err = builder_step(builder, base, builder->path[--cnt], node, &node);
+		int err = builder_step(builder, base, builder->path[--cnt], &place);
 		if (err)
 			return err;
 	}
-	*ret = node;
+	*ret = place;
 	return 0;
 }
 
 static int builder_add(struct tree_builder *builder, const struct profile_entry *entry)
 {
-	u32 base, node;
+	u32 base, place;
 
 	int err = builder_base(builder, entry->origin, &base);
 	if (!err)
-		err = builder_place(builder, base, entry->stack, &node);
-	if (!err)
-		builder->tree->nodes[node].self += entry->samples;
-	return err;
+		err = builder_place(builder, base, entry->stack, &place);
+	if (err)
+		return err;
+	builder->tree->nodes[builder_node(builder, base, place)].self += entry->samples;
+	if (place != PLACE_NONE)
+		builder->places[place].samples += entry->samples;
+	return 0;
 }
 
 /* A node is always added after its parent: one sweep from the end carries every count to the root. */
@@ -219,6 +234,88 @@ static void tree_sum(struct call_tree *tree)
 		if (i)
 			tree->nodes[tree->nodes[i].parent].total += tree->nodes[i].total;
 	}
+}
+
+static int tree_add_spot(struct call_tree *tree, const struct call_spot *spot)
+{
+	struct call_spot *spots = array_room(tree->spots, &tree->spot_capacity, tree->spot_cnt, sizeof(*spots));
+	if (!spots)
+		return -ENOMEM;
+	tree->spots = spots;
+	spots[tree->spot_cnt++] = *spot;
+	return 0;
+}
+
+/* By node, then by expression. */
+static int compare_expressions(const void *a, const void *b, void *frames)
+{
+	const struct call_spot *left = a, *right = b;
+	const struct frame *x = frame_table_get(frames, left->frame), *y = frame_table_get(frames, right->frame);
+	const u32 pairs[][2] = {{left->node, right->node},
+				{x->column, y->column},
+				{x->end_line, y->end_line},
+				{x->end_column, y->end_column},
+				{x->text, y->text}};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
+		if (pairs[i][0] != pairs[i][1])
+			return pairs[i][0] < pairs[i][1] ? -1 : 1;
+	return 0;
+}
+
+/* By node, then by samples; what has as many in the order of the text. */
+static int compare_heat(const void *a, const void *b, void *frames)
+{
+	const struct call_spot *left = a, *right = b;
+
+	if (left->node == right->node && left->samples != right->samples)
+		return left->samples > right->samples ? -1 : 1;
+	return compare_expressions(a, b, frames);
+}
+
+/* One spot for each place becomes one for each expression. */
+static void tree_sort_spots(struct call_tree *tree, struct frame_table *frames)
+{
+	u32 cnt = 0;
+
+	qsort_r(tree->spots, tree->spot_cnt, sizeof(*tree->spots), compare_expressions, frames);
+	for (u32 i = 0; i < tree->spot_cnt; i++) {
+		if (cnt && !compare_expressions(&tree->spots[cnt - 1], &tree->spots[i], frames))
+			tree->spots[cnt - 1].samples += tree->spots[i].samples;
+		else
+			tree->spots[cnt++] = tree->spots[i];
+	}
+	tree->spot_cnt = cnt;
+	qsort_r(tree->spots, cnt, sizeof(*tree->spots), compare_heat, frames);
+	for (u32 i = cnt; i-- > 0;) {
+		struct call_node *node = &tree->nodes[tree->spots[i].node];
+
+		node->first_spot = i;
+		node->spot_cnt++;
+	}
+}
+
+/* The stacks below tell which of a node's samples were in which expression: the node itself has all of its line. */
+static int builder_find_spots(struct tree_builder *builder)
+{
+	const struct profile_tables *tables = profile_tables_of(builder->profile);
+
+	for (u32 i = builder->place_cnt; i-- > 0 && builder->view->lines;) {
+		const struct stack_place *place = &builder->places[i];
+		u32 frame = stack_table_frame(tables->stacks, place->stack);
+
+		/* A place is always added after the one outward of it. */
+		if (place->outward != PLACE_NONE)
+			builder->places[place->outward].samples += place->samples;
+		if (!frame_table_get(tables->frames, frame)->end_line)
+			continue;
+		int err = tree_add_spot(builder->tree, &(struct call_spot){place->node, frame, place->samples});
+		if (err)
+			return err;
+	}
+	if (builder->tree->spot_cnt)
+		tree_sort_spots(builder->tree, tables->frames);
+	return 0;
 }
 
 static int compare_siblings(const void *a, const void *b, void *nodes_)
@@ -264,6 +361,8 @@ static int builder_run(struct tree_builder *builder)
 		err = tree_add_node(builder->tree, &(struct call_node){.kind = NODE_ROOT, .text = "all"}, &root);
 	for (size_t i = 0; !err && i < profile_cnt(builder->profile); i++)
 		err = builder_add(builder, profile_at(builder->profile, i));
+	if (!err)
+		err = builder_find_spots(builder);
 	if (err)
 		return err;
 	tree_sum(builder->tree);
@@ -296,6 +395,7 @@ void call_tree_free(struct call_tree *tree)
 	if (!tree)
 		return;
 	string_table_free(tree->texts);
+	free(tree->spots);
 	free(tree->nodes);
 	free(tree);
 }
@@ -308,6 +408,16 @@ u32 call_tree_cnt(const struct call_tree *tree)
 const struct call_node *call_tree_at(const struct call_tree *tree, u32 i)
 {
 	return &tree->nodes[i];
+}
+
+bool call_tree_has_spots(const struct call_tree *tree)
+{
+	return tree->spot_cnt;
+}
+
+const struct call_spot *call_tree_spot(const struct call_tree *tree, u32 node, u32 i)
+{
+	return &tree->spots[tree->nodes[node].first_spot + i];
 }
 
 u32 call_tree_depth(const struct call_tree *tree)

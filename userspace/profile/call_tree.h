@@ -18,6 +18,14 @@ struct call_node {
 	u32 parent; /* index; the root is 0 and its own parent */
 	u32 depth; /* the root's is 0 */
 	u32 first_child, next_sibling; /* index, 0: none; siblings sorted by text */
+	u32 first_spot, spot_cnt; /* see call_tree_spot */
+};
+
+/* An expression of a node's line (frame_table.h), and the node's samples that were in it or in what it called. */
+struct call_spot {
+	u32 node;
+	u32 frame; /* a frame id: one of those that have this expression */
+	u64 samples;
 };
 
 struct call_tree;
@@ -28,6 +36,9 @@ DEFINE_CLEANUP(call_tree, struct call_tree *, call_tree_free)
 
 u32 call_tree_cnt(const struct call_tree *tree);
 const struct call_node *call_tree_at(const struct call_tree *tree, u32 i);
+/* Of a node, i below its spot_cnt: the hottest first. None where lines are not in the view, or columns not known. */
+bool call_tree_has_spots(const struct call_tree *tree);
+const struct call_spot *call_tree_spot(const struct call_tree *tree, u32 node, u32 i);
 u32 call_tree_depth(const struct call_tree *tree); /* of the deepest node */
 
 #endif

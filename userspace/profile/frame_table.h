@@ -38,6 +38,13 @@ struct frame {
 	bool named; /* function and file are meant */
 	u32 function, file; /* string ids */
 	u32 line;
+	/*
+	 * Python: the expression of `line` that is executed, where it is known (line_table.h): columns from 0 in bytes, the
+	 * second behind its end. end_line 0: not known. text: string id of its source, STRING_EMPTY: not asked for, not to be had.
+	 */
+	u32 end_line;
+	u16 column, end_column;
+	u32 text;
 	/* what it is, before it has a name: the key */
 	u32 scope; /* native: id of the mapped_file; Python: process key; kernel: 0 */
 	u64 address; /* native: vaddr in the file; kernel: address; Python: code object */

@@ -15,6 +15,7 @@
 #include "symbolize/demangle.h"
 #include "symbolize/jit_names.h"
 #include "symbolize/kallsyms.h"
+#include "symbolize/source_cache.h"
 
 #include <uthash.h>
 
@@ -38,6 +39,7 @@ struct symbolizer {
 	struct code_cache *codes;
 	struct named_file *files;
 	struct jit_names *jit_names;
+	struct source_cache *sources; /* NULL: not wanted */
 	struct kallsyms *kallsyms;
 	u64 kallsyms_read_ns, kallsyms_age_ns;
 	u32 *pending; /* frames without a name */
@@ -80,9 +82,15 @@ void symbolizer_free(struct symbolizer *s)
 	files_release(s);
 	code_cache_free(s->codes);
 	jit_names_free(s->jit_names);
+	source_cache_free(s->sources);
 	kallsyms_free(s->kallsyms);
 	free(s->pending);
 	free(s);
+}
+
+int symbolizer_read_sources(struct symbolizer *s)
+{
+	return s->sources ? 0 : source_cache_new(&s->sources);
 }
 
 /* The frame by its key; one that is new waits for its name. */
@@ -233,6 +241,34 @@ static int python_strings(struct symbolizer *s, const struct code_object *code, 
 	return err ? err : string_table_intern(s->tables.strings, code->file, &frame->file);
 }
 
+static bool is_empty(const struct line_position *at)
+{
+	return at->line == at->end_line && at->column == at->end_column;
+}
+
+/*
+ * Where its code comes from. What CPython puts before a function's own code has an empty place; and nobody reads what is
+ * so wide that its columns do not fit: of both the line is enough.
+ */
+static int python_position(struct symbolizer *s, const struct process *process, const struct code_object *code,
+			   u32 instr, struct frame *frame)
+{
+	struct line_position at;
+	STRBUF(text);
+
+	code_object_position(code, instr, &at);
+	frame->line = at.line;
+	if (!at.has_columns || is_empty(&at) || at.column > UINT16_MAX || at.end_column > UINT16_MAX)
+		return 0;
+	frame->end_line = at.end_line;
+	frame->column = at.column;
+	frame->end_column = at.end_column;
+	if (!s->sources || source_cache_put(s->sources, process, code->file, &at, &text))
+		return 0;
+	int err = text.failed ? -ENOMEM : string_table_intern(s->tables.strings, text.at, &frame->text);
+	return err == -ENOSPC ? 0 : err;
+}
+
 static enum loss loss_of_read(int err)
 {
 	switch (err) {
@@ -294,16 +330,15 @@ int symbolize_python(struct symbolizer *s, struct process *process, const struct
 	if (err)
 		return err;
 	if (is_new) {
-		struct frame named = {0};
+		struct frame named = key;
 
 		err = python_strings(s, code, &named);
+		if (!err)
+			err = python_position(s, process, code, frame->instr, &named);
 		if (err)
 			return err;
-		struct frame *at = frame_table_at(s->tables.frames, id);
-		at->function = named.function;
-		at->file = named.file;
-		at->line = code_object_line(code, frame->instr);
-		at->named = true;
+		named.named = true;
+		*frame_table_at(s->tables.frames, id) = named;
 	}
 	*ret = id;
 	return 0;

@@ -28,6 +28,9 @@ int symbolizer_new(const struct profile_tables *tables, struct process_table *pr
 void symbolizer_free(struct symbolizer *symbolizer);
 DEFINE_CLEANUP(symbolizer, struct symbolizer *, symbolizer_free)
 
+/* From now on Python frames come with the text of their expression (source_cache.h). */
+int symbolizer_read_sources(struct symbolizer *s);
+
 /* *ret is a frame id. Fail only with -ENOMEM or -ENOSPC. */
 int symbolize_kernel(struct symbolizer *s, u64 address, u32 *ret);
 /* address: the instruction itself, or with is_caller the return address behind it. */
