@@ -316,6 +316,7 @@ double container_cpu_s(const struct container *container)
 			return (double)value / 1e6;
 	}
 	cr_assert_fail("no clock of %s", container->cgroup);
+	return 0;
 }
 
 /* --- what others would have left on the host ---------------------------- */

@@ -6,6 +6,7 @@
 const struct command commands[] = {
 	{"record", "sample for a while or until stopped, and say where the time went (the default)", record_main},
 	{"dump", "where every Python thread of a process is now, and what it waits for", dump_main},
+	{"containers", "which containers and units run here, and what CPU time each takes", containers_main},
 	{"convert", "a profile in one format to another: from folded text or pprof to any", convert_main},
 	{"doctor", "what this kernel and these rights allow, what is missing, how to get it", doctor_main},
 	{"unwind-table", "how the code of an ELF file is unwound, row by row", unwind_table_main},

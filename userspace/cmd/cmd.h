@@ -28,6 +28,7 @@ extern const struct command commands[];
 
 int record_main(int argc, char **argv);
 int dump_main(int argc, char **argv);
+int containers_main(int argc, char **argv);
 int convert_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int unwind_table_main(int argc, char **argv);
