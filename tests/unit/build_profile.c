@@ -95,6 +95,23 @@ static void parse_thread(struct built_profile *built, char *text, struct origin 
 	origin->thread_comm = string_id(built, text);
 }
 
+/* "{web=0123}" */
+static u32 parse_place(struct built_profile *built, char *text)
+{
+	struct label_set set = {0};
+	u32 labels = 0;
+
+	text[strcspn(text, "}")] = 0;
+	char *id = strchr(text, '=');
+	if (id) {
+		*id++ = 0;
+		set.values[LABEL_CONTAINER_ID] = string_id(built, id);
+	}
+	set.values[strstr(text, ".service") ? LABEL_SYSTEMD_UNIT : LABEL_CONTAINER_NAME] = string_id(built, text + 1);
+	cr_assert_eq(label_table_intern(built->tables.labels, &set, &labels), 0);
+	return labels;
+}
+
 static void parse_line(struct built_profile *built, char *line)
 {
 	char *space = strrchr(line, ' '), *rest = line, *text;
@@ -104,7 +121,9 @@ static void parse_line(struct built_profile *built, char *line)
 	u64 samples = strtoull(space + 1, NULL, 10);
 	*space = 0;
 
+	u32 labels = *line == '{' ? parse_place(built, strsep(&rest, ";")) : LABEL_SET_EMPTY;
 	struct origin origin = parse_process(built, strsep(&rest, ";"));
+	origin.labels = labels;
 	built->truth.samples += samples;
 	while ((text = strsep(&rest, ";"))) {
 		if (*text == '@') {

@@ -6,7 +6,8 @@
  *	python3 (10);main (app.py:3);inflate (libz.so.1) 4
  *	python3 (10);@worker (12);load (app.py:9);vfs_read_[k] 1
  *
- * The first level is COMM (PID), "@" begins a thread, and what the others are
+ * A level {NAME}, {NAME=ID} or {NAME.service} before all says which container or unit it is in: of this name, id. The
+ * first level then is COMM (PID), "@" begins a thread, and what the others are
  * follows from how they read: NAME (FILE:LINE) is Python, a name that ends with
  * _[k] is of the kernel, [unknown: REASON] is a loss, [unmerged] and [greenlet] are
  * marks, all else is native. "#2" at the end of a frame makes another frame that

@@ -152,6 +152,88 @@ Test(call_tree, a_hundred_thousand_stacks_of_depth_600_share_their_callers)
 	cr_assert_eq(call_tree_depth(tree), 602);
 }
 
+static const char places[] = "{web};python3 (10);@main (10);f (a.py:1) 4\n"
+			     "{web};python3 (10);@pool (12);f (a.py:1) 2\n"
+			     "{web=other};nginx (11);@nginx (11);poll (libc.so.6) 1\n"
+			     "{nginx.service};nginx (30);@nginx (30);poll (libc.so.6) 8\n"
+			     "python3 (20);@main (20);f (a.py:1) 16\n";
+
+Test(call_tree, per_container_has_places_above_processes_and_those_of_one_name_are_one)
+{
+	expect_tree(places, (struct view){.lines = true, .pids = true, .per = PER_CONTAINER},
+		    "all 31/0\n"
+		    " host 16/0\n"
+		    "  python3 (20) 16/0\n"
+		    "   f (a.py:1) 16/16\n"
+		    " nginx.service 8/0\n"
+		    "  nginx (30) 8/0\n"
+		    "   poll (libc.so.6) 8/8\n"
+		    " web 7/0\n"
+		    "  nginx (11) 1/0\n"
+		    "   poll (libc.so.6) 1/1\n"
+		    "  python3 (10) 6/0\n"
+		    "   f (a.py:1) 6/6\n");
+}
+
+Test(call_tree, per_container_with_threads_and_without_pids_has_three_levels_of_names)
+{
+	expect_tree("{web};python3 (10);@main (10);f (a.py:1) 4\n{web};python3 (11);@main (10);f (a.py:1) 1\n",
+		    (struct view){.lines = true, .threads = true, .per = PER_CONTAINER},
+		    "all 5/0\n"
+		    " web 5/0\n"
+		    "  python3 5/0\n"
+		    "   main (10) 5/0\n"
+		    "    f (a.py:1) 5/5\n");
+}
+
+Test(call_tree, per_thread_has_one_level_that_names_process_and_thread)
+{
+	expect_tree(places, (struct view){.lines = true, .pids = true, .threads = true, .per = PER_THREAD},
+		    "all 31/0\n"
+		    " nginx (11), nginx (11) 1/0\n"
+		    "  poll (libc.so.6) 1/1\n"
+		    " nginx (30), nginx (30) 8/0\n"
+		    "  poll (libc.so.6) 8/8\n"
+		    " python3 (10), main (10) 4/0\n"
+		    "  f (a.py:1) 4/4\n"
+		    " python3 (10), pool (12) 2/0\n"
+		    "  f (a.py:1) 2/2\n"
+		    " python3 (20), main (20) 16/0\n"
+		    "  f (a.py:1) 16/16\n");
+}
+
+Test(call_tree, per_comm_makes_one_of_all_processes_of_a_name_wherever_they_run)
+{
+	expect_tree(places, (struct view){.lines = true, .per = PER_COMM},
+		    "all 31/0\n"
+		    " nginx 9/0\n"
+		    "  poll (libc.so.6) 9/9\n"
+		    " python3 22/0\n"
+		    "  f (a.py:1) 22/22\n");
+}
+
+Test(call_tree, a_place_with_a_hostile_name_is_visible_text_and_one_level)
+{
+	BUILT_PROFILE(built, "{x};app (1);f (a.py:1) 1\n");
+	struct label_set set = {0};
+	u32 labels, origin;
+
+	cr_assert_eq(string_table_intern(built.tables.strings, "a;b\xe2\x80\xae\xff\n</svg>",
+					 &set.values[LABEL_CONTAINER_NAME]),
+		     0);
+	cr_assert_eq(label_table_intern(built.tables.labels, &set, &labels), 0);
+	cr_assert_eq(profile_origin(built.profile, &(struct origin){.pid = 2, .labels = labels}, &origin), 0);
+	profile_clear(built.profile);
+	cr_assert_eq(profile_add(built.profile, origin, STACK_ROOT, 1), 0);
+
+	struct view view = {.pids = true, .per = PER_CONTAINER};
+	_cleanup_(call_tree) struct call_tree *tree = tree_of(&built, &view);
+	STRBUF(b);
+
+	tree_put(tree, 0, &b);
+	cr_assert_str_eq(b.at, "all 1/0\n a:b\\u202e\xef\xbf\xbd?</svg> 1/0\n  ? (2) 1/1\n");
+}
+
 /* The frames of a function stand for this expression, on the line that they have. */
 static void set_columns(struct built_profile *built, const char *file, u32 column, u32 end_column, const char *text)
 {

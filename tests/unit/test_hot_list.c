@@ -5,33 +5,40 @@
 
 #include "base/strbuf.h"
 #include "build_profile.h"
+#include "profile/root.h"
 
 static const struct view plain = {.lines = true, .pids = true};
 
-static void list_put(const struct built_profile *built, const struct hot_list *list, struct strbuf *b)
+static void list_put(const struct built_profile *built, const struct hot_list *list, const struct view *view,
+		     struct strbuf *b)
 {
 	for (size_t i = 0; i < list->cnt; i++) {
 		const struct hot_row *row = &list->rows[i];
 
 		strbuf_printf(b, "%llu %llu ", row->self, row->total);
-		frame_put(&built->tables, frame_table_get(built->tables.frames, row->frame), &plain, b);
+		frame_put(&built->tables, frame_table_get(built->tables.frames, row->frame), view, b);
 		strbuf_put(b, " of ");
-		origin_put_process(built->profile, profile_origin_at(built->profile, row->origin), &plain, b);
+		origin_put_root(built->profile, profile_origin_at(built->profile, row->origin), view, b);
 		strbuf_put_char(b, '\n');
 	}
 }
 
 /* "self total frame of process" per row. */
-static void expect_list(const char *folded, enum hot_sort sort, const char *expected)
+static void expect_list_in(const char *folded, struct view view, enum hot_sort sort, const char *expected)
 {
 	BUILT_PROFILE(built, folded);
 	struct hot_list list;
 	STRBUF(b);
 
-	cr_assert_eq(hot_list_build(built.profile, &plain, sort, &list), 0);
-	list_put(&built, &list, &b);
+	cr_assert_eq(hot_list_build(built.profile, &view, sort, &list), 0);
+	list_put(&built, &list, &view, &b);
 	hot_list_deinit(&list);
 	cr_assert_str_eq(b.at, expected);
+}
+
+static void expect_list(const char *folded, enum hot_sort sort, const char *expected)
+{
+	expect_list_in(folded, plain, sort, expected);
 }
 
 static void expect_processes(const char *folded, const char *expected)
@@ -147,4 +154,31 @@ Test(hot_list, an_empty_profile_is_an_empty_list)
 {
 	expect_list("", HOT_SORT_PROCESS, "");
 	expect_processes("", "");
+}
+
+static const char places[] = "{web};python3 (10);@main (10);f (a.py:1) 4\n"
+			     "{web};python3 (10);@pool (12);f (a.py:1) 2\n"
+			     "{web=other};python3 (11);@main (11);f (a.py:1) 1\n"
+			     "python3 (20);@main (20);f (a.py:1) 16\n";
+
+Test(hot_list, rows_are_of_what_stands_at_the_root)
+{
+	expect_list_in(places, (struct view){.pids = true, .per = PER_CONTAINER}, HOT_SORT_SELF,
+		       "16 16 f (a.py) of host\n"
+		       "7 7 f (a.py) of web\n");
+	expect_list_in(places, (struct view){.per = PER_COMM}, HOT_SORT_SELF, "23 23 f (a.py) of python3\n");
+	expect_list_in(places, (struct view){.pids = true, .threads = true, .per = PER_THREAD}, HOT_SORT_SELF,
+		       "16 16 f (a.py) of python3 (20), main (20)\n"
+		       "4 4 f (a.py) of python3 (10), main (10)\n"
+		       "2 2 f (a.py) of python3 (10), pool (12)\n"
+		       "1 1 f (a.py) of python3 (11), main (11)\n");
+}
+
+Test(hot_list, places_are_sorted_by_their_names)
+{
+	expect_list_in("{b};x (1);f (a.py:1) 1\n{a};x (2);f (a.py:1) 1\n{c};x (3);f (a.py:1) 1\n",
+		       (struct view){.pids = true, .per = PER_CONTAINER}, HOT_SORT_PROCESS,
+		       "1 1 f (a.py) of a\n"
+		       "1 1 f (a.py) of b\n"
+		       "1 1 f (a.py) of c\n");
 }

@@ -3,10 +3,13 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "build_profile.h"
 #include "decode_pprof.h"
 #include "folded_lines.h"
 #include "format/format.h"
+#include "format/reader.h"
+#include "profile/common_labels.h"
 
 static const struct view all = {.lines = true, .pids = true, .threads = true};
 
@@ -209,6 +212,48 @@ Test(pprof, what_was_lost_is_a_comment)
 		incomplete |= !strcmp(text_at(pprof, pprof->comments[i]), "incomplete code-gone 4");
 	}
 	cr_assert(lost && incomplete);
+}
+
+static bool has_comment(const struct decoded_pprof *pprof, const char *text)
+{
+	for (size_t i = 0; i < pprof->comment_cnt; i++)
+		if (!strcmp(text_at(pprof, pprof->comments[i]), text))
+			return true;
+	return false;
+}
+
+Test(pprof, what_is_common_to_all_samples_and_whose_losses_these_are_are_comments_that_are_read_back)
+{
+	BUILT_PROFILE(built, "a (1);f (a.py:1) 4\n");
+	struct common_labels common = {0};
+	struct read_profile read;
+	char *bytes = NULL;
+	size_t size;
+	STRBUF(why);
+
+	cr_assert_eq(common_labels_add(&common, "host=web-1", &why), 0);
+	cr_assert_eq(common_labels_add(&common, "region=eu=1 x", &why), 0);
+	profile_set_common(built.profile, &common);
+	built.truth.whole_samples = 31;
+	WRITTEN(pprof, &built, all);
+	cr_expect(has_comment(pprof, "label host=web-1"));
+	cr_expect(has_comment(pprof, "label region=eu=1 x"));
+	cr_expect(has_comment(pprof, "part of 31 samples"));
+
+	FILE *out = open_memstream(&bytes, &size);
+	cr_assert_eq(pprof_write(built.profile, &built.truth, &all, out), 0);
+	fclose(out);
+	cr_assert_eq(profile_read(bytes, size, &read, &why), 0);
+	const struct common_labels *back = profile_common(read.profile);
+	cr_assert_eq(back->cnt, 2);
+	cr_expect_str_eq(back->at[0].name, "host");
+	cr_expect_str_eq(back->at[0].otel_name, "host.name");
+	cr_expect_str_eq(back->at[0].value, "web-1");
+	cr_expect_str_eq(back->at[1].value, "eu=1 x");
+	cr_expect_eq(read.truth.whole_samples, 31);
+	read_profile_deinit(&read);
+	common_labels_deinit(&common);
+	free(bytes);
 }
 
 Test(pprof, no_name_hides_or_breaks_out)

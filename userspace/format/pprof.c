@@ -298,7 +298,7 @@ static int pprof_put(struct pprof_writer *w)
 	if (!err)
 		err = put_samples(w);
 	if (!err)
-		err = pprof_comments_put(w->truth, put_comment, w);
+		err = pprof_comments_put(w->truth, profile_common(w->dictionary->profile), put_comment, w);
 	if (!err)
 		err = put_strings(w);
 	if (!err)

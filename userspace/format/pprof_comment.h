@@ -8,15 +8,20 @@
  *	lost ring-full 2
  *	incomplete code-gone 4
  *	sampled 99 Hz, 2 CPUs
+ *	label host=web-1
+ *
+ * Of a part of a run, whose losses are the run's: "part of 5000 samples".
  */
 #ifndef PYPROF_PPROF_COMMENT_H
 #define PYPROF_PPROF_COMMENT_H
 
+#include "profile/common_labels.h"
 #include "profile/truth.h"
 
 /* Gives each line to put; the first error ends it. */
-int pprof_comments_put(const struct truth *truth, int (*put)(void *ctx, const char *text), void *ctx);
+int pprof_comments_put(const struct truth *truth, const struct common_labels *common /* NULL: none */,
+		       int (*put)(void *ctx, const char *text), void *ctx);
 /* Adds what a line says; one that is not ours says nothing. */
-void pprof_comment_read(const char *text, struct truth *truth);
+void pprof_comment_read(const char *text, struct truth *truth, struct common_labels *common);
 
 #endif

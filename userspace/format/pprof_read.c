@@ -412,7 +412,7 @@ static void truth_read(struct pprof_reader *r)
 	if (p->duration_nanos > 0)
 		truth->seconds = (double)p->duration_nanos / NS_PER_S;
 	for (size_t i = 0; i < p->n_comment; i++)
-		pprof_comment_read(text_at(r, p->comment[i]), truth);
+		pprof_comment_read(text_at(r, p->comment[i]), truth, &r->read->common);
 }
 
 static int message_read(struct pprof_reader *r)

@@ -11,13 +11,18 @@ static int read_profile_init(struct read_profile *ret)
 	*ret = (struct read_profile){.truth = {.from_file = true, .losses_unknown = true}};
 	int err = profile_tables_new(&ret->tables);
 
-	return err ? err : profile_new(&ret->tables, &ret->profile);
+	if (!err)
+		err = profile_new(&ret->tables, &ret->profile);
+	if (!err)
+		profile_set_common(ret->profile, &ret->common);
+	return err;
 }
 
 void read_profile_deinit(struct read_profile *read)
 {
 	profile_free(read->profile);
 	profile_tables_free(&read->tables);
+	common_labels_deinit(&read->common);
 	read->profile = NULL;
 }
 

@@ -7,6 +7,7 @@
 #define PYPROF_READER_H
 
 #include "base/cleanup.h"
+#include "profile/common_labels.h"
 #include "profile/profile.h"
 
 struct strbuf;
@@ -21,6 +22,7 @@ struct read_profile {
 	struct profile *profile;
 	struct truth truth; /* from_file */
 	struct view view; /* what the file tells apart */
+	struct common_labels common; /* the profile's: so this struct may not move */
 	u64 lost; /* samples that it says are missing, without a reason */
 	u64 skipped; /* lines or samples without a count */
 };
