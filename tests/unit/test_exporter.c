@@ -56,7 +56,7 @@ static void hear(void *ctx, bool is_error, const char *line)
 }
 
 static const struct exporter_times quick = {
-	.connect_ms = 1000, .answer_ms = 400, .first_ms = 20, .most_ms = 80, .asked_most_ms = 5000, .quiet_ms = 0};
+	.connect_ms = 1000, .answer_ms = 1000, .first_ms = 20, .most_ms = 80, .asked_most_ms = 5000, .quiet_ms = 0};
 
 static struct destination local(unsigned port, const char *scheme, const struct destination_kind *of_kind)
 {
@@ -194,7 +194,7 @@ ParameterizedTestParameters(exporter, waits_as_long_as_retry_after_says)
 	static struct asked rows[] = {
 		{"429/1,200", 1000, 4000}, /* seconds */
 		{"503@2,200", 900, 4000}, /* a date, in whole seconds */
-		{"503/nonsense,200", 0, 1000}, {"503/-7,200", 0, 1000}, {"503/99999999999999999999,200", 0, 8000},
+		{"503/nonsense,200", 0, 4000}, {"503/-7,200", 0, 4000}, {"503/99999999999999999999,200", 0, 8000},
 	};
 	return cr_make_param_array(struct asked, rows, sizeof(rows) / sizeof(rows[0]));
 }
@@ -391,6 +391,11 @@ Test(exporter, a_dead_destination_holds_up_no_other)
 	cr_expect_gt(dead.dropped, 20);
 	cr_expect_gt(dead.waiting, 5);
 	cr_expect(strstr(heard.lines.at, "does it run, and is the port right?"), "%s", heard.lines.at);
+	/* The receiver tells of a request before it answers. */
+	for (int i = 0; i < 500 && well.sent < 40; i++) {
+		usleep(10000);
+		exporter_destination_counts(exporter, 1, &well);
+	}
 	exporter_stop(exporter);
 	exporter_destination_counts(exporter, 0, &dead);
 	exporter_destination_counts(exporter, 1, &well);
@@ -414,7 +419,7 @@ Test(exporter, a_full_spool_keeps_the_newest_in_order)
 	struct exporter *exporter = start(&options);
 	put(exporter, 0, "a");
 	receiver_read(&receiver, 1);
-	usleep(50000);
+	usleep(200000);
 	put(exporter, 0, "bcdefghijklmnop");
 	struct exporter_counts counts = counts_of(exporter);
 	cr_expect_eq(counts.waiting + counts.dropped, 16);
@@ -627,13 +632,15 @@ Test(exporter, memory_stays_flat_for_a_thousand_windows_of_outage)
 		if (i % 10 == 0)
 			usleep(1000);
 	}
-	u64 after = resident_kb();
 	struct exporter_counts counts = counts_of(exporter);
 	cr_expect_eq(counts.waiting + counts.dropped, WINDOWS);
 	cr_expect_gt(counts.waiting, 10);
 #ifndef __SANITIZE_ADDRESS__ /* it keeps freed memory for a while */
+	u64 after = resident_kb();
 	cr_expect_leq(after, before + 1024, "%llu KiB became %llu", (unsigned long long)before,
 		      (unsigned long long)after);
+#else
+	(void)before;
 #endif
 	exporter_free(exporter);
 	receiver_deinit(&receiver);
