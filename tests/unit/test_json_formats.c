@@ -306,6 +306,114 @@ Test(firefox, an_empty_profile_opens)
 	cr_assert_eq(json_integer_value(at(item(at(json, "threads"), 0), "samples.length")), 0);
 }
 
+/* ---- --per ---- */
+
+static const char places[] = "{web};python3 (10);@main (10);f (a.py:1) 4\n"
+			     "{web=other};python3 (10);@main (10);f (a.py:1) 2\n"
+			     "{web};nginx (11);@nginx (11);f (a.py:1) 1\n"
+			     "python3 (20);@main (20);f (a.py:1) 8\n"
+			     "python3 (20);@pool (22);f (a.py:1) 16\n";
+
+/* "NAME: FRAME;FRAME N" per sample. */
+static char *speedscope_text(const struct built_profile *built, struct view view)
+{
+	WRITTEN(json, speedscope_write, built, view);
+	json_t *profile, *stack, *frames = at(json, "shared.frames");
+	size_t p, i, k;
+	char *text;
+	FILE *out = open_memstream(&text, &k);
+
+	json_array_foreach(at(json, "profiles"), p, profile)
+	{
+		json_int_t sum = 0;
+
+		json_array_foreach(at(profile, "samples"), i, stack)
+		{
+			fprintf(out, "%s:", json_string_value(at(profile, "name")));
+			for (k = 0; k < json_array_size(stack); k++)
+				fprintf(out, " %s", json_string_value(at(item(frames, number_at(stack, k)), "name")));
+			fprintf(out, " %lld\n", (long long)number_at(at(profile, "weights"), i));
+			sum += number_at(at(profile, "weights"), i);
+		}
+		cr_expect_eq(sum, json_integer_value(at(profile, "endValue")));
+	}
+	fclose(out);
+	return text;
+}
+
+static void expect_speedscope(struct view view, const char *expected)
+{
+	BUILT_PROFILE(built, places);
+	_cleanup_(free) char *text = speedscope_text(&built, view);
+
+	cr_expect_str_eq(text, expected);
+}
+
+Test(speedscope, per_container_has_a_profile_for_each_place_with_its_processes_as_frames)
+{
+	expect_speedscope((struct view){.lines = true, .pids = true, .per = PER_CONTAINER}, "host: python3 (20) f 24\n"
+											    "web: python3 (10) f 6\n"
+											    "web: nginx (11) f 1\n");
+	expect_speedscope((struct view){.lines = true, .pids = true, .threads = true, .per = PER_CONTAINER},
+			  "host: python3 (20), main (20) f 8\n"
+			  "host: python3 (20), pool (22) f 16\n"
+			  "web: python3 (10), main (10) f 6\n"
+			  "web: nginx (11), nginx (11) f 1\n");
+}
+
+Test(speedscope, per_process_thread_and_comm_have_a_profile_for_each_of_them)
+{
+	expect_speedscope((struct view){.lines = true, .pids = true},
+			  "python3 (20): f 24\nweb: python3 (10): f 6\nweb: nginx (11): f 1\n");
+	expect_speedscope((struct view){.lines = true, .pids = true, .threads = true, .per = PER_THREAD},
+			  "python3 (20), pool (22): f 16\npython3 (20), main (20): f 8\n"
+			  "web: python3 (10), main (10): f 6\nweb: nginx (11), nginx (11): f 1\n");
+	expect_speedscope((struct view){.lines = true, .per = PER_COMM}, "python3: f 30\nnginx: f 1\n");
+}
+
+/* "PROCESS [PID]: THREAD N", main threads with a star. */
+static void expect_firefox(struct view view, const char *expected)
+{
+	BUILT_PROFILE(built, places);
+	WRITTEN(json, firefox_write, &built, view);
+	json_t *thread, *weight;
+	size_t t, i, size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+
+	json_array_foreach(at(json, "threads"), t, thread)
+	{
+		json_int_t sum = 0;
+
+		json_array_foreach(at(thread, "samples.weight"), i, weight) sum += json_integer_value(weight);
+		fprintf(out, "%s [%s]: %s%s %lld\n", json_string_value(at(thread, "processName")),
+			json_string_value(at(thread, "pid")), json_string_value(at(thread, "name")),
+			json_is_true(at(thread, "isMainThread")) ? "*" : "", (long long)sum);
+	}
+	fclose(out);
+	cr_expect_str_eq(text, expected);
+	free(text);
+}
+
+/* The viewer puts threads of one pid under one track. */
+Test(firefox, per_container_puts_processes_where_threads_stand)
+{
+	expect_firefox((struct view){.lines = true, .pids = true, .per = PER_CONTAINER},
+		       "web [2]: python3 (10) 6\nweb [2]: nginx (11) 1\nhost [1]: python3 (20) 24\n");
+}
+
+Test(firefox, per_process_thread_and_comm_have_a_track_for_each_of_them)
+{
+	expect_firefox((struct view){.lines = true, .pids = true},
+		       "web: python3 (10) [10]: python3* 6\nweb: nginx (11) [11]: nginx* 1\n"
+		       "python3 (20) [20]: python3* 24\n");
+	expect_firefox((struct view){.lines = true, .pids = true, .threads = true, .per = PER_THREAD},
+		       "web: python3 (10) [10]: main* 6\nweb: nginx (11) [11]: nginx* 1\n"
+		       "python3 (20) [20]: main* 8\npython3 (20) [20]: pool 16\n");
+	expect_firefox((struct view){.lines = true, .per = PER_COMM},
+		       "python3 [1]: python3* 30\nnginx [2]: nginx* 1\n");
+}
+
 /* ---- both ---- */
 
 Test(json_formats, no_name_hides_or_breaks_out)
