@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/remote_memory.h"
 #include "capture/capture.h"
+#include "container/place.h"
+#include "locator.h"
 #include "process/process.h"
 #include "python/python_file.h"
 #include "registrar.h"
@@ -35,6 +37,8 @@ struct profiler {
 	struct process_table *processes;
 	struct supplier *supplier;
 	struct registrar *registrar;
+	struct place_table *places;
+	struct locator *locator;
 	struct profile_tables tables;
 	struct symbolizer *symbolizer;
 	struct assembler *assembler;
@@ -69,6 +73,8 @@ static int tables_open(struct profiler *p)
 	if (!err)
 		err = profile_new(&p->tables, &p->profile);
 	if (!err)
+		profile_set_common(p->profile, p->options.common);
+	if (!err)
 		err = symbolizer_new(&p->tables, p->processes, &p->symbolizer);
 	if (!err && p->options.sources)
 		err = symbolizer_read_sources(p->symbolizer);
@@ -92,11 +98,18 @@ static int stages_open(struct profiler *p, const char **ret_step)
 		.python_native = p->options.native != NATIVE_NONE,
 		.stack_copy_size = p->options.stack_copy_size,
 		.frequency_hz = p->options.frequency_hz,
+		.selected_cgroups = p->options.selection_cnt,
 		.on_record = on_record,
 		.ctx = p,
 		.on_message = p->options.on_message,
 	};
 	struct registrar_options registrar = {.all = p->options.all, .children = p->options.children};
+	struct locator_options locator = {
+		.threads = p->options.threads,
+		.words = p->options.words,
+		.selections = p->options.selections,
+		.selection_cnt = p->options.selection_cnt,
+	};
 	int err;
 
 	*ret_step = "out of memory";
@@ -104,12 +117,15 @@ static int stages_open(struct profiler *p, const char **ret_step)
 	if (!p->files)
 		return -ENOMEM;
 	if ((err = process_table_new(p->files, &p->processes)) || (err = tables_open(p)) ||
-	    (err = stack_inbox_new(&p->inbox)) || (err = fallback_new(p->processes, &p->fallback)))
+	    (err = stack_inbox_new(&p->inbox)) || (err = fallback_new(p->processes, &p->fallback)) ||
+	    (err = place_table_new(&p->places)))
 		return err;
+	capture.cgroup_v1 = place_table_v1(p->places);
 	if ((err = capture_open(&capture, &p->capture, ret_step)))
 		return err;
 	*ret_step = "out of memory";
-	if ((err = supplier_new(capture_unwind_memory(p->capture), p->processes, &p->supplier)))
+	if ((err = supplier_new(capture_unwind_memory(p->capture), p->processes, &p->supplier)) ||
+	    (err = place_table_walk(p->places)) || (err = locator_new(&locator, p->places, p->capture, &p->locator)))
 		return err;
 	return registrar_new(&registrar, p->capture, p->processes, p->supplier, &p->registrar);
 }
@@ -138,12 +154,14 @@ void profiler_free(struct profiler *p)
 {
 	if (!p)
 		return;
+	locator_free(p->locator);
 	registrar_free(p->registrar);
 	supplier_free(p->supplier);
 	capture_close(p->capture);
 	tables_close(p);
 	fallback_free(p->fallback);
 	stack_inbox_free(p->inbox);
+	place_table_free(p->places);
 	process_table_free(p->processes);
 	mapped_file_cache_free(p->files);
 	free(p->waiting);
@@ -177,21 +195,6 @@ static enum loss python_doubt(struct profiler *p, struct process *process, const
 	if (process->python_file && !process->python_file->python.supported)
 		return LOSS_PYTHON_VERSION;
 	return LOSS_NONE;
-}
-
-static int sample_origin(struct profiler *p, const struct sample *sample, u32 *ret)
-{
-	struct origin origin = {.pid = sample->process.pid};
-	char comm[THREAD_COMM_SIZE + 1] = {0};
-
-	memcpy(comm, sample->comm, THREAD_COMM_SIZE);
-	int err = string_table_intern(p->tables.strings, comm, &origin.comm);
-	if (!err && p->options.threads) {
-		memcpy(comm, sample->thread_comm, THREAD_COMM_SIZE);
-		origin.tid = sample->tid;
-		err = string_table_intern(p->tables.strings, comm, &origin.thread_comm);
-	}
-	return err ? err : profile_origin(p->profile, &origin, ret);
 }
 
 /* A page that was not there when the kernel side looked is there the next time, if it is read once from here. */
@@ -273,8 +276,9 @@ static int sample_process(struct profiler *p, const struct sample *sample, struc
 	return err;
 }
 
-static int on_sample(struct profiler *p, const struct sample *sample)
+static int sample_add(void *ctx, const struct sample *sample)
 {
+	struct profiler *p = ctx;
 	struct assembled assembled;
 	struct process *process;
 	u32 origin;
@@ -297,7 +301,7 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 	const struct unwound *unwound = sample_unwind(p, process, sample);
 	err = assembler_stack(p->assembler, process, sample, unwound, doubt, &assembled);
 	if (!err)
-		err = sample_origin(p, sample, &origin);
+		err = locator_origin(p->locator, p->profile, process, sample, &origin);
 	if (!err)
 		err = profile_add(p->profile, origin, assembled.stack, 1);
 	if (err)
@@ -305,6 +309,16 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 
 	sample_count(&p->truth, sample, &assembled, doubt);
 	return 0;
+}
+
+static int on_sample(struct profiler *p, const struct sample *sample)
+{
+	enum selected selected;
+	int err = locator_admit(p->locator, sample, &selected);
+
+	if (err)
+		return sample_lost(p, err);
+	return selected == SELECTED_YES ? sample_add(p, sample) : 0;
 }
 
 /* ---- processes */
@@ -410,6 +424,10 @@ static int on_record(void *ctx, const struct record *record)
 	case RECORD_MAPPING:
 		err = on_mapping(p, (const struct mapping_record *)record);
 		break;
+	case RECORD_CGROUP:
+	case RECORD_CGROUP_GONE:
+		err = locator_on_cgroup(p->locator, (const struct cgroup_record *)record);
+		break;
 	case RECORD_MAPPINGS_LOST:
 		process_table_forget_mappings(p->processes);
 		err = process_table_for_each(p->processes, process_note, p->registrar);
@@ -484,6 +502,8 @@ int profiler_start(struct profiler *p)
 	/* What was selected has its tables before its first sample, unless they are very many. */
 	int err = supplier_turn(p->supplier, BUILD_FIRST_NS);
 	if (!err)
+		err = locator_start(p->locator);
+	if (!err)
 		err = capture_start(p->capture);
 
 	p->start_ns = p->tick_ns = clock_monotonic_ns();
@@ -504,6 +524,9 @@ int profiler_turn(struct profiler *p)
 		return err;
 	waiting_learn(p);
 	u64 now = clock_monotonic_ns();
+	err = locator_turn(p->locator, now, sample_add, p);
+	if (err)
+		return err;
 	if (now - p->tick_ns >= TICK_NS)
 		tick(p, now);
 	return 0;
@@ -516,14 +539,16 @@ int profiler_fd(const struct profiler *p)
 
 int profiler_timeout_ms(const struct profiler *p)
 {
-	u64 age_ms = (clock_monotonic_ns() - p->exec_ns) / NS_PER_MS;
+	u64 now = clock_monotonic_ns(), age_ms = (now - p->exec_ns) / NS_PER_MS;
+	u64 due_ns = locator_due_ns(p->locator);
+	u64 due_ms = due_ns <= now ? 1 : (due_ns - now) / NS_PER_MS + 1;
 
 	if (p->waiting_next < p->waiting_cnt || supplier_is_busy(p->supplier))
 		return 0;
 	/* A program that has just begun maps its libraries now: look soon, then less and less often. */
-	if (p->exec_ns && age_ms < TURN_MS)
+	if (p->exec_ns && age_ms < TURN_MS && age_ms < due_ms)
 		return age_ms < 1 ? 1 : (int)age_ms;
-	return TURN_MS;
+	return due_ms < TURN_MS ? (int)due_ms : TURN_MS;
 }
 
 int profiler_stop(struct profiler *p)
@@ -542,7 +567,9 @@ u32 profiler_selected_alive(const struct profiler *p)
 
 int profiler_name(struct profiler *p)
 {
-	return symbolizer_name_frames(p->symbolizer);
+	int err = symbolizer_name_frames(p->symbolizer);
+
+	return err ? err : locator_name(p->locator, &p->tables);
 }
 
 struct profile *profiler_profile(struct profiler *p)
@@ -564,6 +591,7 @@ bool profiler_is_full(const struct profiler *p)
 int profiler_forget(struct profiler *p)
 {
 	tables_close(p);
+	locator_forget(p->locator);
 	capture_forget_parts(p->capture);
 	return tables_open(p);
 }

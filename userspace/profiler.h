@@ -14,6 +14,8 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "container/selection.h"
+#include "process/process_words.h"
 #include "profile/profile.h"
 #include "pyprof/types.h"
 
@@ -24,6 +26,10 @@ struct profiler_options {
 	bool children; /* and what those fork */
 	bool kernel_stacks;
 	bool threads; /* tell threads apart in the profile */
+	const struct selection *selections; /* with all: these places only; borrowed */
+	size_t selection_cnt;
+	struct words_wanted words;
+	const struct common_labels *common; /* of every profile; borrowed */
 	u32 frequency_hz;
 	enum native_frames native;
 	bool sources; /* Python frames come with the text of their expression */

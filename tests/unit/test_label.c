@@ -133,3 +133,37 @@ Test(label, origins_in_two_containers_are_two)
 	cr_assert_eq(profile_origin(built.profile, &origin, &web), 0);
 	cr_assert_neq(host, web);
 }
+
+/* A place has samples before anybody knows what it is called. */
+Test(label, a_row_that_was_reserved_has_no_labels_until_it_is_set)
+{
+	BUILT_PROFILE(built, "python3 (10);main (app.py:3) 1\n");
+	struct label_set set = {0};
+	u32 row, other;
+
+	cr_assert_eq(label_table_reserve(built.tables.labels, &row), 0);
+	cr_assert_eq(label_table_reserve(built.tables.labels, &other), 0);
+	cr_assert_neq(row, LABEL_SET_EMPTY);
+	cr_assert_neq(row, other);
+	struct origin origin = {.pid = 10, .labels = row};
+	cr_assert_str_eq(labels_text(&built, &origin, (struct view){.pids = true}), "pid=10");
+
+	set.values[LABEL_CONTAINER_NAME] = string_id(&built, "web");
+	label_table_set(built.tables.labels, row, &set);
+	cr_assert_str_eq(labels_text(&built, &origin, (struct view){.pids = true}), "container_name=web pid=10");
+	origin.labels = other;
+	cr_assert_str_eq(labels_text(&built, &origin, (struct view){.pids = true}), "pid=10");
+}
+
+Test(label, every_text_of_a_process_has_its_place_in_the_origin)
+{
+	struct origin origin = {0};
+
+	for (int i = 0; i < LABEL_CNT; i++) {
+		u32 *text = origin_text(&origin, i);
+
+		cr_assert_eq(!text, i < LABEL_PLACE_CNT || label_is_number(i), "%s", label_name(i));
+		if (text)
+			cr_assert_eq((*text)++, 0, "%s has the place of another", label_name(i));
+	}
+}

@@ -283,6 +283,80 @@ Test(options, the_rate_is_lower_only_for_what_runs_for_hours)
 	cr_assert_eq(record_options_frequency_hz(&asked, false), 50);
 }
 
+Test(options, containers_are_chosen_of_the_whole_host)
+{
+	struct record_options some = parse("--container web --pod prod/api-* --container db");
+
+	cr_assert_eq(some.target, TARGET_ALL);
+	cr_assert_eq(some.selection_cnt, 3);
+	cr_assert_eq(some.selections[1].kind, SELECT_POD);
+	cr_assert_str_eq(some.selections[1].text, "prod/api-*");
+	cr_assert_eq(some.selections[2].kind, SELECT_CONTAINER);
+	record_options_deinit(&some);
+
+	struct record_options all = parse("--all --cgroup /docker");
+	cr_assert_eq(all.target, TARGET_ALL);
+	cr_assert_eq(all.selection_cnt, 1);
+	record_options_deinit(&all);
+
+	assert_refused("--container web -p 1", "choose one of --container");
+	assert_refused("--container web -- ls", "choose one of --container");
+	assert_refused("--pod web", "NAMESPACE/NAME");
+}
+
+Test(options, what_is_exported_is_sampled_for_hours_and_goes_nowhere_else)
+{
+	struct record_options one = parse(
+		"--all --export otlp=http://localhost:4318 --export-header X-Scope-OrgID:team "
+		"--spool /var/lib/x --spool-size 2G");
+
+	cr_assert_eq(record_options_output(&one, false), OUTPUT_EXPORT);
+	cr_assert_eq(record_options_output(&one, true), OUTPUT_EXPORT);
+	cr_assert_eq(record_options_frequency_hz(&one, true), 19);
+	cr_assert_eq(one.destination_cnt, 1);
+	cr_assert_str_eq(one.destinations[0].kind->name, "otlp");
+	cr_assert_str_eq(one.headers.at[0], "X-Scope-OrgID:team");
+	cr_assert_null(one.headers.at[1]);
+	cr_assert_eq(one.spool_size, 2ull << 30);
+	record_options_deinit(&one);
+
+	struct record_options both = parse("--all -o x.svg --export pyroscope=http://localhost:4040");
+	cr_assert_eq(record_options_output(&both, false), OUTPUT_FILE);
+	cr_assert_eq(record_options_frequency_hz(&both, false), 19);
+	record_options_deinit(&both);
+}
+
+Test(options, what_belongs_to_an_export_is_refused_where_it_is_wrong_or_without_one)
+{
+	assert_refused("--all --export-header a:b", "only with --export");
+	assert_refused("--all --export-token-file /x", "only with --export");
+	assert_refused("--all --export-ca /x", "only with --export");
+	assert_refused("--all --spool /x", "only with --export");
+	assert_refused("--all --spool here", "whole path");
+	assert_refused("--all --spool-size 2", "M or G");
+	assert_refused("--all --spool-size 0M", "M or G");
+	assert_refused("--all --spool-size -1M", "M or G");
+	assert_refused("--all --export-header novalue", "NAME:VALUE");
+	assert_refused("--all --export-header :v", "NAME:VALUE");
+	assert_refused("--all --export-header a\rb:v", "NAME:VALUE");
+	assert_refused("--all --export-header a:b\nInjected:1", "control");
+	assert_refused("--all --export statsd=http://localhost", "otlp");
+	assert_refused("--all --export otlp", "otlp=");
+}
+
+Test(options, of_the_environment_only_what_is_named_is_shown)
+{
+	struct record_options some = parse("--all --with-env SERVICE,REGION --with-env TIER");
+
+	cr_assert_eq(some.variables.cnt, 3);
+	cr_assert_str_eq(some.variables.at[1], "REGION");
+	cr_assert_null(some.variables.at[3]);
+	cr_assert_not(some.command_lines);
+	record_options_deinit(&some);
+	assert_refused("--all --with-env A,,B", "names of variables");
+	assert_refused("--all --with-env A=1", "names of variables");
+}
+
 Test(options, help_fits_a_terminal_and_names_every_format)
 {
 	STRBUF(text);

@@ -57,6 +57,30 @@ Test(profile, samples_of_one_origin_and_stack_add_up)
 	cr_assert_eq(profile_at(profile, 0)->origin, app);
 }
 
+Test(profile, what_another_has_counted_is_added_by_origin_and_stack)
+{
+	struct profile *window;
+
+	cr_assert_eq(profile_new(&tables, &window), 0);
+	u32 app = origin(10, 0, "app");
+	cr_assert_eq(profile_add(profile, app, 3, 2), 0);
+
+	/* There its id is another. */
+	u32 other, same;
+	cr_assert_eq(profile_origin(window, &(struct origin){.pid = 11, .comm = string("other")}, &other), 0);
+	cr_assert_eq(profile_origin(window, &(struct origin){.pid = 10, .comm = string("app")}, &same), 0);
+	cr_assert_neq(same, app);
+	cr_assert_eq(profile_add(window, same, 3, 5), 0);
+	cr_assert_eq(profile_add(window, other, 3, 1), 0);
+
+	cr_assert_eq(profile_merge(profile, window), 0);
+	cr_assert_eq(profile_samples(profile), 8);
+	cr_assert_eq(profile_cnt(profile), 2);
+	cr_assert_eq(profile_at(profile, 0)->samples, 7);
+	cr_assert_eq(profile_origin_at(profile, profile_at(profile, 1)->origin)->pid, 11);
+	profile_free(window);
+}
+
 Test(profile, each_part_of_an_origin_tells_it_apart)
 {
 	u32 app = origin(10, 0, "app");
@@ -66,6 +90,19 @@ Test(profile, each_part_of_an_origin_tells_it_apart)
 	cr_assert_neq(origin(10, 12, "app"), app);
 	cr_assert_neq(origin(10, 0, "exec"), app);
 	cr_assert_eq(profile_origin_at(profile, app)->pid, 10);
+
+	/* Members that the text above has no place for. */
+	struct origin more[] = {{.pid = 10, .comm = string("app"), .exe = string("/bin/app")},
+				{.pid = 10, .comm = string("app"), .command_line = string("/bin/app")},
+				{.pid = 10, .comm = string("app"), .environment = string("/bin/app")},
+				{.pid = 10, .comm = string("app"), .labels = 1}};
+	u32 ids[4];
+	for (int i = 0; i < 4; i++) {
+		cr_assert_eq(profile_origin(profile, &more[i], &ids[i]), 0);
+		cr_assert_neq(ids[i], app);
+		for (int j = 0; j < i; j++)
+			cr_assert_neq(ids[i], ids[j]);
+	}
 }
 
 Test(profile, clearing_forgets_counts_and_keeps_origins)

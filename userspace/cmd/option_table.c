@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cmd/option_lists.h"
+#include "sink/place_path.h"
 
 #define ARRAY_CNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define SECONDS_MAX   1000000000 /* 31 years: nanoseconds fit in 64 bits with room to add */
@@ -141,8 +143,34 @@ static int apply_output(struct option_line *line, const char *value)
 {
 	if (!*value)
 		return option_line_error(line, "-o takes the name of a file, or - for stdout, not an empty word");
+	STRBUF(why);
+	int err = place_path_check(value, &why);
+	if (err)
+		return err == -EINVAL ? option_line_error(line, "-o %s: %s", value, why.at) : err;
 	line->options->output = value;
 	return 0;
+}
+
+static int apply_per(struct option_line *line, const char *value)
+{
+	static const char *const words[] = {
+		[PER_PROCESS] = "process", [PER_CONTAINER] = "container", [PER_THREAD] = "thread", [PER_COMM] = "comm"};
+
+	for (size_t i = 0; i < ARRAY_CNT(words); i++) {
+		if (strcmp(value, words[i]))
+			continue;
+		line->options->view.per = i;
+		return 0;
+	}
+	return option_line_error(line, "--per takes container, process, thread or comm, not '%s'", value);
+}
+
+static int apply_label(struct option_line *line, const char *value)
+{
+	STRBUF(why);
+	int err = common_labels_add(&line->options->common, value, &why);
+
+	return err == -EINVAL ? option_line_error(line, "--label %s: %s", value, why.at) : err;
 }
 
 static int apply_stats(struct option_line *line, const char *value)
@@ -194,6 +222,44 @@ static int apply_stack_copy(struct option_line *line, const char *value)
 				 STACK_COPY_UNIT, MAX_STACK_COPY, value);
 }
 
+static int apply_token_file(struct option_line *line, const char *value)
+{
+	if (!*value)
+		return option_line_error(line, "--export-token-file takes the name of a file, not an empty word");
+	line->options->token_file = value;
+	return 0;
+}
+
+static int apply_ca(struct option_line *line, const char *value)
+{
+	if (!*value)
+		return option_line_error(line, "--export-ca takes the name of a file, not an empty word");
+	line->options->ca_file = value;
+	return 0;
+}
+
+static int apply_spool(struct option_line *line, const char *value)
+{
+	if (*value != '/')
+		return option_line_error(
+			line, "--spool takes a folder's whole path, as in /var/lib/pyprof-bpf/spool, not '%s'", value);
+	line->options->spool = value;
+	return 0;
+}
+
+static int apply_spool_size(struct option_line *line, const char *value)
+{
+	size_t size = strlen(value);
+	u64 unit = size && value[size - 1] == 'M' ? 1u << 20 : size && value[size - 1] == 'G' ? 1u << 30 : 0;
+	u32 number;
+
+	if (!unit || u32_parse(value, size - 1, 1u << 20, &number) || !number)
+		return option_line_error(
+			line, "--spool-size takes a number with M or G behind it, as in 256M, not '%s'", value);
+	line->options->spool_size = number * unit;
+	return 0;
+}
+
 static int apply_help(struct option_line *line, const char *value)
 {
 	line->options->action = ACTION_HELP;
@@ -219,6 +285,12 @@ const struct option_row option_rows[] = {
 	{"all", 0, NULL, "every process of this host, until Ctrl-C", .apply = apply_all},
 	{"pid", 'p', "PID[,PID...]", "these processes, until they are gone", .apply = apply_pids},
 	{.help = "  -- COMMAND ARGS...       a command, from its first instruction to its last"},
+	{"container", 0, "NAME",
+	 "what runs in this container: its name, its id or 12 digits of it, or a pattern of names; again for more, and "
+	 "those that start later",
+	 .apply = apply_container},
+	{"pod", 0, "NAMESPACE/NAME", "what runs in this pod of Kubernetes; patterns too", .apply = apply_pod},
+	{"cgroup", 0, "PATH", "what runs in this cgroup and below", .apply = apply_cgroup},
 
 	{.help = "How:"},
 	{"frequency", 'F', "HZ",
@@ -236,17 +308,41 @@ const struct option_row option_rows[] = {
 	{"force", 0, NULL, "sample even on a kernel that is known to hang (see doctor)", FLAG(force, true)},
 
 	{.help = "Where the profile goes:"},
-	{"output", 'o', "FILE", "write one profile at the end; its suffix chooses the format; - is stdout",
+	{"output", 'o', "FILE",
+	 "write one profile at the end; its suffix chooses the format; - is stdout; with {container} in its name, one "
+	 "for "
+	 "each container, unit, and the host",
 	 .apply = apply_output},
 	{"format", 0, "NAME", NULL, .apply = apply_format},
 	{"window", 0, "SECONDS", "length of one window of a stream, 0.1 to 3600 (default 10)", .apply = apply_window},
+	{"export", 0, "KIND=URL",
+	 "send each window, gzipped, to an engine: otlp=http://collector:4318 or pyroscope=https://USER:PASSWORD@HOST; "
+	 "again for more",
+	 .apply = apply_export},
+	{"export-header", 0, "NAME:VALUE", "a header for them, as X-Scope-OrgID:team; again for more",
+	 .apply = apply_export_header},
+	{"export-token-file", 0, "FILE", "send what is in this file as bearer token; read anew each time",
+	 .apply = apply_token_file},
+	{"export-ca", 0, "FILE", "trust the certificates in this file, instead of the system's", .apply = apply_ca},
+	{"spool", 0, "FOLDER", "keep there what cannot be sent yet, through restarts too; else it is kept in memory",
+	 .apply = apply_spool},
+	{"spool-size", 0, "SIZE", "at most so much of it, as 256M (default) or 2G; then the oldest goes",
+	 .apply = apply_spool_size},
 	{"stats", 0, "FILE", "at the end, write as JSON what was sampled, lost and spent", .apply = apply_stats},
 
 	{.help = "What it shows:"},
 	{"native", 0, "WHICH",
 	 "native frames among Python ones: all; extensions, without the interpreter's own (default); none",
 	 .apply = apply_native},
+	{"per", 0, "WHAT", "what stands at the root: container, process (default), thread or comm, a process's name",
+	 .apply = apply_per},
+	{"label", 0, "KEY=VALUE", "say this of all that is written or sent, as region=eu-1; again for more",
+	 .apply = apply_label},
 	{"no-lines", 0, NULL, "functions and files, without line numbers", FLAG(view.lines, false)},
+	{"with-command-line", 0, NULL, "label processes with their command lines, in which secrets may stand",
+	 FLAG(command_lines, true)},
+	{"with-env", 0, "NAME[,NAME...]", "label processes with these variables of their environment",
+	 .apply = apply_env},
 	{"no-pid", 0, NULL, "processes of the same name are one", FLAG(view.pids, false)},
 	{"threads", 0, NULL, "tell the threads of a process apart", FLAG(view.threads, true)},
 

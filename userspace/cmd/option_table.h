@@ -33,7 +33,7 @@ struct option_row {
 	bool flag_value;
 };
 
-#define OPTION_ROW_MAX 40
+#define OPTION_ROW_MAX 64
 
 extern const struct option_row option_rows[];
 extern const size_t option_row_cnt;

@@ -129,12 +129,15 @@ static int words_read(struct option_line *line, int argc, char **argv)
 static int target_choose(struct option_line *line)
 {
 	struct record_options *o = line->options;
-	int given = line->all + !!o->pid_cnt + !!o->command;
+	bool host = line->all || o->selection_cnt; /* of which, perhaps, some containers */
+	int given = host + !!o->pid_cnt + !!o->command;
 
 	if (!given)
-		return option_line_error(line, "say what to profile: --all, -p PID or -- COMMAND" SEE_HELP);
+		return option_line_error(line,
+					 "say what to profile: --all, -p PID, --container NAME or -- COMMAND" SEE_HELP);
 	if (given > 1)
-		return option_line_error(line, "choose one of --all, -p PID and -- COMMAND: they exclude each other");
+		return option_line_error(line, "choose one of %s, -p PID and -- COMMAND: they exclude each other",
+					 o->selection_cnt ? "--container, --pod, --cgroup" : "--all");
 	o->target = o->command ? TARGET_COMMAND : o->pid_cnt ? TARGET_PIDS : TARGET_ALL;
 	if (o->command)
 		o->children = true;
@@ -145,7 +148,7 @@ static int target_choose(struct option_line *line)
 static int format_choose(struct option_line *line)
 {
 	struct record_options *o = line->options;
-	bool streams = !o->output && o->target != TARGET_COMMAND;
+	bool streams = !o->output && (o->destination_cnt || o->target != TARGET_COMMAND);
 
 	if (o->format && streams && o->format != format_find("folded"))
 		return option_line_error(line, "--format %s needs -o FILE: what is streamed is always folded",
@@ -162,24 +165,44 @@ static int format_choose(struct option_line *line)
 				 o->output, known.at);
 }
 
+/* --per against what else says what is told apart. */
+static int view_choose(struct option_line *line)
+{
+	struct view *view = &line->options->view;
+
+	if (view->per == PER_THREAD && !view->pids)
+		return option_line_error(line, "--per thread tells all threads apart, --no-pid not even processes: "
+					       "choose one of them");
+	view->threads |= view->per == PER_THREAD;
+	view->pids &= view->per != PER_COMM;
+	return 0;
+}
+
 static int outputs_check(struct option_line *line)
 {
 	const struct record_options *o = line->options;
 
 	if (o->output && o->stats && !strcmp(o->output, o->stats))
 		return option_line_error(line, "-o and --stats cannot both write '%s': name two files", o->output);
+	if (!o->destination_cnt && (o->headers.cnt || o->token_file || o->ca_file || o->spool))
+		return option_line_error(line, "%s is of use only with --export KIND=URL",
+					 o->headers.cnt	 ? "--export-header"
+					 : o->token_file ? "--export-token-file"
+					 : o->ca_file	 ? "--export-ca"
+							 : "--spool");
 	return 0;
 }
 
 int record_options_parse(int argc, char **argv, struct record_options *ret, struct strbuf *error)
 {
-	static int (*const steps[])(struct option_line *) = {target_choose, format_choose, outputs_check};
+	static int (*const steps[])(struct option_line *) = {target_choose, view_choose, format_choose, outputs_check};
 	struct option_line line = {.options = ret, .error = error};
 
 	*ret = (struct record_options){.view = {.lines = true, .pids = true},
 				       .kernel = true,
 				       .native = NATIVE_EXTENSIONS,
 				       .stack_copy_size = STACK_COPY_DEFAULT,
+				       .spool_size = SPOOL_SIZE_DEFAULT,
 				       .window_ns = WINDOW_DEFAULT_NS};
 	int err = words_read(&line, argc, argv);
 	for (size_t i = 0; !err && ret->action == ACTION_RECORD && i < ARRAY_CNT(steps); i++)
@@ -189,13 +212,25 @@ int record_options_parse(int argc, char **argv, struct record_options *ret, stru
 
 void record_options_deinit(struct record_options *options)
 {
+	common_labels_deinit(&options->common);
 	free(options->pids);
 	options->pids = NULL;
 	options->pid_cnt = 0;
+	free(options->selections);
+	options->selections = NULL;
+	for (size_t i = 0; i < options->destination_cnt; i++)
+		destination_deinit(&options->destinations[i]);
+	free(options->destinations);
+	options->destinations = NULL;
+	options->selection_cnt = options->destination_cnt = 0;
+	text_list_deinit(&options->headers);
+	text_list_deinit(&options->variables);
 }
 
 enum output record_options_output(const struct record_options *options, bool stdout_is_terminal)
 {
+	if (!options->output && options->destination_cnt)
+		return OUTPUT_EXPORT;
 	if (options->output || options->target == TARGET_COMMAND)
 		return OUTPUT_FILE;
 	return stdout_is_terminal ? OUTPUT_TABLE : OUTPUT_STREAM;
@@ -205,8 +240,9 @@ u32 record_options_frequency_hz(const struct record_options *options, bool stdou
 {
 	if (options->frequency_hz)
 		return options->frequency_hz;
-	bool for_hours = options->target == TARGET_ALL &&
-			 record_options_output(options, stdout_is_terminal) == OUTPUT_STREAM;
+	bool for_hours = options->destination_cnt ||
+			 (options->target == TARGET_ALL &&
+			  record_options_output(options, stdout_is_terminal) == OUTPUT_STREAM);
 	return for_hours ? FREQUENCY_HZ_CONTINUOUS : FREQUENCY_HZ_DEFAULT;
 }
 
@@ -235,7 +271,10 @@ bool record_options_read(int argc, char **argv, struct record_options *ret, int 
 	STRBUF(error);
 
 	int err = record_options_parse(argc, argv, ret, &error);
-	if (!err && ret->action == ACTION_RECORD)
+	bool is_record = ret->action == ACTION_RECORD;
+	if (!err && is_record)
+		err = common_labels_add_host(&ret->common);
+	if (!err && is_record)
 		return true;
 
 	if (!err)

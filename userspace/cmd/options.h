@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "container/selection.h"
+#include "export/destination.h"
 #include "format/format.h"
+#include "profile/common_labels.h"
 #include "profile/profile.h"
 #include "pyprof/limits.h"
 #include "pyprof/types.h"
@@ -17,6 +20,7 @@
 #define FREQUENCY_HZ_MAX	10000
 #define FREQUENCY_HZ_DEFAULT	99 /* not a divisor of common timers: no lockstep with what is profiled */
 #define FREQUENCY_HZ_CONTINUOUS 19 /* of --all into a pipe or a journal, for hours */
+#define SPOOL_SIZE_DEFAULT	(256ull << 20)
 #define STACK_COPY_DEFAULT	16384 /* holds nearly every stack from where tables do not lead further */
 #define STACK_COPY_UNIT		4096 /* whole pages are copied; at most MAX_STACK_COPY bytes */
 
@@ -32,6 +36,7 @@ enum target {
 enum output {
 	OUTPUT_TABLE, /* live, on the terminal */
 	OUTPUT_STREAM, /* windows on stdout */
+	OUTPUT_EXPORT, /* windows to a fleet's engines, and nothing here */
 	OUTPUT_FILE, /* one profile; with output NULL its name is pyprof-bpf-PID and the format's suffix */
 };
 
@@ -43,6 +48,13 @@ enum action {
 	ACTION_LIST_LOSSES,
 };
 
+struct text_list {
+	char **at; /* ends with NULL; NULL: empty */
+	size_t cnt, capacity;
+};
+
+void text_list_deinit(struct text_list *list);
+
 struct record_options {
 	enum action action;
 
@@ -50,6 +62,8 @@ struct record_options {
 	u32 *pids; /* TARGET_PIDS, each once; owned */
 	size_t pid_cnt;
 	char **command; /* TARGET_COMMAND: ends with NULL; borrowed from argv */
+	struct selection *selections; /* of TARGET_ALL: these places alone; owned, the texts borrowed from argv */
+	size_t selection_cnt, selection_capacity;
 	bool children; /* of the pids; always set with TARGET_COMMAND */
 
 	u32 frequency_hz; /* 0: not given, see record_options_frequency_hz */
@@ -58,8 +72,16 @@ struct record_options {
 
 	const char *output; /* NULL: not given; "-": stdout; borrowed from argv */
 	const struct format *format; /* never NULL */
+	struct destination *destinations; /* --export; owned */
+	size_t destination_cnt, destination_capacity;
+	struct text_list headers; /* NAME:VALUE */
+	const char *token_file, *ca_file, *spool; /* NULL: none; borrowed from argv */
+	u64 spool_size; /* bytes on disk */
 	const char *stats; /* NULL: not wanted; borrowed from argv */
-	struct view view;
+	struct view view; /* its members agree: --per thread has threads, --per comm no pids */
+	struct common_labels common; /* host and --label; owned */
+	bool command_lines; /* as labels; secrets may stand there */
+	struct text_list variables; /* likewise these variables of processes' environments */
 	bool kernel; /* kernel stacks are wanted */
 	enum native_frames native; /* of threads that run Python */
 	u32 stack_copy_size; /* bytes, a multiple of STACK_COPY_UNIT; 0: none */

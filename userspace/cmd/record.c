@@ -25,8 +25,8 @@
 #include "cmd/child.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/outputs.h"
 #include "profiler.h"
-#include "sink/sink.h"
 #include "tui/status.h"
 
 #define STATUS_PERIOD_NS NS_PER_S
@@ -34,14 +34,12 @@
 
 struct run {
 	const struct record_options *options;
-	enum output output;
 	u32 frequency_hz;
-	char path[PATH_SIZE]; /* of a file */
 	uid_t uid; /* who owns what we write; and runs the command */
 	gid_t gid;
 
 	struct profiler *profiler;
-	struct sink *sink;
+	struct outputs *outputs;
 	struct atomic_file *stats;
 	struct child child;
 	bool child_failed; /* it could not be run */
@@ -57,7 +55,7 @@ struct run {
 
 static void run_deinit(struct run *run)
 {
-	sink_close(run->sink);
+	outputs_close(run->outputs);
 	profiler_free(run->profiler);
 	atomic_file_abandon(run->stats);
 	child_close(&run->child);
@@ -101,44 +99,12 @@ static void open_files_raise(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int run_path(struct run *run)
+static int outputs_begin(struct run *run)
 {
-	int size;
+	int err = outputs_open(run->options, run->child.pid, run->uid, run->gid, &run->outputs);
 
-	if (run->options->output)
-		size = snprintf(run->path, sizeof(run->path), "%s", run->options->output);
-	else
-		size = snprintf(run->path, sizeof(run->path), "pyprof-bpf-%d%s", run->child.pid,
-				run->options->format->suffix);
-	return size < (int)sizeof(run->path) ? 0 : -ENAMETOOLONG;
-}
-
-static int outputs_open(struct run *run)
-{
-	static const struct sink_type *const sinks[] = {
-		[OUTPUT_TABLE] = &live_sink,
-		[OUTPUT_STREAM] = &stream_sink,
-		[OUTPUT_FILE] = &file_sink,
-	};
-	struct sink_options options = {
-		.path = run->path,
-		.format = run->options->format,
-		.view = run->options->view,
-		.window_ns = run->options->window_ns,
-		.whole_host = run->options->target == TARGET_ALL,
-		.uid = run->uid,
-		.gid = run->gid,
-	};
-	int err = run_path(run);
-
-	if (!err)
-		err = sinks[run->output]->open(&options, &run->sink);
-	if (err && run->output == OUTPUT_FILE)
-		return log_error_errno(err, "cannot write '%s', choose another place with -o", run->path);
-	if (err)
-		return log_error_errno(err, "cannot use the terminal, write to a file with -o");
-	if (!run->options->stats)
-		return 0;
+	if (err || !run->options->stats)
+		return err;
 	err = atomic_file_open(run->options->stats, run->uid, run->gid, &run->stats);
 	if (err)
 		return log_error_errno(err, "cannot write '%s', choose another place with --stats",
@@ -153,6 +119,11 @@ static int profiler_open(struct run *run)
 		.children = run->options->children,
 		.kernel_stacks = run->options->kernel,
 		.threads = run->options->view.threads,
+		.selections = run->options->selections,
+		.selection_cnt = run->options->selection_cnt,
+		.words = {.command_line = run->options->command_lines,
+			  .variables = (const char *const *)run->options->variables.at},
+		.common = &run->options->common,
 		.frequency_hz = run->frequency_hz,
 		.native = run->options->native,
 		.sources = run->options->format->sources && run->options->view.lines,
@@ -205,7 +176,7 @@ static int watch(struct run *run, int fd)
 
 static int loop_open(struct run *run)
 {
-	int screen = run->sink->type->fd ? run->sink->type->fd(run->sink) : -1;
+	int screen = outputs_fd(run->outputs);
 	int err;
 
 	run->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -235,7 +206,7 @@ static void status_show(struct run *run)
 	struct status status;
 	STRBUF(line);
 
-	if (run->sink->type->owns_terminal || run->options->target == TARGET_COMMAND || !isatty(STDERR_FILENO) ||
+	if (outputs_own_terminal(run->outputs) || run->options->target == TARGET_COMMAND || !isatty(STDERR_FILENO) ||
 	    ioctl(STDERR_FILENO, TIOCGWINSZ, &window))
 		return;
 	profiler_truth(run->profiler, &truth);
@@ -247,23 +218,20 @@ static void status_show(struct run *run)
 	log_set_prefix("\r\033[K");
 }
 
-/* What was counted since the last period goes to the sink. */
 static int period_end(struct run *run, bool last)
 {
 	struct truth truth;
 
 	profiler_truth(run->profiler, &truth); /* first: a period ends now, not after its names were found */
 	int err = profiler_name(run->profiler);
-	if (err)
-		return err;
-	err = run->sink->type->consume(run->sink, profiler_profile(run->profiler), &truth, last);
-	if (err || last || !run->sink->type->period_ns(run->sink))
+	if (!err)
+		err = outputs_consume(run->outputs, profiler_profile(run->profiler), &truth, last);
+	if (err || last || !outputs_period_ns(run->outputs))
 		return err;
 	profiler_clear(run->profiler);
-	if (!profiler_is_full(run->profiler))
+	/* Only what waits for the end of the run still needs the names of earlier windows. */
+	if (!profiler_is_full(run->profiler) || !outputs_forget(run->outputs))
 		return 0;
-	if (run->sink->type->forget)
-		run->sink->type->forget(run->sink);
 	return profiler_forget(run->profiler);
 }
 
@@ -313,7 +281,7 @@ static int events_handle(struct run *run)
 		else if (fd == run->child.pidfd)
 			run->over |= child_reap(&run->child, false);
 		else if (fd != profiler_fd(run->profiler)) {
-			int err = run->sink->type->speak(run->sink, &run->over);
+			int err = outputs_speak(run->outputs, &run->over);
 			if (err)
 				return err;
 		}
@@ -334,9 +302,9 @@ static int timers_handle(struct run *run)
 		return 0; /* the last period is for the end */
 	if (run->period_end_ns && now >= run->period_end_ns) {
 		err = period_end(run, false);
-		run->period_end_ns += run->sink->type->period_ns(run->sink);
+		run->period_end_ns += outputs_period_ns(run->outputs);
 		if (run->period_end_ns <= now)
-			run->period_end_ns = now + run->sink->type->period_ns(run->sink);
+			run->period_end_ns = now + outputs_period_ns(run->outputs);
 	}
 	if (now >= run->status_ns) {
 		status_show(run);
@@ -351,9 +319,10 @@ static int run_loop(struct run *run)
 	if (err)
 		return log_error_errno(err, "sampling could not be started");
 
-	u64 period = run->sink->type->period_ns(run->sink);
 	run->start_ns = clock_monotonic_ns();
-	run->period_end_ns = period ? run->start_ns + period : 0;
+	run->period_end_ns = outputs_period_ns(run->outputs);
+	if (run->period_end_ns)
+		run->period_end_ns += run->start_ns;
 	run->status_ns = run->start_ns + STATUS_PERIOD_NS;
 	if (run->child.pid >= 0) {
 		err = child_start(&run->child);
@@ -380,7 +349,8 @@ static int profile_rescue(struct run *run, const struct truth *truth)
 	int err = atomic_file_open(path, run->uid, run->gid, &file);
 	if (err)
 		return log_error_errno(err, "the profile could not be kept in '%s' either", path);
-	err = folded_write(profiler_profile(run->profiler), truth, &run->options->view, atomic_file_stream(file));
+	err = folded_write(outputs_whole(run->outputs, profiler_profile(run->profiler)), truth, &run->options->view,
+			   atomic_file_stream(file));
 	err = atomic_file_finish(file, err);
 	if (err)
 		return log_error_errno(err, "the profile could not be kept in '%s' either", path);
@@ -400,25 +370,31 @@ static int stats_write(struct run *run, const struct truth *truth)
 	return 0;
 }
 
-static void summary_say(const struct run *run, const struct truth *truth)
+static void lines_say(struct strbuf *words)
 {
-	STRBUF(words);
-
-	truth_put_words(truth, &words);
-	for (char *line = words.at, *end; line && *line; line = end) {
+	for (char *line = words->at, *end; line && *line; line = end) {
 		end = strchr(line, '\n');
 		if (end)
 			*end++ = 0;
 		log_info("%s", line);
 	}
-	if (run->output == OUTPUT_FILE && strcmp(run->path, "-"))
-		log_info("wrote %s", run->path);
+}
+
+static void summary_say(const struct run *run, const struct truth *truth)
+{
+	STRBUF(words);
+
+	truth_put_words(truth, &words);
+	lines_say(&words);
+	strbuf_clear(&words);
+	outputs_put_words(run->outputs, &words);
+	lines_say(&words);
 }
 
 static int run_finish(struct run *run)
 {
 	struct truth truth;
-	bool terminal = run->sink->type->owns_terminal;
+	bool terminal = outputs_own_terminal(run->outputs);
 	int err = profiler_stop(run->profiler);
 
 	if (err)
@@ -427,11 +403,11 @@ static int run_finish(struct run *run)
 	err = period_end(run, true);
 	profiler_truth(run->profiler, &truth);
 	if (terminal)
-		sink_close(take(run->sink)); /* before we speak */
+		outputs_leave_terminal(run->outputs); /* before we speak */
 	if (err == -EPIPE || (terminal && err == -EIO))
 		err = 0; /* nobody reads any more: that is an end, too */
 	if (err) {
-		log_error_errno(err, "cannot write '%s'", run->output == OUTPUT_FILE ? run->path : "standard output");
+		log_error_errno(err, "cannot write '%s'", outputs_path(run->outputs));
 		profile_rescue(run, &truth);
 	}
 	int stats_err = stats_write(run, &truth);
@@ -477,7 +453,7 @@ static int run_main(struct run *run)
 	/* For ourselves, after the command was made: it runs as it would. */
 	priority_run_soon();
 	open_files_raise();
-	if (outputs_open(run) || profiler_open(run) || targets_select(run))
+	if (outputs_begin(run) || profiler_open(run) || targets_select(run))
 		return EXIT_FAILED;
 	err = loop_open(run);
 	if (err) {
@@ -514,7 +490,6 @@ int record_main(int argc, char **argv)
 	bool terminal = isatty(STDOUT_FILENO);
 	struct run run = {
 		.options = &options,
-		.output = record_options_output(&options, terminal),
 		.frequency_hz = record_options_frequency_hz(&options, terminal),
 		.uid = (uid_t)-1,
 		.gid = (gid_t)-1,

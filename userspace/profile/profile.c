@@ -186,3 +186,18 @@ const struct common_labels *profile_common(const struct profile *profile)
 {
 	return profile->common;
 }
+
+int profile_merge(struct profile *profile, const struct profile *other)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < other->entry_cnt; i++) {
+		const struct profile_entry *entry = &other->entries[i];
+		u32 origin;
+
+		err = profile_origin(profile, &other->origins[entry->origin], &origin);
+		if (!err)
+			err = profile_add(profile, origin, entry->stack, entry->samples);
+	}
+	return err;
+}

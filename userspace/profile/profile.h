@@ -51,6 +51,8 @@ const struct origin *profile_origin_at(const struct profile *profile, u32 id);
 
 /* The hot path: one look-up, one addition. */
 int profile_add(struct profile *profile, u32 origin, u32 stack, u64 samples);
+/* Adds what another profile of the same tables has counted. */
+int profile_merge(struct profile *profile, const struct profile *other);
 /* Forgets the counts, keeps the origins. */
 void profile_clear(struct profile *profile);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/strbuf.h"
 #include "sink/sink.h"
 
 struct file_sink {
@@ -47,6 +48,12 @@ static u64 file_period_ns(const struct sink *sink)
 	return 0;
 }
 
+static void file_put_words(const struct sink *sink, struct strbuf *b)
+{
+	if (strcmp(sink->options.path, "-"))
+		strbuf_printf(b, "wrote %s", sink->options.path);
+}
+
 static void file_close(struct sink *sink)
 {
 	struct file_sink *s = (struct file_sink *)sink;
@@ -59,5 +66,6 @@ const struct sink_type file_sink = {
 	.open = file_open,
 	.consume = file_consume,
 	.period_ns = file_period_ns,
+	.put_words = file_put_words,
 	.close = file_close,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* sink.h - where profiles go over time: a file at the end, windows on stdout, the screen. */
+/* sink.h - where profiles go over time: a file at the end, windows on stdout or to a fleet, the screen. */
 #ifndef PYPROF_SINK_H
 #define PYPROF_SINK_H
 
@@ -7,16 +7,21 @@
 #include <sys/types.h>
 
 #include "base/cleanup.h"
+#include "export/exporter.h"
 #include "format/format.h"
 #include "profile/profile.h"
 
 struct sink;
+struct strbuf;
 
 struct sink_options {
-	const char *path; /* file: where to; "-" is stdout */
+	const char
+		*path; /* file: where to; "-" is stdout. place_files: with its placeholder (place_path.h). Borrowed */
 	const struct format *format;
 	struct view view;
-	u64 window_ns; /* stream: length of a window; live: how far back the table looks */
+	u64 window_ns; /* stream, export: length of a window; live: how far back the table looks */
+	const struct exporter_options *export; /* export; borrowed for the sink's life */
+	const char **ret_step; /* export: what was refused, in words, when it cannot be opened */
 	bool whole_host;
 	uid_t uid; /* who shall own files; (uid_t)-1: we */
 	gid_t gid;
@@ -35,6 +40,8 @@ struct sink_type {
 	int (*speak)(struct sink *sink, bool *ret_quit);
 	/* How often consume is to be called, 0: once, at the end. */
 	u64 (*period_ns)(const struct sink *sink);
+	/* A sentence for the summary, about what it did. NULL: there is nothing to say. */
+	void (*put_words)(const struct sink *sink, struct strbuf *b);
 	/* Drops what it kept of earlier profiles: their ids lose their meaning. NULL: keeps nothing. */
 	void (*forget)(struct sink *sink);
 	void (*close)(struct sink *sink);
@@ -47,7 +54,7 @@ struct sink {
 	struct sink_options options;
 };
 
-extern const struct sink_type file_sink, stream_sink, live_sink;
+extern const struct sink_type export_sink, file_sink, place_files_sink, stream_sink, live_sink;
 
 static inline void sink_close(struct sink *sink)
 {

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cmd/option_lists.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "cmd/option_table.h"
+
+/* ---- which containers */
+
+static int selection_add(struct option_line *line, enum selection_kind kind, const char *text)
+{
+	struct record_options *o = line->options;
+	const struct selection selection = {kind, text};
+	STRBUF(why);
+
+	if (selection_check(&selection, &why))
+		return option_line_error(line, "%s", why.at);
+	struct selection *at = array_reserve(o->selections, &o->selection_capacity, o->selection_cnt + 1, sizeof(*at));
+	if (!at)
+		return -ENOMEM;
+	o->selections = at;
+	at[o->selection_cnt++] = selection;
+	return 0;
+}
+
+int apply_container(struct option_line *line, const char *value)
+{
+	return selection_add(line, SELECT_CONTAINER, value);
+}
+
+int apply_cgroup(struct option_line *line, const char *value)
+{
+	return selection_add(line, SELECT_CGROUP, value);
+}
+
+int apply_pod(struct option_line *line, const char *value)
+{
+	return selection_add(line, SELECT_POD, value);
+}
+
+/* ---- lists of texts, ended by NULL */
+
+static int text_add(struct text_list *list, char *text)
+{
+	char **at = text ? array_reserve(list->at, &list->capacity, list->cnt + 2, sizeof(*at)) : NULL;
+
+	if (!at) {
+		free(text);
+		return -ENOMEM;
+	}
+	list->at = at;
+	at[list->cnt++] = text;
+	at[list->cnt] = NULL;
+	return 0;
+}
+
+void text_list_deinit(struct text_list *list)
+{
+	for (size_t i = 0; i < list->cnt; i++)
+		free(list->at[i]);
+	free(list->at);
+	*list = (struct text_list){0};
+}
+
+int apply_env(struct option_line *line, const char *value)
+{
+	for (const char *at = value;; at++) {
+		size_t size = strcspn(at, ",");
+
+		if (!size || memchr(at, '=', size))
+			return option_line_error(
+				line,
+				"--with-env takes names of variables separated by commas, as in HOME,SERVICE, not '%s'",
+				value);
+		int err = text_add(&line->options->variables, strndup(at, size));
+		if (err)
+			return err;
+		at += size;
+		if (!*at)
+			return 0;
+	}
+}
+
+/* ---- the fleet */
+
+int apply_export(struct option_line *line, const char *value)
+{
+	struct record_options *o = line->options;
+	struct destination destination;
+	STRBUF(why);
+
+	int err = destination_parse(value, &destination, &why);
+	if (err)
+		return err == -EINVAL ? option_line_error(line, "%s", why.at) : err;
+	struct destination *at = array_reserve(o->destinations, &o->destination_capacity, o->destination_cnt + 1,
+					       sizeof(*at));
+	if (!at) {
+		destination_deinit(&destination);
+		return -ENOMEM;
+	}
+	o->destinations = at;
+	at[o->destination_cnt++] = destination;
+	return 0;
+}
+
+/* What HTTP allows in a header's name: RFC 9110, 5.6.2, `token`. */
+static bool is_header_name(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (!strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", text[i]))
+			return false;
+	return size;
+}
+
+int apply_export_header(struct option_line *line, const char *value)
+{
+	size_t name = strcspn(value, ":");
+
+	if (!value[name] || !is_header_name(value, name))
+		return option_line_error(line, "--export-header takes NAME:VALUE, as in X-Scope-OrgID:team, not '%s'",
+					 value);
+	for (const char *at = value + name; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			return option_line_error(line,
+						 "--export-header takes one line of text: '%.*s' has a control "
+						 "character in its value",
+						 (int)name, value);
+	return text_add(&line->options->headers, strdup(value));
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * export_sink.c - each window to the engines of a fleet. A window is encoded here, at once, for the
+ * tables that give its ids their meaning change; the exporter delivers it whenever it can.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "sink/sink.h"
+
+#define FLUSH_NS (5 * NS_PER_S) /* how long the end may wait for the network */
+
+struct export_sink {
+	struct sink sink;
+	struct exporter *exporter;
+	struct truth before; /* when the window before ended */
+};
+
+static int export_open(const struct sink_options *options, struct sink **ret)
+{
+	struct export_sink *s = calloc(1, sizeof(*s));
+	const char *step;
+
+	if (!s)
+		return -ENOMEM;
+	s->sink = (struct sink){&export_sink, *options};
+	int err = exporter_new(options->export, &s->exporter, options->ret_step ? options->ret_step : &step);
+	if (err) {
+		free(s);
+		return err;
+	}
+	*ret = &s->sink;
+	return 0;
+}
+
+struct parcel {
+	struct exporter *exporter;
+	size_t destination;
+};
+
+static int parcel_put(void *ctx, const void *body, size_t size)
+{
+	const struct parcel *parcel = ctx;
+
+	return exporter_put(parcel->exporter, parcel->destination, body, size);
+}
+
+static int export_consume(struct sink *sink, const struct profile *profile, const struct truth *truth, bool last)
+{
+	struct export_sink *s = (struct export_sink *)sink;
+	const struct exporter_options *o = sink->options.export;
+	struct truth since;
+	struct window window = {.profile = profile, .truth = &since, .view = &sink->options.view};
+	int err = 0;
+
+	truth_since(truth, &s->before, &since);
+	s->before = *truth;
+	if (getrandom(window.id, sizeof(window.id), 0) != sizeof(window.id))
+		return -EIO;
+	for (size_t i = 0; !err && profile_samples(profile) && i < o->destination_cnt; i++) {
+		struct parcel parcel = {s->exporter, i};
+
+		err = o->destinations[i].kind->encode(&window, parcel_put, &parcel);
+	}
+	if (last)
+		exporter_flush(s->exporter, FLUSH_NS);
+	return err;
+}
+
+static u64 export_period_ns(const struct sink *sink)
+{
+	return sink->options.window_ns;
+}
+
+static void export_put_words(const struct sink *sink, struct strbuf *b)
+{
+	struct exporter_counts c;
+
+	exporter_counts(((const struct export_sink *)sink)->exporter, &c);
+	strbuf_printf(b, "Export: %llu requests sent (%.1f MB)", c.sent, (double)c.sent_bytes / 1e6);
+	if (c.resent)
+		strbuf_printf(b, ", %llu tried again", c.resent);
+	if (c.refused)
+		strbuf_printf(b, ", %llu refused", c.refused);
+	if (c.dropped)
+		strbuf_printf(b, ", %llu dropped", c.dropped);
+	if (c.waiting)
+		strbuf_printf(b,
+			      sink->options.export->spool_path
+				      ? ", %llu kept for the next run"
+				      : ", %llu lost, for they could not be sent (see --spool)",
+			      c.waiting);
+	strbuf_put_char(b, '.');
+}
+
+static void export_close(struct sink *sink)
+{
+	struct export_sink *s = (struct export_sink *)sink;
+
+	exporter_free(s->exporter);
+	free(s);
+}
+
+const struct sink_type export_sink = {
+	.open = export_open,
+	.consume = export_consume,
+	.period_ns = export_period_ns,
+	.put_words = export_put_words,
+	.close = export_close,
+};
