@@ -154,7 +154,7 @@ Test(exporter, a_server_in_trouble_is_asked_again_and_both_ends_of_it_are_said_o
 	cr_expect_eq(counts.sent, 3);
 	cr_expect_eq(counts.resent, 4);
 	cr_expect_eq(counts.dropped, 0);
-	cr_expect(strstr(heard.lines.at, "does not take profiles: it answered 503 (so says the receiver)"), "%s",
+	cr_expect(strstr(heard.lines.at, "cannot deliver to the receiver: it answered 503 (so says the receiver)"), "%s",
 		  heard.lines.at);
 	cr_expect(strstr(heard.lines.at, "takes profiles again"), "%s", heard.lines.at);
 	cr_expect_eq(heard.all, 4, "503, 502, 504 and the end, not:\n%s", heard.lines.at);

@@ -185,6 +185,25 @@ Test(spool, at_the_end_all_goes_to_disk_and_the_next_run_takes_it_up)
 	folder_remove(&folder);
 }
 
+Test(spool, while_a_destination_is_in_trouble_a_program_that_is_killed_loses_nothing)
+{
+	struct folder folder = folder_new();
+	struct spool *spool = spool_of(folder.path, 100 * COST, 100 * FILE_COST);
+
+	put(spool, 0, "a");
+	spool_release(spool, spool_take(spool, 0));
+	put(spool, 0, "bc");
+	put(spool, 1, "x");
+	spool_free(spool); /* without spool_keep() */
+	spool = spool_of(folder.path, 100 * COST, 100 * FILE_COST);
+	expect_all(spool, 1, "");
+	expect_all(spool, 0, "abc");
+	put(spool, 0, "d");
+	cr_expect_neq(access(file_of(&folder, 3), F_OK), 0, "it is well again: the disk is spared");
+	spool_free(spool);
+	folder_remove(&folder);
+}
+
 Test(spool, what_has_no_room_on_disk_at_the_end_is_the_oldest)
 {
 	struct folder folder = folder_new();

@@ -17,6 +17,7 @@
 #define LOOK_MS		     1000 /* libcurl says itself when it has to be looked at sooner */
 #define CA_CACHE_S	     600 /* a certificate authority's file that is renewed is read again */
 #define KEEP_ALIVE_S	     60
+#define CONNECTION_S	     600 /* then a new one: behind a balancer a kept one would stay with its server for ever */
 
 struct http_post {
 	CURLM *multi; /* of one transfer: what waits in it can be woken, what waits in a plain one cannot */
@@ -128,6 +129,9 @@ static CURLcode setup(CURL *easy, const struct http_post_options *options, struc
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_TCP_KEEPIDLE, (long)KEEP_ALIVE_S);
 	SET(CURLOPT_TCP_KEEPINTVL, (long)KEEP_ALIVE_S);
+#if LIBCURL_VERSION_NUM >= 0x075000
+	SET(CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_S);
+#endif
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the server's */
 	SET(CURLOPT_HEADERFUNCTION, on_head);
 	SET(CURLOPT_HEADERDATA, post);

@@ -9,40 +9,12 @@
 
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "export/delivery.h"
 #include "export/http_header.h"
 #include "export/spool.h"
 #include "export/verdict.h"
 
 #define FEW_ATTEMPTS 5 /* of a message that the server stumbles over */
-#define STATUSES_MAX 16 /* whose refusals are told apart in what is said */
-
-/* What became of an attempt; made without the lock. */
-enum result {
-	RESULT_TAKEN,
-	RESULT_LATER,
-	RESULT_FEW,
-	RESULT_PERSON,
-	RESULT_REFUSED,
-	RESULT_DAMAGED, /* its file was not what was written */
-	RESULT_CANCELLED,
-};
-
-struct attempt {
-	enum result result;
-	int cause; /* tells one reason from another: a status, or beside them */
-	u64 asked_ms;
-	u64 rejected;
-	struct strbuf words; /* of what is wrong, with what to do */
-};
-
-/* What is said of a destination that does not take what it is sent. */
-struct trouble {
-	bool is_on;
-	bool said; /* so that its end is, too */
-	int cause;
-	u64 said_ns;
-	u64 dropped; /* before it began */
-};
 
 struct sender {
 	struct sender_options options;
@@ -58,16 +30,8 @@ struct sender {
 	struct backoff backoff;
 	struct sender_counts counts;
 
-	/* The thread's own. */
-	struct trouble trouble;
-	int refused_causes[STATUSES_MAX];
-	u32 refused_cause_cnt;
-	u64 rejected_said_ns;
-	bool token_is_open_said;
+	struct delivery_news news; /* the thread's own */
 };
-
-/* A cause that is no status of HTTP. */
-enum { CAUSE_TOKEN = 1000, CAUSE_READ, CAUSE_MEMORY, CAUSE_CURL };
 
 static u64 chance(void)
 {
@@ -81,64 +45,47 @@ static struct timespec timespec_of(u64 ns)
 	return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
 }
 
-static void say(struct sender *sender, bool is_error, const struct strbuf *line)
+static enum delivery_result result_of(enum verdict_kind kind)
 {
-	if (sender->options.on_message && !line->failed)
-		sender->options.on_message(sender->options.ctx, is_error, line->at);
-}
-
-static enum result result_of(enum verdict_kind kind)
-{
-	static const enum result results[] = {
-		[VERDICT_TAKEN] = RESULT_TAKEN,	  [VERDICT_LATER] = RESULT_LATER,     [VERDICT_FEW] = RESULT_FEW,
-		[VERDICT_PERSON] = RESULT_PERSON, [VERDICT_REFUSED] = RESULT_REFUSED,
+	static const enum delivery_result results[] = {
+		[VERDICT_TAKEN] = DELIVERY_TAKEN,   [VERDICT_LATER] = DELIVERY_LATER,	  [VERDICT_FEW] = DELIVERY_FEW,
+		[VERDICT_PERSON] = DELIVERY_PERSON, [VERDICT_REFUSED] = DELIVERY_REFUSED,
 	};
 
 	return results[kind];
 }
 
-static void attempt_fail(struct attempt *attempt, int cause, const char *what, int err)
+static void delivery_fail(struct delivery *delivery, int cause, const char *what, int err)
 {
-	attempt->result = RESULT_LATER;
-	attempt->cause = cause;
-	strbuf_printf(&attempt->words, "%s: %s", what, strerror(-err));
+	delivery->result = DELIVERY_LATER;
+	delivery->cause = cause;
+	strbuf_printf(&delivery->words, "%s: %s", what, strerror(-err));
 }
 
-static void judge(const struct sender *sender, const struct http_answer *answer, struct attempt *attempt)
+static void judge(const struct sender *sender, const struct http_answer *answer, struct delivery *delivery)
 {
 	u64 (*rejected)(const void *, size_t, struct strbuf *) = sender->options.destination->kind->rejected;
 	struct verdict verdict = verdict_of(answer);
 
 	if (answer->end == HTTP_CANCELLED) {
-		attempt->result = RESULT_CANCELLED;
+		delivery->result = DELIVERY_CANCELLED;
 		return;
 	}
-	attempt->result = result_of(verdict.kind);
-	attempt->cause = answer->end == HTTP_ANSWERED ? (int)answer->status : CAUSE_CURL + answer->error;
-	attempt->asked_ms = answer->retry_after_ms;
-	if (attempt->result == RESULT_TAKEN) {
+	delivery->result = result_of(verdict.kind);
+	delivery->cause = answer->end == HTTP_ANSWERED ? (int)answer->status : CAUSE_CURL + answer->error;
+	delivery->asked_ms = answer->retry_after_ms;
+	if (delivery->result == DELIVERY_TAKEN) {
 		if (rejected)
-			attempt->rejected = rejected(answer->body, answer->size, &attempt->words);
+			delivery->rejected = rejected(answer->body, answer->size, &delivery->words);
 		return;
 	}
-	verdict_put_words(answer, &attempt->words);
+	verdict_put_words(answer, &delivery->words);
 	if (verdict.advice[0])
-		strbuf_printf(&attempt->words, ": %s", verdict.advice);
+		strbuf_printf(&delivery->words, ": %s", verdict.advice);
 }
 
-static void warn_of_open_token(struct sender *sender)
-{
-	STRBUF(line);
-
-	if (sender->token_is_open_said)
-		return;
-	sender->token_is_open_said = true;
-	strbuf_printf(&line, "every user may read the token file %s (chmod o-r it)", sender->options.token_file);
-	say(sender, false, &line);
-}
-
-/* -errno: it says why in the attempt. */
-static int token_get(struct sender *sender, struct attempt *attempt, char **ret)
+/* -errno: it says why in the delivery. */
+static int token_get(struct sender *sender, struct delivery *delivery, char **ret)
 {
 	bool is_open;
 
@@ -147,185 +94,103 @@ static int token_get(struct sender *sender, struct attempt *attempt, char **ret)
 		return 0;
 	int err = http_token_read(sender->options.token_file, ret, &is_open);
 	if (err == -EINVAL) {
-		attempt->result = RESULT_LATER;
-		attempt->cause = CAUSE_TOKEN;
-		strbuf_put(&attempt->words, "there is no token in the file of --export-token-file");
+		delivery->result = DELIVERY_LATER;
+		delivery->cause = CAUSE_TOKEN;
+		strbuf_put(&delivery->words, "there is no token in the file of --export-token-file");
 	} else if (err) {
-		attempt_fail(attempt, CAUSE_TOKEN, "the file of --export-token-file cannot be read", err);
+		delivery_fail(delivery, CAUSE_TOKEN, "the file of --export-token-file cannot be read", err);
 	} else if (is_open) {
-		warn_of_open_token(sender);
+		delivery_say_open_token(&sender->news, sender->options.token_file);
 	}
 	return err;
 }
 
 /* Without the lock: the message is taken, so nobody else touches it. */
-static void attempt_make(struct sender *sender, struct spool_message *message, struct attempt *attempt)
+static void delivery_make(struct sender *sender, struct spool_message *message, struct delivery *delivery)
 {
 	char *token = NULL;
 	struct http_answer answer;
 	int err = spool_load(sender->options.spool, message);
 
 	if (err == -EBADMSG || err == -ENOENT) {
-		attempt->result = RESULT_DAMAGED;
+		delivery->result = DELIVERY_DAMAGED;
 		return;
 	}
 	if (err) {
-		attempt_fail(attempt, CAUSE_READ, "the spool's folder cannot be read", err);
+		delivery_fail(delivery, CAUSE_READ, "the spool's folder cannot be read", err);
 		return;
 	}
-	if (token_get(sender, attempt, &token))
+	if (token_get(sender, delivery, &token))
 		return;
 	err = http_post_send(sender->post, message->body, message->size, token, &answer);
 	http_token_free(token);
 	if (err)
-		attempt_fail(attempt, CAUSE_MEMORY, "no request could be made", err);
+		delivery_fail(delivery, CAUSE_MEMORY, "no request could be made", err);
 	else
-		judge(sender, &answer, attempt);
+		judge(sender, &answer, delivery);
 }
 
-static void wait_for_next(struct sender *sender, const struct attempt *attempt)
+static void wait_for_next(struct sender *sender, const struct delivery *delivery)
 {
 	u64 wait_ns;
 
-	if (attempt->result == RESULT_PERSON && !attempt->asked_ms)
+	if (delivery->result == DELIVERY_PERSON && !delivery->asked_ms)
 		wait_ns = backoff_long_ns(&sender->backoff, &sender->options.backoff, chance());
 	else
-		wait_ns = backoff_next_ns(&sender->backoff, &sender->options.backoff, attempt->asked_ms, chance());
-	sender->asked = attempt->asked_ms;
+		wait_ns = backoff_next_ns(&sender->backoff, &sender->options.backoff, delivery->asked_ms, chance());
+	sender->asked = delivery->asked_ms;
 	sender->next_ns = clock_monotonic_ns() + wait_ns;
 }
 
 /* With the lock. After it the message may be gone. */
-static void conclude(struct sender *sender, struct spool_message *message, struct attempt *attempt)
+static void conclude(struct sender *sender, struct spool_message *message, struct delivery *delivery)
 {
 	struct spool *spool = sender->options.spool;
 
-	if (attempt->result == RESULT_FEW)
-		attempt->result = message->attempts < FEW_ATTEMPTS ? RESULT_LATER : RESULT_REFUSED;
-	switch (attempt->result) {
-	case RESULT_TAKEN:
+	if (delivery->result == DELIVERY_FEW)
+		delivery->result = message->attempts < FEW_ATTEMPTS ? DELIVERY_LATER : DELIVERY_REFUSED;
+	switch (delivery->result) {
+	case DELIVERY_TAKEN:
 		sender->counts.sent++;
 		sender->counts.sent_bytes += message->size;
-		sender->counts.rejected += attempt->rejected;
+		sender->counts.rejected += delivery->rejected;
 		backoff_reset(&sender->backoff);
 		spool_remove(spool, message);
 		break;
-	case RESULT_REFUSED:
+	case DELIVERY_REFUSED:
 		sender->counts.refused++;
 		backoff_reset(&sender->backoff);
 		spool_remove(spool, message);
 		break;
-	case RESULT_DAMAGED:
+	case DELIVERY_DAMAGED:
 		spool_remove_damaged(spool, message);
 		break;
-	case RESULT_CANCELLED:
+	case DELIVERY_CANCELLED:
 		spool_release(spool, message);
 		break;
 	default:
-		wait_for_next(sender, attempt);
+		wait_for_next(sender, delivery);
 		spool_release(spool, message);
-	}
-}
-
-static void say_trouble(struct sender *sender, const struct attempt *attempt, const struct spool_counts *counts)
-{
-	struct trouble *trouble = &sender->trouble;
-	u64 now = clock_monotonic_ns();
-	STRBUF(line);
-
-	if (!trouble->is_on) {
-		trouble->is_on = true;
-		trouble->said = false;
-		trouble->dropped = counts->dropped;
-	} else if (trouble->said && trouble->cause == attempt->cause) {
-		return;
-	}
-	if (trouble->said_ns && now - trouble->said_ns < sender->options.quiet_ms * NS_PER_MS)
-		return;
-	trouble->said = true;
-	trouble->said_ns = now;
-	trouble->cause = attempt->cause;
-	strbuf_printf(&line, "%s does not take profiles: %s; %llu waiting, trying again",
-		      sender->options.destination->name, attempt->words.at, (unsigned long long)counts->waiting);
-	say(sender, true, &line);
-}
-
-static void say_end_of_trouble(struct sender *sender, const struct spool_counts *counts)
-{
-	struct trouble *trouble = &sender->trouble;
-	STRBUF(line);
-
-	trouble->is_on = false;
-	if (!trouble->said)
-		return;
-	trouble->said = false;
-	strbuf_printf(&line, "%s takes profiles again: %llu waiting, %llu dropped meanwhile",
-		      sender->options.destination->name, (unsigned long long)counts->waiting,
-		      (unsigned long long)(counts->dropped - trouble->dropped));
-	say(sender, false, &line);
-}
-
-static void say_refused(struct sender *sender, const struct attempt *attempt)
-{
-	STRBUF(line);
-
-	for (u32 i = 0; i < sender->refused_cause_cnt; i++)
-		if (sender->refused_causes[i] == attempt->cause)
-			return;
-	if (sender->refused_cause_cnt == STATUSES_MAX)
-		return;
-	sender->refused_causes[sender->refused_cause_cnt++] = attempt->cause;
-	strbuf_printf(&line, "%s refused a message for good: %s; more of these are only counted",
-		      sender->options.destination->name, attempt->words.at);
-	say(sender, true, &line);
-}
-
-static void say_rejected(struct sender *sender, const struct attempt *attempt)
-{
-	u64 now = clock_monotonic_ns();
-	STRBUF(line);
-
-	if (sender->rejected_said_ns && now - sender->rejected_said_ns < sender->options.quiet_ms * NS_PER_MS)
-		return;
-	sender->rejected_said_ns = now;
-	strbuf_printf(&line, "%s took a message but for %llu of its profiles: ", sender->options.destination->name,
-		      (unsigned long long)attempt->rejected);
-	/* The server's words. */
-	strbuf_put_clean(&line, attempt->words.at, attempt->words.size < 200 ? attempt->words.size : 200);
-	say(sender, true, &line);
-}
-
-static void say_result(struct sender *sender, const struct attempt *attempt, const struct spool_counts *counts)
-{
-	if (attempt->result == RESULT_TAKEN) {
-		if (sender->trouble.is_on)
-			say_end_of_trouble(sender, counts);
-		if (attempt->rejected)
-			say_rejected(sender, attempt);
-	} else if (attempt->result == RESULT_REFUSED) {
-		say_refused(sender, attempt);
-	} else if (attempt->result != RESULT_CANCELLED && attempt->result != RESULT_DAMAGED) {
-		say_trouble(sender, attempt, counts);
 	}
 }
 
 /* Comes and goes with the lock. */
 static void deliver(struct sender *sender, struct spool_message *message)
 {
-	struct attempt attempt = {.words = {.at = (char *)""}};
+	struct delivery delivery = {.words = {.at = (char *)""}};
 	struct spool_counts counts;
 
 	sender->sending = true;
 	if (message->attempts++)
 		sender->counts.resent++;
 	pthread_mutex_unlock(sender->options.lock);
-	attempt_make(sender, message, &attempt);
+	delivery_make(sender, message, &delivery);
 	pthread_mutex_lock(sender->options.lock);
-	conclude(sender, message, &attempt);
+	conclude(sender, message, &delivery);
 	spool_counts(sender->options.spool, sender->options.index, &counts);
 	pthread_mutex_unlock(sender->options.lock);
-	say_result(sender, &attempt, &counts);
-	strbuf_deinit(&attempt.words);
+	delivery_say(&sender->news, &delivery, &counts);
+	strbuf_deinit(&delivery.words);
 	pthread_mutex_lock(sender->options.lock);
 	sender->sending = false;
 	pthread_cond_broadcast(sender->options.progress);
@@ -422,6 +287,10 @@ int sender_new(const struct sender_options *options, struct sender **ret)
 	if (!sender)
 		return -ENOMEM;
 	sender->options = *options;
+	sender->news = (struct delivery_news){.name = options->destination->name,
+					      .quiet_ms = options->quiet_ms,
+					      .on_message = options->on_message,
+					      .ctx = options->ctx};
 	int err = http_post_new(&options->post, &sender->post);
 	if (!err)
 		err = cond_init(&sender->work);

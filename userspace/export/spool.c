@@ -13,6 +13,7 @@ struct queue {
 	struct spool_message *first; /* utlist, by next_own */
 	struct spool_counts counts;
 	u64 id; /* spool_destination() */
+	bool in_trouble; /* its last delivery failed: what it waits for may take long, so disk comes first */
 };
 
 struct spool {
@@ -69,7 +70,7 @@ static void append(struct spool *spool, struct spool_message *message)
 	queue->counts.waiting_bytes += message->size;
 }
 
-void spool_remove(struct spool *spool, struct spool_message *message)
+static void forget(struct spool *spool, struct spool_message *message)
 {
 	struct queue *queue = queue_of(spool, message);
 
@@ -86,13 +87,19 @@ void spool_remove(struct spool *spool, struct spool_message *message)
 static void drop(struct spool *spool, struct spool_message *message)
 {
 	queue_of(spool, message)->counts.dropped++;
-	spool_remove(spool, message);
+	forget(spool, message);
+}
+
+void spool_remove(struct spool *spool, struct spool_message *message)
+{
+	queue_of(spool, message)->in_trouble = false;
+	forget(spool, message);
 }
 
 void spool_remove_damaged(struct spool *spool, struct spool_message *message)
 {
 	queue_of(spool, message)->counts.damaged++;
-	spool_remove(spool, message);
+	forget(spool, message);
 }
 
 /* Where one message may be put, now or once others are gone. */
@@ -134,25 +141,34 @@ static int write_down(struct spool *spool, struct spool_message *message)
 	return 0;
 }
 
+static bool place_in_memory(struct spool *spool, struct spool_message *message)
+{
+	if (spool->memory_used + memory_cost(message) > spool->memory_max)
+		return false;
+	message->in_memory = true;
+	spool->memory_used += memory_cost(message);
+	return true;
+}
+
+/* Of the disk's failure is told in disk_error. */
+static bool place_on_disk(struct spool *spool, struct spool_message *message, bool *disk_failed)
+{
+	if (!room_at_all(spool, message, *disk_failed).disk || spool->disk_used + disk_cost(message) > spool->disk_max)
+		return false;
+	*disk_failed = write_down(spool, message);
+	return !*disk_failed;
+}
+
 /* A message with its body that is in the list already finds its place, or is itself the oldest that has to go. */
 static int place(struct spool *spool, struct spool_message *message)
 {
-	bool disk_failed = false;
+	bool disk_first = queue_of(spool, message)->in_trouble, disk_failed = false;
 
 	for (;;) {
-		struct room room = room_at_all(spool, message, disk_failed);
-
-		if (room.memory && spool->memory_used + memory_cost(message) <= spool->memory_max) {
-			message->in_memory = true;
-			spool->memory_used += memory_cost(message);
+		if ((disk_first && place_on_disk(spool, message, &disk_failed)) || place_in_memory(spool, message) ||
+		    place_on_disk(spool, message, &disk_failed))
 			return 0;
-		}
-		if (room.disk && spool->disk_used + disk_cost(message) <= spool->disk_max) {
-			if (!write_down(spool, message))
-				return 0;
-			disk_failed = true;
-			continue;
-		}
+		struct room room = room_at_all(spool, message, disk_failed);
 		struct spool_message *victim = room.memory || room.disk ? oldest(spool, room, message) : message;
 		if (victim == message || !victim) {
 			drop(spool, message);
@@ -239,6 +255,7 @@ int spool_load(struct spool *spool, struct spool_message *message)
 void spool_release(struct spool *spool, struct spool_message *message)
 {
 	message->taken = false;
+	queue_of(spool, message)->in_trouble = true;
 	if (message->on_disk)
 		forget_memory(spool, message);
 	else

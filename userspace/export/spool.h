@@ -4,6 +4,9 @@
  * to another if there is a folder. When both are full the oldest of all goes: a destination that is
  * down for hours takes the others' room only with what is newer than theirs.
  *
+ * Of a destination whose last delivery failed, disk comes first: that may take long, and a program that is
+ * killed then loses what was under way, and the little that came before the first failure was known.
+ *
  * Each destination takes its own in order. What is taken is under way: it is not dropped, and its memory
  * is not counted, until it is removed (delivered, or refused) or released (it waits again, in its old
  * place). Not thread-safe but for spool_load().
