@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/strbuf.h"
@@ -242,6 +243,7 @@ Test(place, forged_and_equal_names_are_places_of_their_own, .init = set_up, .fin
 	cr_expect_neq(user, nested);
 	cr_expect(value_is(victim, LABEL_CONTAINER_NAME, "victim"));
 	cr_expect_not(value_is(nested, LABEL_CONTAINER_NAME, "victim"));
+	cr_expect(nested->named, "no file of the host's will ever tell");
 	cr_expect_not(value_is(user, LABEL_CONTAINER_NAME, "victim"));
 	cr_expect_neq(add(FRESH + 3, "/lxc.payload.a"), add(FRESH + 4, "/x/lxc.payload.a"));
 	cr_expect_eq(add(FRESH + 5, "/lxc.payload.a/init.scope"), add(FRESH | CGROUP_V1_BIT, "/lxc.payload.a"));
@@ -280,7 +282,10 @@ Test(place, a_path_that_somebody_chose_is_a_container_when_runc_says_so, .init =
 	const struct selection selection = {SELECT_CONTAINER, "t1"};
 	u64 start_ns = clock_monotonic_ns(), all = place_table_generation(table);
 
+	struct place *inner = add(FRESH + 5, "/mine/t1/docker/" ID_B);
+
 	cr_expect_eq(host->key, PLACE_HOST);
+	cr_expect_not(place_table_is_settled(table, FRESH));
 	cr_expect(value_is(unit, LABEL_SYSTEMD_UNIT, "a.service"));
 	write_runc("t1", "/mine/t1");
 	turn_until(start_ns + 50 * NS_PER_MS, NULL, NULL);
@@ -289,6 +294,8 @@ Test(place, a_path_that_somebody_chose_is_a_container_when_runc_says_so, .init =
 	cr_expect(value_is(place, LABEL_CONTAINER_ID, "t1"));
 	cr_expect_eq(place_select(place, &selection, 1), SELECTED_YES);
 	cr_expect_gt(place_table_generation(table), all);
+	cr_expect(place_table_is_settled(table, FRESH));
+	cr_expect_eq(place_table_find(table, FRESH + 5, 0, 0), inner, "a container stays its own");
 	cr_expect_eq(place_table_find(table, FRESH + 1, 0, 0), place, "what is inside of it has no unit");
 	cr_expect_eq(add(FRESH + 2, "/mine/t1/b.service/deep"), place);
 	cr_expect_eq(add(FRESH | CGROUP_V1_BIT, "/mine/t1"), place);
@@ -301,9 +308,22 @@ Test(place, a_group_of_nobody_is_asked_about_for_a_second, .init = set_up, .fini
 	u64 start_ns = clock_monotonic_ns();
 
 	add(FRESH, "/mine");
+	u64 all = place_table_generation(table);
 	cr_expect_leq(place_table_due_ns(table), clock_monotonic_ns() + 2 * NS_PER_MS);
 	cr_expect_lt(turn_until(start_ns + 5 * NS_PER_S, NULL, NULL), 15);
+	cr_expect(place_table_is_settled(table, FRESH));
+	cr_expect_gt(place_table_generation(table), all);
 	cr_expect_eq(place_table_due_ns(table), UINT64_MAX);
+}
+
+Test(place, a_container_of_runc_is_known_though_its_end_is_the_first_news, .init = set_up, .fini = tear_down)
+{
+	add(FRESH, "/mine/short");
+	write_runc("short", "/mine/short");
+	remove_id(FRESH);
+	struct place *place = place_table_find(table, FRESH, 0, 0);
+	cr_expect(value_is(place, LABEL_CONTAINER_ID, "short"));
+	cr_expect(place->gone);
 }
 
 static void count_gone(void *ctx, struct place *place)
@@ -478,6 +498,67 @@ Test(place, records_of_another_hierarchy_or_without_a_path_are_none, .init = set
 	memset(record.path + 8, 'x', sizeof(record.path) - 8); /* no NUL */
 	cr_expect_eq(place_table_add(table, &record, &place), 0);
 	remove_id(FRESH + 99);
+}
+
+/* A process in a group of v2 of this machine. Its pid; 0: that cannot be had here. */
+static pid_t fork_into(const char *name, char directory[PATH_MAX])
+{
+	struct hierarchies hierarchies;
+	char procs[PATH_MAX + 16];
+
+	cr_assert_eq(hierarchies_open(&hierarchies), 0);
+	snprintf(directory, PATH_MAX, "%s/%s", hierarchies.v2.mount ?: "/nowhere", name);
+	hierarchies_close(&hierarchies);
+	if (geteuid() || mkdir(directory, 0755))
+		return 0;
+	pid_t child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", directory);
+	FILE *file = fopen(procs, "w");
+	cr_assert(file && fprintf(file, "%d", child) > 0 && !fclose(file));
+	return child;
+}
+
+/* The group lies in no directory of ours: so it is only the process that tells. */
+Test(place, what_could_not_be_read_is_not_read_again_for_a_second, .init = set_up, .fini = tear_down)
+{
+	char directory[PATH_MAX];
+	pid_t child = fork_into("pyprof-test.service", directory);
+
+	if (!child)
+		cr_skip("needs root, and cgroups v2");
+	cr_expect_eq(place_table_find(table, FRESH, 0, INT_MAX)->key, PLACE_HOST);
+	cr_expect_eq(place_table_find(table, FRESH, 0, child)->key, PLACE_HOST, "not read");
+	place_table_turn(table, clock_monotonic_ns() + NS_PER_S, NULL, NULL);
+	cr_expect(value_is(place_table_find(table, FRESH, 0, child), LABEL_SYSTEMD_UNIT, "pyprof-test.service"));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	rmdir(directory);
+}
+
+Test(place, the_last_process_of_a_group_still_tells_what_it_was)
+{
+	char directory[PATH_MAX];
+	struct stat st;
+	int tries = 1000;
+
+	pid_t child = fork_into("pyprof-end.service", directory);
+	if (!child)
+		cr_skip("needs root, and cgroups v2");
+	cr_assert_eq(stat(directory, &st), 0);
+	cr_assert_eq(place_table_new(&table), 0);
+	kill(child, SIGKILL); /* and nobody waits for it */
+	while (rmdir(directory) && --tries)
+		usleep(1000);
+	cr_assert_gt(tries, 0);
+	struct place *place = place_table_find(table, st.st_ino, 0, child);
+	cr_expect(value_is(place, LABEL_SYSTEMD_UNIT, "pyprof-end.service"));
+	cr_expect(place->gone);
+	waitpid(child, NULL, 0);
+	place_table_free(table);
 }
 
 /* The groups of this machine, made just now, as the kernel side would name them. */

@@ -259,11 +259,12 @@ static int cgroup_add(struct place_table *table, u64 id, const char *path, bool 
 
 static void cgroup_remove(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
 {
-	struct place_entry *entry = cgroup->place;
-
+	if (cgroup->retry.waits)
+		cgroup_ask(table, cgroup, now_ns);
 	retry_stop(&table->owners, &cgroup->retry);
 	cgroups_sweep(table, now_ns);
 	cgroup_table_retire(table->cgroups, cgroup, now_ns);
+	struct place_entry *entry = cgroup->place;
 	if (!--entry->there_cnt && entry != table->host)
 		place_leave(table, entry, now_ns);
 }
@@ -377,6 +378,13 @@ struct place *place_table_find(struct place_table *table, u64 cgroup_id, u64 cgr
 	return v1_rank > v2_rank ? &v1->place : &v2->place;
 }
 
+bool place_table_is_settled(const struct place_table *table, u64 cgroup_id)
+{
+	const struct cgroup *cgroup = cgroup_table_find(table->cgroups, cgroup_id);
+
+	return !cgroup || !cgroup->retry.waits;
+}
+
 struct place *place_table_at(struct place_table *table, u32 key)
 {
 	struct place_entry *entry = place_store_at(&table->places, key);
@@ -393,8 +401,8 @@ static void cgroup_retry(struct place_table *table, struct cgroup *cgroup, u64 n
 {
 	if (cgroup_ask(table, cgroup, now_ns))
 		retry_stop(&table->owners, &cgroup->retry);
-	else
-		retry_again(&table->owners, &cgroup->retry, now_ns);
+	else if (!retry_again(&table->owners, &cgroup->retry, now_ns))
+		table->moves++; /* it is nobody's, which is news too */
 }
 
 /* Whether time was enough. */

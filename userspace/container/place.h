@@ -60,6 +60,8 @@ void place_table_remove(struct place_table *table, const struct cgroup_record *r
  * read is the host's. A container is found in either hierarchy. Never NULL. Valid until the next place_table_turn().
  */
 struct place *place_table_find(struct place_table *table, u64 cgroup_id, u64 cgroup_v1_id, u32 pid);
+/* Whether the place of a cgroup is final. False for the first second of one whose path tells nothing: plain runc's may be it. */
+bool place_table_is_settled(const struct place_table *table, u64 cgroup_id);
 struct place *place_table_at(struct place_table *table, u32 key); /* NULL: it was forgotten */
 /*
  * Looks for names that are still missing, for a few milliseconds; and forgets what is long gone, calling gone. Not
@@ -72,7 +74,7 @@ u64 place_table_due_ns(const struct place_table *table);
 void place_table_name(struct place_table *table);
 /*
  * Grows when a value of any place changes, or cgroups turn out to be of another place than the one they were
- * given: then what was selected is to be asked again.
+ * given, or to be settled: then what was selected is to be asked again.
  */
 u64 place_table_generation(const struct place_table *table);
 int place_table_for_each(struct place_table *table, int (*visit)(void *ctx, struct place *place), void *ctx);
