@@ -169,8 +169,8 @@ static void expect_real(const struct hierarchy *hierarchy)
 	char outer[256], inner[300];
 	_cleanup_(free) char *found = NULL;
 
-	if (!make_groups(hierarchy, outer, inner))
-		return;
+	if (!hierarchy->base || hierarchy->base[0] || !make_groups(hierarchy, outer, inner))
+		return; /* of a part it is not known what to expect */
 	const char *path = inner + strlen(hierarchy->mount);
 	struct seen seen = {.path = path};
 	u64 id = handle_id(inner);
@@ -234,14 +234,14 @@ Test(hierarchy, the_group_of_a_process_is_found_through_it)
 static int visit_cnt(void *ctx, u64 id, const char *path)
 {
 	++*(int *)ctx;
-	return strlen(path) > 1000 ? -1 : 0;
+	return strncmp(path, "/outer", 6) || strlen(path) > 1000 ? -1 : 0;
 }
 
-/* A tree of plain directories: deeper than anybody nests, and a link that leads out of it. */
+/* A part of a hierarchy, of plain directories: deeper than anybody nests, and a link that leads out of it. */
 Test(hierarchy, a_walk_follows_no_link_and_ends)
 {
 	char name[] = "/tmp/pyprof-hierarchy-XXXXXX", command[128];
-	struct hierarchy hierarchy = {.controller = "", .mount = name, .base = (char *)""};
+	struct hierarchy hierarchy = {.controller = "", .mount = name, .base = (char *)"/outer"};
 	int cnt = 0;
 
 	cr_assert(mkdtemp(name));
