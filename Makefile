@@ -232,8 +232,8 @@ $(O)/tests/fuzz/%: $(O)/fuzz-obj/tests/fuzz/%.o $(FUZZ_CORE)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(USER) -fsanitize=fuzzer,address,undefined $^ $(LDLIBS) -o $@
 
-# They watch the program from outside, so nothing of it is linked in but base/; two time a part of it.
-$(O)/tests/bench/bench_unwind $(O)/tests/bench/bench_fallback: $(filter-out $(O)/userspace/cmd/%,$(CORE_OBJS))
+# They watch the program from outside, so nothing of it is linked in but base/; three time a part of it.
+$(O)/tests/bench/bench_unwind $(O)/tests/bench/bench_fallback $(O)/tests/bench/bench_export: $(filter-out $(O)/userspace/cmd/%,$(CORE_OBJS))
 $(O)/tests/bench/bench_%: $(O)/tests/bench/bench_%.o $(BENCH_OBJS)
 	$(call say,LD)
 	$(Q)$(CC) $(USER) $^ $(LDLIBS) -o $@
