@@ -154,8 +154,8 @@ Test(exporter, a_server_in_trouble_is_asked_again_and_both_ends_of_it_are_said_o
 	cr_expect_eq(counts.sent, 3);
 	cr_expect_eq(counts.resent, 4);
 	cr_expect_eq(counts.dropped, 0);
-	cr_expect(strstr(heard.lines.at, "cannot deliver to the receiver: it answered 503 (so says the receiver)"), "%s",
-		  heard.lines.at);
+	cr_expect(strstr(heard.lines.at, "cannot deliver to the receiver: it answered 503 (so says the receiver)"),
+		  "%s", heard.lines.at);
 	cr_expect(strstr(heard.lines.at, "takes profiles again"), "%s", heard.lines.at);
 	cr_expect_eq(heard.all, 4, "503, 502, 504 and the end, not:\n%s", heard.lines.at);
 	strbuf_deinit(&heard.lines);
@@ -644,6 +644,21 @@ Test(exporter, memory_stays_flat_for_a_thousand_windows_of_outage)
 #endif
 	exporter_free(exporter);
 	receiver_deinit(&receiver);
+	destination_deinit(&destination);
+}
+
+Test(exporter, what_no_spool_can_hold_is_dropped_and_no_failure)
+{
+	static const char body[4096];
+	struct destination destination = local(closed_port(), "http", &kind);
+	struct exporter_options options = {
+		.destinations = &destination, .destination_cnt = 1, .memory_max = 1000, .times = &quick};
+	struct exporter *exporter = start(&options);
+
+	cr_expect_eq(exporter_put(exporter, 0, body, sizeof(body)), 0);
+	cr_expect_eq(counts_of(exporter).dropped, 1);
+	cr_expect_eq(exporter_put(exporter, 1, body, sizeof(body)), -EINVAL);
+	exporter_free(exporter);
 	destination_deinit(&destination);
 }
 

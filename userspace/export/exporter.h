@@ -61,9 +61,12 @@ struct exporter_counts {
 	u64 foreign; /* on disk, of an earlier run, for destinations that this one does not have: they stay, until there is no room */
 };
 
-/* On failure *ret_step says in words what was refused. Takes up what an earlier run left in the spool's folder. */
+/* On failure *ret_step says in words what went wrong ("STEP: strerror" is a sentence for people). Takes up what an earlier run left in the spool's folder. */
 int exporter_new(const struct exporter_options *options, struct exporter **ret, const char **ret_step);
-/* Never waits for the network. The bytes are the body of one request, gzipped; they are copied. -ENOMEM: it is dropped, and counted. */
+/*
+ * Never waits for the network. The bytes are the body of one request, gzipped; they are copied. -ENOMEM: it is
+ * dropped, and counted. So is what the spool has no room for whatever goes: that is no failure.
+ */
 int exporter_put(struct exporter *exporter, size_t destination, const void *body, size_t size);
 void exporter_counts(struct exporter *exporter, struct exporter_counts *ret);
 /* Of one destination; foreign is 0. */

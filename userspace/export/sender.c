@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/strbuf.h"
@@ -196,9 +197,18 @@ static void deliver(struct sender *sender, struct spool_message *message)
 	pthread_cond_broadcast(sender->options.progress);
 }
 
+/* The profiler asks for the CPU sooner than others (priority.h). What waits for a network can wait for that, too. */
+static void run_as_others(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		setpriority(PRIO_PROCESS, 0, 0); /* on Linux: of this thread alone */
+}
+
 static void *sender_run(void *ctx)
 {
 	struct sender *sender = ctx;
+
+	run_as_others();
 
 	pthread_mutex_lock(sender->options.lock);
 	while (!sender->stop) {

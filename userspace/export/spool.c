@@ -326,7 +326,7 @@ int spool_new(const struct spool_options *options, struct spool **ret, const cha
 	_cleanup_(spool) struct spool *spool = calloc(1, sizeof(*spool) + (options->destination_cnt + 1) *
 										  sizeof(spool->queues[0]));
 
-	*ret_step = "make the spool";
+	*ret_step = "the spool could not be made";
 	if (!spool)
 		return -ENOMEM;
 	spool->memory_max = options->memory_max;
@@ -338,7 +338,7 @@ int spool_new(const struct spool_options *options, struct spool **ret, const cha
 		int err = spool_folder_open(options->path, &spool->folder, ret_step);
 		if (err)
 			return err;
-		*ret_step = "read the spool's folder";
+		*ret_step = "the spool's folder cannot be read";
 		err = take_up(spool);
 		if (err)
 			return err;

@@ -44,17 +44,17 @@ static int open_own_directory(const char *path, int *ret, const char **ret_step)
 {
 	struct stat st;
 
-	*ret_step = "make the spool's folder (the folder it is to be in must exist)";
+	*ret_step = "the spool's folder cannot be made (is the folder there that it shall be in?)";
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return -errno;
-	*ret_step = "open the spool's folder, which must be a folder and no symlink";
+	*ret_step = "the spool's folder cannot be opened, or is a symlink";
 	_cleanup_(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
 		return -errno;
-	*ret_step = "use the spool's folder: it belongs to another user";
+	*ret_step = "the spool's folder belongs to another user";
 	if (st.st_uid != geteuid())
 		return -EPERM;
-	*ret_step = "use the spool's folder: other users may write into it (chmod go-w it)";
+	*ret_step = "other users may write into the spool's folder (chmod go-w it)";
 	if (st.st_mode & 0022)
 		return -EPERM;
 	*ret = take_fd(fd);
@@ -64,14 +64,14 @@ static int open_own_directory(const char *path, int *ret, const char **ret_step)
 /* Held as long as the descriptor is: it ends with the program, however that ends. */
 static int lock(struct spool_folder *folder, const char **ret_step)
 {
-	*ret_step = "lock the spool's folder";
+	*ret_step = "the spool's folder cannot be locked";
 	folder->lock_fd = openat(folder->fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (folder->lock_fd < 0)
 		return -errno;
 	if (!flock(folder->lock_fd, LOCK_EX | LOCK_NB))
 		return 0;
 	if (errno == EWOULDBLOCK)
-		*ret_step = "use the spool's folder: another profiler does (give each its own --spool)";
+		*ret_step = "another profiler uses the spool's folder (give each its own --spool)";
 	return -errno;
 }
 
@@ -80,7 +80,7 @@ int spool_folder_open(const char *path, struct spool_folder **ret, const char **
 	_cleanup_(free) char *bare = path_without_slashes(path);
 	_cleanup_(spool_folder) struct spool_folder *folder = calloc(1, sizeof(*folder));
 
-	*ret_step = "open the spool's folder";
+	*ret_step = "the spool's folder cannot be opened";
 	if (!bare || !folder) {
 		free(take(folder));
 		return -ENOMEM;

@@ -85,6 +85,10 @@ static void export_put_words(const struct sink *sink, struct strbuf *b)
 		strbuf_printf(b, ", %llu tried again", c.resent);
 	if (c.refused)
 		strbuf_printf(b, ", %llu refused", c.refused);
+	if (c.rejected)
+		strbuf_printf(b, ", but for %llu profiles in them", c.rejected);
+	if (c.damaged)
+		strbuf_printf(b, ", %llu damaged in the spool", c.damaged);
 	if (c.dropped)
 		strbuf_printf(b, ", %llu dropped", c.dropped);
 	if (c.waiting)
