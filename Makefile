@@ -72,9 +72,11 @@ install: $(O)/pyprof-bpf
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/pyprof-bpf
 	ln -sf pyprof-bpf $(DESTDIR)$(PREFIX)/bin/pyflame
 	install -D -m 644 userspace/cmd/pyprof-bpf.8 $(DESTDIR)$(PREFIX)/share/man/man8/pyprof-bpf.8
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' tools/pyprof-bpf.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/pyprof-bpf.service
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/pyprof-bpf $(DESTDIR)$(PREFIX)/bin/pyflame $(DESTDIR)$(PREFIX)/share/man/man8/pyprof-bpf.8
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/pyprof-bpf bin/pyflame share/man/man8/pyprof-bpf.8 lib/systemd/system/pyprof-bpf.service)
 
 $(O)/%.bpf.o: %.bpf.c Makefile | build-deps
 	$(call say,BPF)
