@@ -46,6 +46,45 @@ u64 truth_complete(const struct truth *truth)
 	return incomplete < truth->samples ? truth->samples - incomplete : 0;
 }
 
+/* Counts never go back; if one did, nothing is better than 2^64. */
+static u64 since(u64 now, u64 before)
+{
+	return now > before ? now - before : 0;
+}
+
+static double seconds_since(double now, double before)
+{
+	return now > before ? now - before : 0;
+}
+
+void truth_since(const struct truth *now, const struct truth *before, struct truth *ret)
+{
+	struct truth truth = *now;
+
+	truth.samples = since(now->samples, before->samples);
+	for (int i = 0; i < LOSS_CNT; i++) {
+		truth.lost[i] = since(now->lost[i], before->lost[i]);
+		truth.incomplete[i] = since(now->incomplete[i], before->incomplete[i]);
+	}
+	truth.python_samples = since(now->python_samples, before->python_samples);
+	truth.python_complete = since(now->python_complete, before->python_complete);
+	truth.native.samples = since(now->native.samples, before->native.samples);
+	truth.native.complete = since(now->native.complete, before->native.complete);
+	truth.native.fallback = since(now->native.fallback, before->native.fallback);
+	truth.merge.verified = since(now->merge.verified, before->merge.verified);
+	truth.merge.counted = since(now->merge.counted, before->merge.counted);
+	truth.merge.unmerged = since(now->merge.unmerged, before->merge.unmerged);
+	truth.bpf_ns = since(now->bpf_ns, before->bpf_ns);
+	truth.bpf_runs = since(now->bpf_runs, before->bpf_runs);
+	truth.agent_cpu_s = seconds_since(now->agent_cpu_s, before->agent_cpu_s);
+	truth.seconds = seconds_since(now->seconds, before->seconds);
+	if (before->start_realtime_ns)
+		truth.start_realtime_ns = before->start_realtime_ns + (u64)(before->seconds * NS_PER_S);
+	/* Counted from the start; of a later window it says nothing. */
+	truth.first_sample_s = before->samples ? 0 : seconds_since(now->first_sample_s, before->seconds);
+	*ret = truth;
+}
+
 static double truth_cpu_s(const struct truth *truth)
 {
 	return truth->agent_cpu_s + (double)truth->bpf_ns / NS_PER_S;
