@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "export/destination.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -97,6 +98,15 @@ static int complete_path(CURLU *url, const struct destination_kind *kind)
 	return curl_url_set(url, CURLUPART_PATH, kind->path, 0) ? -ENOMEM : 0;
 }
 
+static bool is_loopback(const char *host)
+{
+	struct in_addr address;
+
+	if (inet_pton(AF_INET, host, &address) == 1)
+		return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+	return !strcmp(host, "localhost") || !strcmp(host, "[::1]");
+}
+
 static int describe(CURLU *url, struct destination *destination)
 {
 	_cleanup_(free) char *scheme = NULL, *host = NULL, *port = NULL;
@@ -112,7 +122,7 @@ static int describe(CURLU *url, struct destination *destination)
 	if (err)
 		return err;
 	destination->is_plain = !strcmp(scheme, "http");
-	destination->is_local = !strcmp(host, "localhost") || !strncmp(host, "127.", 4) || !strcmp(host, "[::1]");
+	destination->is_local = is_loopback(host);
 	strbuf_printf(&name, "%s at ", destination->kind->name);
 	strbuf_put_clean(&name, host, strlen(host));
 	strbuf_printf(&name, ":%s", port);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/strbuf.h"
 #include "export/http_header.h"
@@ -53,6 +54,12 @@ static size_t on_body(char *bytes, size_t item_size, size_t cnt, void *ctx)
 		return 0;
 	strbuf_put_size(&post->answer, bytes, size);
 	return size;
+}
+
+/* Programs that we start must not inherit a line on which they could speak for us. */
+static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 static int header_add(struct curl_slist **list, const char *line)
@@ -133,6 +140,7 @@ static CURLcode setup(CURL *easy, const struct http_post_options *options, struc
 	SET(CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_S);
 #endif
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the server's */
+	SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	SET(CURLOPT_HEADERFUNCTION, on_head);
 	SET(CURLOPT_HEADERDATA, post);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
