@@ -380,3 +380,52 @@ Test(options, every_loss_is_listed_on_a_line_of_two_fields)
 	cr_assert_eq(lines, LOSS_CNT);
 	cr_assert(!strncmp(text.at, "ring-full\t", 10));
 }
+
+Test(options, per_brings_what_its_roots_need)
+{
+	struct record_options o = parse("--all --per container");
+
+	cr_expect_eq(o.view.per, PER_CONTAINER);
+	cr_expect(o.view.pids && !o.view.threads);
+	record_options_deinit(&o);
+	o = parse("--all --per thread");
+	cr_expect_eq(o.view.per, PER_THREAD);
+	cr_expect(o.view.pids && o.view.threads);
+	record_options_deinit(&o);
+	o = parse("--all --per comm --threads");
+	cr_expect_eq(o.view.per, PER_COMM);
+	cr_expect(!o.view.pids && o.view.threads);
+	record_options_deinit(&o);
+	o = parse("--all --per comm --per process");
+	cr_expect_eq(o.view.per, PER_PROCESS);
+	cr_expect(o.view.pids, "the last one counts, and leaves no trace of the one before");
+	record_options_deinit(&o);
+	o = parse("--all --no-pid --per container");
+	cr_expect(!o.view.pids);
+	record_options_deinit(&o);
+
+	assert_refused("--all --per pod", "container, process, thread or comm");
+	assert_refused("--all --per thread --no-pid", "choose one");
+	assert_refused("--all --no-pid --per thread", "choose one");
+}
+
+Test(options, a_label_is_kept_and_a_wrong_one_is_refused_with_its_text)
+{
+	struct record_options o = parse("--all --label region=eu-1 --label team=a");
+
+	cr_assert_eq(o.common.cnt, 2);
+	cr_expect_str_eq(o.common.at[1].name, "team");
+	record_options_deinit(&o);
+	assert_refused("--all --label region", "--label region: a label is KEY=VALUE");
+	assert_refused("--all --label pid=1", "choose another KEY");
+}
+
+Test(options, a_file_for_each_container_has_the_one_word_there_is)
+{
+	struct record_options o = parse("--all -o flames/{container}.svg");
+
+	cr_expect_str_eq(o.format->name, "svg");
+	record_options_deinit(&o);
+	assert_refused("--all -o {pod}.svg", "there is {container} alone");
+	assert_refused("--all -o {container}/x.svg", "folder");
+}

@@ -31,6 +31,8 @@ static const char usage[] = "Usage: pyprof-bpf convert [OPTION...] FROM TO\n"
 
 static const char options_help[] = "      --no-lines           functions and files without line numbers\n"
 				   "      --no-pid             processes of the same name are one\n"
+				   "      --per WHAT           what stands at the root: container, process (default),\n"
+				   "                           thread or comm\n"
 				   "  -h, --help               this text\n"
 				   "\n"
 				   "Exit status: 0 written, 1 FROM cannot be read or TO cannot be written, 2 wrong\n"
@@ -40,6 +42,7 @@ struct convert_options {
 	const char *from, *to;
 	const struct format *format;
 	bool no_lines, no_pid;
+	enum per per;
 };
 
 static int help(void)
@@ -66,6 +69,14 @@ static bool format_set(struct convert_options *options, const char *name)
 	return false;
 }
 
+static bool per_set(struct convert_options *options, const char *word)
+{
+	if (!per_find(word, &options->per))
+		return true;
+	log_error("--per takes container, process, thread or comm, not '%s'", word);
+	return false;
+}
+
 /* The suffix, unless --format was given. */
 static bool format_choose(struct convert_options *options)
 {
@@ -83,11 +94,10 @@ static bool format_choose(struct convert_options *options)
 /* false: leave with *ret_status. */
 static bool read_options(int argc, char **argv, struct convert_options *ret, int *ret_status)
 {
-	static const struct option longs[] = {{"format", required_argument, NULL, 'f'},
-					      {"no-lines", no_argument, NULL, 'l'},
-					      {"no-pid", no_argument, NULL, 'p'},
-					      {"help", no_argument, NULL, 'h'},
-					      {0}};
+	static const struct option longs[] = {
+		{"format", required_argument, NULL, 'f'}, {"no-lines", no_argument, NULL, 'l'},
+		{"no-pid", no_argument, NULL, 'p'},	  {"per", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},	  {0}};
 	int key;
 
 	*ret_status = EXIT_USAGE;
@@ -105,6 +115,10 @@ static bool read_options(int argc, char **argv, struct convert_options *ret, int
 		case 'p':
 			ret->no_pid = true;
 			break;
+		case 'r':
+			if (!per_set(ret, optarg))
+				return false;
+			break;
 		case 'h':
 			*ret_status = help();
 			return false;
@@ -115,6 +129,10 @@ static bool read_options(int argc, char **argv, struct convert_options *ret, int
 			log_error("there is no option '%s', see pyprof-bpf convert --help", argv[optind - 1]);
 			return false;
 		}
+	}
+	if (ret->per == PER_THREAD && ret->no_pid) {
+		log_error("--per thread tells all threads apart, --no-pid not even processes: choose one of them");
+		return false;
 	}
 	if (argc - optind != 2) {
 		log_error("convert needs two files, FROM and TO, see pyprof-bpf convert --help");
@@ -184,7 +202,8 @@ int convert_main(int argc, char **argv)
 		return status;
 	int err = profile_from(options.from, &read);
 	read.view.lines &= !options.no_lines;
-	read.view.pids &= !options.no_pid;
+	read.view.pids &= !options.no_pid && options.per != PER_COMM;
+	read.view.per = options.per;
 	if (!err)
 		err = profile_to(&options, &read);
 	read_profile_deinit(&read);

@@ -153,16 +153,9 @@ static int apply_output(struct option_line *line, const char *value)
 
 static int apply_per(struct option_line *line, const char *value)
 {
-	static const char *const words[] = {
-		[PER_PROCESS] = "process", [PER_CONTAINER] = "container", [PER_THREAD] = "thread", [PER_COMM] = "comm"};
-
-	for (size_t i = 0; i < ARRAY_CNT(words); i++) {
-		if (strcmp(value, words[i]))
-			continue;
-		line->options->view.per = i;
-		return 0;
-	}
-	return option_line_error(line, "--per takes container, process, thread or comm, not '%s'", value);
+	if (per_find(value, &line->options->view.per))
+		return option_line_error(line, "--per takes container, process, thread or comm, not '%s'", value);
+	return 0;
 }
 
 static int apply_label(struct option_line *line, const char *value)

@@ -11,6 +11,25 @@
 #include "profile/partition.h"
 #include "profile/profile.h"
 
+static const char *const per_words[PER_CNT] = {
+	[PER_PROCESS] = "process", [PER_CONTAINER] = "container", [PER_THREAD] = "thread", [PER_COMM] = "comm"};
+
+const char *per_word(enum per per)
+{
+	return per_words[per];
+}
+
+int per_find(const char *word, enum per *ret)
+{
+	for (int i = 0; i < PER_CNT; i++) {
+		if (!strcmp(per_words[i], word)) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 /* An empty name would be an empty level, which readers of folded text drop. */
 static void name_put(const struct string_table *strings, u32 id, struct strbuf *b)
 {

@@ -17,7 +17,11 @@ enum per {
 	PER_CONTAINER, /* web, and under it its processes */
 	PER_THREAD, /* python3 (10), worker (12) */
 	PER_COMM, /* python3: all of that name are one */
+	PER_CNT
 };
+
+const char *per_word(enum per per); /* "container" */
+int per_find(const char *word, enum per *ret); /* -ENOENT */
 
 struct view {
 	bool lines, pids, threads;

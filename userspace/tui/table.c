@@ -177,18 +177,9 @@ static const struct {
 	[COLUMN_PROCESS] = {"process", HOT_SORT_PROCESS, 28, 0, 3},
 };
 
-/* What stands at the root, by its name in --per. */
-static const char *root_title(const struct table *t)
-{
-	static const char *const titles[] = {
-		[PER_PROCESS] = "process", [PER_CONTAINER] = "container", [PER_THREAD] = "thread", [PER_COMM] = "comm"};
-
-	return titles[t->per];
-}
-
 static const char *column_title(const struct table *t, enum column column)
 {
-	return column == COLUMN_PROCESS ? root_title(t) : columns[column].title;
+	return column == COLUMN_PROCESS ? per_word(t->per) : columns[column].title;
 }
 
 static const char *row_text(const struct table_row *row, enum column column)
@@ -346,7 +337,7 @@ static void put_keys(struct strbuf *b, const struct table *t, int width, enum pa
 		[HOT_SORT_SELF] = "self %",
 		[HOT_SORT_TOTAL] = "total %",
 		[HOT_SORT_FUNCTION] = "function",
-		[HOT_SORT_PROCESS] = root_title(t),
+		[HOT_SORT_PROCESS] = per_word(t->per),
 	};
 	STRBUF(text);
 	int used = 0;
