@@ -4,8 +4,9 @@
 # kernel_matrix.sh [PROGRAM] [KERNEL]... - the profiler under each kernel it
 # supports: it says it can run (`doctor`), loads, records a Python program, and
 # names that program's functions with the right lines; and dumps two, of which one
-# runs (a sample on its own CPU) and one sleeps (read where it stands). PROGRAM is
-# build/pyprof-bpf; kernels are Debian suites (bullseye: 5.10, bookworm: 6.1,
+# runs (a sample on its own CPU) and one sleeps (read where it stands). Where
+# cgroups are not mounted yet, in emulation, they are of v2 alone: two containers
+# are asked for, of which one begins later. PROGRAM is build/pyprof-bpf; kernels are Debian suites (bullseye: 5.10, bookworm: 6.1,
 # trixie: 6.12) and `running`, which are also the default.
 #
 # One line per kernel, ok|fail|skip<TAB>KERNEL<TAB>DETAIL; status 1 when one
@@ -35,6 +36,29 @@ find_python() {
 	return 1
 }
 
+# Two containers as Docker makes them, each busy, and the host is, too.
+early=aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd
+late=eeeeeeeeeeeeeeeeffffffffffffffff00000000000000001111111111111111
+write_container_part() {
+	cat <<-END
+		groups=/sys/fs/cgroup/docker
+		busy_in() {
+			mkdir -p \$groups/\$1
+			sh -c "echo 0 >\$groups/\$1/cgroup.procs; while :; do :; done" &
+		}
+		mkdir -p /sys/fs/cgroup
+		if [ ! -e /sys/fs/cgroup/pids ] && mount -t cgroup2 none /sys/fs/cgroup; then
+			busy_in $early
+			sh -c 'while :; do :; done' &
+			host=\$!
+			(sleep 5 && busy_in $late) &
+			$program record --container $early --container 'eeeeeeee????' --per container --no-kernel -d 8 -o - |
+				sed 's/^/container /' >&2
+			kill \$host \$(cat \$groups/*/cgroup.procs)
+		fi
+	END
+}
+
 # What runs under each kernel. Doctor's lines go to stderr, the profile to stdout.
 write_guest_script() {
 	cat <<-END
@@ -49,6 +73,7 @@ write_guest_script() {
 		$program dump --running -p \$busy | sed 's/^/busy /' >&2
 		$program dump -p \$asleep | sed 's/^/asleep /' >&2
 		kill \$busy \$asleep
+		$(write_container_part)
 		PYTHONHOME=$home exec $program record -F 999 -o - --no-pid -- \\
 			$home/bin/python3.11 -S $workload $seconds
 	END
@@ -99,6 +124,18 @@ check_dumps() { # LOG
 		grep -q '^asleep [0-9]*:$' "$1" && grep -q '^asleep <string>:<module>:1$' "$1"
 }
 
+# Both containers are there by their short ids, and nothing else is.
+check_containers() { # LOG
+	awk -v early=$(echo $early | cut -c 1-12) -v late=$(echo $late | cut -c 1-12) '
+	/^container / && !/^container #/ { samples[substr($2, 1, index($2, ";") - 1)] += $NF }
+	END {
+		for (name in samples)
+			if (name != early && name != late)
+				exit 1
+		exit samples[early] < 20 || samples[late] < 10
+	}' "$1"
+}
+
 report() { # RESULT KERNEL DETAIL
 	printf '%s\t%s\t%s\n' "$1" "$2" "$3"
 	[ "$1" != fail ] || failed=1
@@ -114,8 +151,11 @@ try() { # KERNEL
 	elif ! check_dumps "$scratch/log"; then
 		cat "$scratch/log" >&2
 		report fail "$1 $release" "a dump is not what it should be"
+	elif [ "$1" != running ] && ! check_containers "$scratch/log"; then
+		cat "$scratch/log" >&2
+		report fail "$1 $release" "the samples are not those of the containers that were asked for"
 	elif detail=$(check "$scratch/folded"); then
-		report ok "$1 $release" "$detail; lost: $(sed -n 's/^pyprof-bpf: Lost: //p' "$scratch/log")"
+		report ok "$1 $release" "$detail; lost: $(sed -n "s/^pyprof-bpf: Lost: //p" "$scratch/log" | tail -n 1)"
 	else
 		cat "$scratch/log" >&2
 		awk '{ print $NF "\t" $0 }' "$scratch/folded" | sort -rn | head -n 20 >&2
