@@ -52,7 +52,7 @@ struct exporter_options {
 
 struct exporter_counts {
 	u64 sent, sent_bytes; /* acknowledged */
-	u64 resent; /* attempts after the first */
+	u64 resent; /* attempts after the first; not those of libcurl itself (http_post.h) */
 	u64 refused; /* final: the destination said that it will never take it */
 	u64 rejected; /* profiles in what was sent, that the answer says were not taken */
 	u64 dropped; /* the oldest, for the spool was full; and at the end, what no spool on disk keeps */

@@ -4,7 +4,8 @@
  *
  * The server is believed as little as anybody: certificates are always verified (TLS 1.2 or
  * newer), redirects are not followed (they would carry the token to wherever they say), of its answer 64 KiB
- * are read, and all that it may take is bounded in time. Proxies are those of the usual environment variables.
+ * are read, and all that it may take is bounded in time.
+ * A kept connection that turns out to be closed already is replaced by libcurl itself, which then sends the same once more. Proxies are those of the usual environment variables.
  */
 #ifndef PYPROF_HTTP_POST_H
 #define PYPROF_HTTP_POST_H
