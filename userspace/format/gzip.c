@@ -79,6 +79,29 @@ int gzip_writer_finish(struct gzip_writer *writer)
 	return writer_run(writer, Z_FINISH);
 }
 
+int gzip_pack(const void *bytes, size_t size, void **ret, size_t *ret_size)
+{
+	_cleanup_(gzip_writer) struct gzip_writer *writer = NULL;
+	_cleanup_(free) char *packed = NULL;
+	size_t packed_size;
+	FILE *out = open_memstream(&packed, &packed_size);
+
+	if (!out)
+		return -ENOMEM;
+	int err = gzip_writer_new(out, &writer);
+	if (!err)
+		err = gzip_writer_put(writer, bytes, size);
+	if (!err)
+		err = gzip_writer_finish(writer);
+	if (fclose(out) && !err)
+		err = -ENOMEM;
+	if (err)
+		return err;
+	*ret = take(packed);
+	*ret_size = packed_size;
+	return 0;
+}
+
 bool gzip_is(const void *bytes, size_t size)
 {
 	const u8 *at = bytes;

@@ -19,6 +19,9 @@ DEFINE_CLEANUP(gzip_writer, struct gzip_writer *, gzip_writer_free)
 int gzip_writer_put(struct gzip_writer *writer, const void *bytes, size_t size);
 int gzip_writer_finish(struct gzip_writer *writer);
 
+/* All at once, to be freed. */
+int gzip_pack(const void *bytes, size_t size, void **ret, size_t *ret_size);
+
 /* Does it begin as a gzip file does? */
 bool gzip_is(const void *bytes, size_t size);
 /*

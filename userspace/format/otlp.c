@@ -8,7 +8,12 @@
  * host does not become thousands of resources. One profile in each, of samples/count with
  * the period beside it: receivers multiply. Each of its samples has another stack or
  * other attributes than all others.
+ *
+ * What holds for the whole profile (the host, what a person adds) is said by each resource. A person
+ * who calls an attribute service.name, or service_name, names the service.
  */
+#include "format/otlp.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -18,15 +23,23 @@
 #include "format/format.h"
 #include "format/otlp_tables.h"
 #include "format/output.h"
+#include "format/profile_id.h"
+#include "profile/common_labels.h"
 #include "profile/losses.h"
 #include "profile/partition.h"
 #include "pyprof/version.h"
 
-/* What runs in no container or unit. */
+#define SERVICE_KEY "service.name"
+/*
+ * Of one resource: backends keep labels, not attributes, and have bounds of their own (30 names in all, some of them the
+ * receiver's), beyond which they refuse the profile.
+ */
+#define RESOURCE_ATTRIBUTES_MAX 25
 
 struct otlp_writer {
 	struct dictionary *dictionary;
 	const struct truth *truth;
+	const struct otlp_request *request; /* NULL: a file */
 	struct otlp_tables tables;
 	u32 *resource_samples; /* by labels: rows in samples */
 };
@@ -34,7 +47,7 @@ struct otlp_writer {
 /* ---- attributes that stand in place: of resources and of the scope ---- */
 
 struct key_values {
-	Otlp__KeyValue *list[LABEL_PLACE_CNT + LOSS_CNT + 2];
+	Otlp__KeyValue *list[RESOURCE_ATTRIBUTES_MAX + LOSS_CNT + 1];
 	size_t cnt;
 };
 
@@ -87,17 +100,57 @@ static int key_values_take(struct otlp_writer *w, const struct key_values *list,
 	return 0;
 }
 
+static bool key_is_known(const struct key_values *list, const char *key)
+{
+	for (size_t i = 0; i < list->cnt; i++)
+		if (!strcmp(list->list[i]->key, key))
+			return true;
+	return false;
+}
+
+/* One more, if its key is new and there is room. */
+static int resource_text(struct otlp_writer *w, const char *key, const char *text, struct key_values *list,
+			 Otlp__Resource *resource)
+{
+	if (key_is_known(list, key))
+		return 0;
+	if (list->cnt < RESOURCE_ATTRIBUTES_MAX)
+		return key_text(w, key, text, list);
+	resource->dropped_attributes_count++;
+	return 0;
+}
+
+static bool names_service(const struct common_label *label)
+{
+	return !strcmp(label->name, SERVICE_KEY) || !strcmp(label->name, "service_name");
+}
+
+static const char *service_name(const struct profile *profile, u32 labels)
+{
+	const struct common_labels *common = profile_common(profile);
+
+	for (size_t i = 0; common && i < common->cnt; i++)
+		if (names_service(&common->at[i]))
+			return common->at[i].value;
+	return origin_place_name(profile_tables_of(profile), &(struct origin){.labels = labels});
+}
+
 static int resource_fill(struct otlp_writer *w, u32 labels, Otlp__Resource *ret)
 {
-	const struct profile_tables *tables = profile_tables_of(w->dictionary->profile);
+	const struct profile *profile = w->dictionary->profile;
+	const struct profile_tables *tables = profile_tables_of(profile);
 	const struct label_set *set = label_table_at(tables->labels, labels);
-	const char *service = origin_place_name(tables, &(struct origin){.labels = labels});
+	const struct common_labels *common = profile_common(profile);
 	struct key_values list = {.cnt = 0};
 
-	int err = key_text(w, "service.name", service, &list);
+	int err = key_text(w, SERVICE_KEY, service_name(profile, labels), &list);
 	for (int i = 0; !err && i < LABEL_PLACE_CNT; i++)
 		if (set->values[i] != STRING_EMPTY)
-			err = key_text(w, label_otel_name(i), string_table_at(tables->strings, set->values[i]), &list);
+			err = resource_text(w, label_otel_name(i), string_table_at(tables->strings, set->values[i]),
+					    &list, ret);
+	for (size_t i = 0; !err && common && i < common->cnt; i++)
+		if (!names_service(&common->at[i]))
+			err = resource_text(w, common->at[i].otel_name, common->at[i].value, &list, ret);
 	return err ? err : key_values_take(w, &list, &ret->n_attributes, &ret->attributes);
 }
 
@@ -189,10 +242,24 @@ static int value_type(struct otlp_writer *w, const char *type, const char *unit,
 	return err ? err : otlp_string_row(&w->tables, unit, &(*ret)->unit_strindex);
 }
 
+static int profile_id_fill(struct otlp_writer *w, u32 labels, Otlp__Profile *ret)
+{
+	struct profile_id *id = otlp_new(&w->tables, 1, sizeof(*id));
+
+	if (!id)
+		return -ENOMEM;
+	ret->profile_id = (ProtobufCBinaryData){sizeof(id->bytes), id->bytes};
+	return profile_id_make(w->request->window_id, profile_tables_of(w->dictionary->profile), labels,
+			       w->request->piece, id);
+}
+
 static int profile_fill(struct otlp_writer *w, u32 labels, Otlp__Profile *ret)
 {
 	const struct dictionary *d = w->dictionary;
-	int err = value_type(w, "samples", "count", &ret->sample_type);
+	int err = w->request ? profile_id_fill(w, labels, ret) : 0;
+
+	if (!err)
+		err = value_type(w, "samples", "count", &ret->sample_type);
 
 	if (!err && w->truth->hz) {
 		ret->period = (NS_PER_S + w->truth->hz / 2) / w->truth->hz;
@@ -292,21 +359,29 @@ static int message_write(struct otlp_writer *w, FILE *out)
 	if (err)
 		return err;
 	data.dictionary = &dictionary;
+	if (w->request && w->request->size_max && protobuf_c_message_get_packed_size(&data.base) > w->request->size_max)
+		return -EFBIG;
 	protobuf_c_message_pack_to_buffer(&data.base, &stream.base);
 	return stream.err ? stream.err : output_flush(out);
 }
 
-int otlp_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out)
+int otlp_request_write(const struct profile *profile, const struct truth *truth, const struct view *view,
+		       const struct otlp_request *request, FILE *out)
 {
 	_cleanup_(dictionary) struct dictionary *dictionary = NULL;
 
 	int err = dictionary_new(profile, view, true, &dictionary);
 	if (err)
 		return err;
-	struct otlp_writer writer = {.dictionary = dictionary, .truth = truth};
+	struct otlp_writer writer = {.dictionary = dictionary, .truth = truth, .request = request};
 	err = otlp_tables_init(&writer.tables, dictionary);
 	if (!err)
 		err = message_write(&writer, out);
 	otlp_tables_deinit(&writer.tables);
 	return err;
+}
+
+int otlp_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out)
+{
+	return otlp_request_write(profile, truth, view, NULL, out);
 }

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "export/pyroscope_export.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "export/profile_cut.h"
+#include "export/series_labels.h"
+#include "format/format.h"
+#include "format/gzip.h"
+#include "format/profile_id.h"
+#include "profile/partition.h"
+#include "proto/pyroscope.pb-c.h"
+
+const struct pyroscope_limits pyroscope_limits = {
+	.request_size = 1u << 20,
+	.samples = 16000,
+	.labels = 25, /* comm, exe, thread_name, command_line and environment can come on top */
+	.label_size = 2048,
+};
+
+/* One series with one profile. protobuf-c's structs point to what is beside them. */
+struct series {
+	struct series_labels labels;
+	char *profile; /* gzipped */
+	size_t profile_size, size; /* the latter unpacked, with labels */
+	struct strbuf id;
+};
+
+struct request {
+	const struct window *window;
+	const struct pyroscope_limits *limits;
+	int (*put)(void *ctx, const void *body, size_t size);
+	void *ctx;
+
+	struct series **series;
+	u32 cnt, capacity;
+	size_t size; /* of all series, unpacked */
+	u32 piece; /* of the place */
+};
+
+static void series_free(struct series *series)
+{
+	series_labels_deinit(&series->labels);
+	strbuf_deinit(&series->id);
+	free(series->profile);
+	free(series);
+}
+DEFINE_CLEANUP(series, struct series *, series_free)
+
+/* ---- the message ---- */
+
+/* What protobuf-c wants of one series. */
+struct series_message {
+	Pyroscope__RawProfileSeries series;
+	Pyroscope__RawSample sample, *samples[1];
+	Pyroscope__LabelPair pairs[SERIES_LABELS_MAX], *labels[SERIES_LABELS_MAX];
+};
+
+static void series_message_fill(const struct series *from, struct series_message *ret)
+{
+	ret->series = (Pyroscope__RawProfileSeries)PYROSCOPE__RAW_PROFILE_SERIES__INIT;
+	ret->sample = (Pyroscope__RawSample)PYROSCOPE__RAW_SAMPLE__INIT;
+	ret->sample.raw_profile = (ProtobufCBinaryData){from->profile_size, (u8 *)from->profile};
+	ret->sample.id = from->id.at;
+	ret->samples[0] = &ret->sample;
+	ret->series.samples = ret->samples;
+	ret->series.n_samples = 1;
+	for (size_t i = 0; i < from->labels.cnt; i++) {
+		ret->pairs[i] = (Pyroscope__LabelPair)PYROSCOPE__LABEL_PAIR__INIT;
+		ret->pairs[i].name = from->labels.at[i].name;
+		ret->pairs[i].value = from->labels.at[i].value;
+		ret->labels[i] = &ret->pairs[i];
+	}
+	ret->series.labels = ret->labels;
+	ret->series.n_labels = from->labels.cnt;
+}
+
+static int request_pack(const struct request *request, void **ret, size_t *ret_size)
+{
+	Pyroscope__PushRequest message = PYROSCOPE__PUSH_REQUEST__INIT;
+	_cleanup_(free) struct series_message *rows = calloc(request->cnt, sizeof(*rows));
+	_cleanup_(free) Pyroscope__RawProfileSeries **list = calloc(request->cnt, sizeof(*list));
+
+	if (!rows || !list)
+		return -ENOMEM;
+	for (u32 i = 0; i < request->cnt; i++) {
+		series_message_fill(request->series[i], &rows[i]);
+		list[i] = &rows[i].series;
+	}
+	message.series = list;
+	message.n_series = request->cnt;
+	_cleanup_(free) u8 *bytes = malloc(pyroscope__push_request__get_packed_size(&message));
+	if (!bytes)
+		return -ENOMEM;
+	size_t size = pyroscope__push_request__pack(&message, bytes);
+	return gzip_pack(bytes, size, ret, ret_size);
+}
+
+static void request_clear(struct request *request)
+{
+	while (request->cnt)
+		series_free(request->series[--request->cnt]);
+	request->size = 0;
+}
+
+static int request_send(struct request *request)
+{
+	_cleanup_(free) void *body = NULL;
+	size_t size;
+
+	if (!request->cnt)
+		return 0;
+	int err = request_pack(request, &body, &size);
+	request_clear(request);
+	return err ? err : request->put(request->ctx, body, size);
+}
+
+/* ---- one series ---- */
+
+/* The last four bytes of a gzip file: what it holds, unpacked (RFC 1952). */
+static size_t unpacked_size(const char *packed, size_t size)
+{
+	u32 unpacked;
+
+	memcpy(&unpacked, packed + size - sizeof(unpacked), sizeof(unpacked));
+	return le32toh(unpacked);
+}
+
+/* Without what the series' labels say already. */
+static int without_place(const struct profile *piece, struct profile *to)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < profile_cnt(piece); i++) {
+		const struct profile_entry *entry = profile_at(piece, i);
+		struct origin origin = *profile_origin_at(piece, entry->origin);
+		u32 id;
+
+		origin.labels = LABEL_SET_EMPTY;
+		err = profile_origin(to, &origin, &id);
+		if (!err)
+			err = profile_add(to, id, entry->stack, entry->samples);
+	}
+	return err;
+}
+
+/*
+ * Two profiles of one series and one time are one to Pyroscope: the pieces of a place
+ * begin a millisecond apart.
+ */
+static void truth_of_piece(const struct request *request, const struct profile *piece, struct truth *ret)
+{
+	truth_of_part(request->window->truth, piece, ret);
+	ret->start_realtime_ns += request->piece * NS_PER_MS;
+}
+
+static int series_write(const struct request *request, const struct profile *piece, struct series *series)
+{
+	_cleanup_(profile) struct profile *bare = NULL;
+	struct truth truth;
+
+	int err = profile_new(profile_tables_of(piece), &bare);
+	if (!err)
+		err = without_place(piece, bare);
+	if (err)
+		return err;
+	truth_of_piece(request, piece, &truth);
+	FILE *out = open_memstream(&series->profile, &series->profile_size);
+	if (!out)
+		return -ENOMEM;
+	err = pprof_write(bare, &truth, request->window->view, out);
+	return fclose(out) && !err ? -ENOMEM : err;
+}
+
+static int series_new(const struct request *request, const struct profile *piece, struct series **ret)
+{
+	_cleanup_(series) struct series *series = calloc(1, sizeof(*series));
+	u32 labels = profile_origin_at(piece, profile_at(piece, 0)->origin)->labels;
+	struct profile_id id;
+
+	if (!series)
+		return -ENOMEM;
+	series->id.at = (char *)"";
+	series->labels.cnt_max = request->limits->labels;
+	series->labels.value_max = request->limits->label_size;
+	int err = series_labels_of(&series->labels, piece);
+	if (!err)
+		err = series_write(request, piece, series);
+	if (!err)
+		err = profile_id_make(request->window->id, profile_tables_of(piece), labels, request->piece, &id);
+	if (err)
+		return err;
+	profile_id_put(&id, &series->id);
+	if (series->id.failed)
+		return -ENOMEM;
+	series->size = series_labels_size(&series->labels) + unpacked_size(series->profile, series->profile_size);
+	*ret = take(series);
+	return 0;
+}
+
+/* ---- all of them ---- */
+
+static int piece_put(void *ctx, const struct profile *piece, bool is_last)
+{
+	struct request *request = ctx;
+	const struct pyroscope_limits *limits = request->limits;
+	_cleanup_(series) struct series *series = NULL;
+
+	if (profile_cnt(piece) > limits->samples)
+		return -EFBIG;
+	int err = series_new(request, piece, &series);
+	if (err)
+		return err;
+	if (series->size > limits->request_size && !is_last)
+		return -EFBIG;
+	if (request->size + series->size > limits->request_size)
+		err = request_send(request);
+	if (err)
+		return err;
+	struct series **list = array_room(request->series, &request->capacity, request->cnt, sizeof(struct series *));
+	if (!list)
+		return -ENOMEM;
+	request->series = list;
+	request->size += series->size;
+	request->piece++;
+	list[request->cnt++] = take(series);
+	return 0;
+}
+
+static int place_put(void *ctx, u32 labels, const struct profile *part)
+{
+	struct request *request = ctx;
+
+	request->piece = 0;
+	return profile_cut(part, piece_put, request);
+}
+
+int pyroscope_encode(const struct window *window, const struct pyroscope_limits *limits,
+		     int (*put)(void *ctx, const void *body, size_t size), void *ctx)
+{
+	struct request request = {.window = window, .limits = limits, .put = put, .ctx = ctx};
+
+	int err = profile_for_each_place(window->profile, place_put, &request);
+	if (!err)
+		err = request_send(&request);
+	request_clear(&request);
+	free(request.series);
+	return err;
+}
+
+static int encode(const struct window *window, int (*put)(void *ctx, const void *body, size_t size), void *ctx)
+{
+	return pyroscope_encode(window, &pyroscope_limits, put, ctx);
+}
+
+const struct destination_kind pyroscope_kind = {
+	.name = "pyroscope",
+	.summary = "Pyroscope's push API (push.v1), with pprof inside",
+	.path = "/push.v1.PusherService/Push",
+	.content_type = "application/proto",
+	.encode = encode,
+};
