@@ -11,8 +11,6 @@
 
 #define TEXT_MAX 8192 /* bytes of one --export */
 
-#pragma weak otlp_kind
-#pragma weak pyroscope_kind
 const struct destination_kind *const destination_kinds[] = {&otlp_kind, &pyroscope_kind, NULL};
 
 DEFINE_CLEANUP(url, CURLU *, curl_url_cleanup)
