@@ -167,7 +167,7 @@ Test(options, what_cannot_be_an_option_is_refused_by_name)
 	assert_refused("--bogus --all", "no option '--bogus'");
 	assert_refused("--bogus=3 --all", "no option '--bogus'");
 	assert_refused("-Z --all", "no option '-Z'");
-	assert_refused("--no --all", "--no-kernel, --no-lines, --no-pid");
+	assert_refused("--no --all", "--no-kernel, --no-lines, --no-source, --no-pid");
 	assert_refused("--all=1", "--all takes no value");
 	assert_refused("--all -F", "--frequency needs a value");
 	assert_refused("--all --stats", "--stats needs a value");

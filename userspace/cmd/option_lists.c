@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "cmd/option_table.h"
+#include "export/http_header.h"
 
 /* ---- which containers */
 
@@ -106,27 +107,11 @@ int apply_export(struct option_line *line, const char *value)
 	return 0;
 }
 
-/* What HTTP allows in a header's name: RFC 9110, 5.6.2, `token`. */
-static bool is_header_name(const char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		if (!strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", text[i]))
-			return false;
-	return size;
-}
-
 int apply_export_header(struct option_line *line, const char *value)
 {
-	size_t name = strcspn(value, ":");
+	STRBUF(why);
 
-	if (!value[name] || !is_header_name(value, name))
-		return option_line_error(line, "--export-header takes NAME:VALUE, as in X-Scope-OrgID:team, not '%s'",
-					 value);
-	for (const char *at = value + name; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			return option_line_error(line,
-						 "--export-header takes one line of text: '%.*s' has a control "
-						 "character in its value",
-						 (int)name, value);
+	if (http_header_check(value, &why))
+		return option_line_error(line, "--export-header: %s", why.at);
 	return text_add(&line->options->headers, strdup(value));
 }

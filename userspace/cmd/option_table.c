@@ -332,6 +332,7 @@ const struct option_row option_rows[] = {
 	{"label", 0, "KEY=VALUE", "say this of all that is written or sent, as region=eu-1; again for more",
 	 .apply = apply_label},
 	{"no-lines", 0, NULL, "functions and files, without line numbers", FLAG(view.lines, false)},
+	{"no-source", 0, NULL, "flame graphs tell columns, not the text of hot expressions", FLAG(source, false)},
 	{"with-command-line", 0, NULL, "label processes with their command lines, in which secrets may stand",
 	 FLAG(command_lines, true)},
 	{"with-env", 0, "NAME[,NAME...]", "label processes with these variables of their environment",

@@ -199,6 +199,7 @@ int record_options_parse(int argc, char **argv, struct record_options *ret, stru
 	struct option_line line = {.options = ret, .error = error};
 
 	*ret = (struct record_options){.view = {.lines = true, .pids = true},
+				       .source = true,
 				       .kernel = true,
 				       .native = NATIVE_EXTENSIONS,
 				       .stack_copy_size = STACK_COPY_DEFAULT,

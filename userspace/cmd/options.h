@@ -80,6 +80,7 @@ struct record_options {
 	const char *stats; /* NULL: not wanted; borrowed from argv */
 	struct view view; /* its members agree: --per thread has threads, --per comm no pids */
 	struct common_labels common; /* host and --label; owned */
+	bool source; /* texts of programs may be shown */
 	bool command_lines; /* as labels; secrets may stand there */
 	struct text_list variables; /* likewise these variables of processes' environments */
 	bool kernel; /* kernel stacks are wanted */

@@ -126,7 +126,7 @@ static int profiler_open(struct run *run)
 		.common = &run->options->common,
 		.frequency_hz = run->frequency_hz,
 		.native = run->options->native,
-		.sources = run->options->format->sources && run->options->view.lines,
+		.sources = run->options->source && run->options->format->sources && run->options->view.lines,
 		.stack_copy_size = run->options->stack_copy_size,
 		.on_message = on_message,
 	};

@@ -97,7 +97,7 @@ static int profile_add_origin(struct profile *profile, const struct origin *orig
 
 int profile_origin(struct profile *profile, const struct origin *origin, u32 *ret)
 {
-	u64 hash = id_hash((u64)origin->pid << 32 | origin->tid, (u64)origin->comm << 32 | origin->thread_comm);
+	u64 hash = id_hash((u64)origin->pid << 32 | origin->tid, (u64)origin->comm << 32 | origin->labels);
 	u32 at = id_index_start(&profile->origin_index, hash), id;
 
 	while (id_index_next(&profile->origin_index, hash, &at, &id)) {
