@@ -238,6 +238,15 @@ static void put_type(struct otlp *otlp, const char *what, struct wire wire)
 	fprintf(otlp->text, "%s %s/%s\n", what, string(otlp, number_of(wire, 1)), string(otlp, number_of(wire, 2)));
 }
 
+static void put_id(struct otlp *otlp, struct wire wire)
+{
+	cr_assert_eq(wire_size(&wire), 16);
+	fputs("id ", otlp->text);
+	for (const u8 *at = wire.at; at < wire.end; at++)
+		fprintf(otlp->text, "%02x", *at);
+	fputs("\n", otlp->text);
+}
+
 static void put_profile(struct otlp *otlp, struct wire wire)
 {
 	struct identity *known = calloc(ROWS_MAX, sizeof(*known));
@@ -252,7 +261,9 @@ static void put_profile(struct otlp *otlp, struct wire wire)
 	fprintf(otlp->text, "time %llu duration %llu period %llu\n", number_of(wire, 3), number_of(wire, 4),
 		number_of(wire, 6));
 	while (wire_next(&wire, &field)) {
-		cr_assert_leq(field.number, 6, "a field that we do not write");
+		cr_assert_leq(field.number, 7, "a field that we do not write");
+		if (field.number == 7)
+			put_id(otlp, field.piece);
 		if (field.number != 2)
 			continue;
 		cr_assert_lt(cnt, ROWS_MAX);

@@ -266,6 +266,9 @@ static int profile_fill(struct otlp_writer *w, u32 labels, Otlp__Profile *ret)
 		err = value_type(w, "cpu", "nanoseconds", &ret->period_type);
 	}
 	ret->time_unix_nano = w->truth->start_realtime_ns;
+	/* Some backends take two profiles of one resource and one time for the same one: pieces begin a millisecond apart. */
+	if (w->request)
+		ret->time_unix_nano += w->request->piece * NS_PER_MS;
 	ret->duration_nano = w->truth->seconds * NS_PER_S;
 	ret->samples = otlp_new(&w->tables, w->resource_samples[labels], sizeof(*ret->samples));
 	if (!ret->samples)
