@@ -244,6 +244,11 @@ static int choice_make(void *ctx, u64 cgroup_id, const char *path, struct place 
 {
 	struct locator *l = ctx;
 	enum selected selected = cgroup_select(path, place, l->selections, l->selection_cnt);
+
+	/* What is in no container by its path may be in one by what is still to be written about it. */
+	if (selected == SELECTED_NO && !place_table_is_settled(l->places, cgroup_id))
+		selected = SELECTED_NOT_YET;
+
 	struct choice *choice = choice_find(l, cgroup_id);
 	int err = 0;
 
@@ -300,28 +305,28 @@ int locator_on_cgroup(struct locator *l, const struct cgroup_record *record)
 		return 0;
 	}
 	int err = place_table_add(l->places, record, &place);
+	if (err == -ENOSPC)
+		return 0; /* it is looked up when it is met */
 	if (err || !place || !selects(l))
 		return err;
 	return choice_make(l, record->cgroup_id, record->path, place);
 }
 
-/* Nothing was heard of a cgroup that samples speak of: its record comes through another ring. */
-static enum selected choice_of(const struct locator *l, u64 cgroup_id)
+static enum selected sample_choice(struct locator *l, const struct sample *sample)
 {
-	const struct choice *choice = cgroup_id ? choice_find(l, cgroup_id) : NULL;
+	const struct choice *v1 = choice_find(l, sample->cgroup_v1_id), *v2 = choice_find(l, sample->cgroup_id);
 
-	if (!cgroup_id)
-		return SELECTED_NO;
-	return choice ? choice->selected : SELECTED_NOT_YET;
-}
-
-static enum selected sample_choice(const struct locator *l, const struct sample *sample)
-{
-	enum selected v1 = choice_of(l, sample->cgroup_v1_id), v2 = choice_of(l, sample->cgroup_id);
-
-	if (v1 == SELECTED_YES || v2 == SELECTED_YES)
+	if ((v1 && v1->selected == SELECTED_YES) || (v2 && v2->selected == SELECTED_YES))
 		return SELECTED_YES;
-	return v1 == SELECTED_NOT_YET || v2 == SELECTED_NOT_YET ? SELECTED_NOT_YET : SELECTED_NO;
+	if ((v1 && v1->selected == SELECTED_NOT_YET) || (v2 && v2->selected == SELECTED_NOT_YET))
+		return SELECTED_NOT_YET;
+	if ((v1 || !sample->cgroup_v1_id) && (v2 || !sample->cgroup_id))
+		return SELECTED_NO;
+
+	/* Of one of them nothing was heard: its record comes through another ring, or it found no room. */
+	const struct place *place = place_table_find(l->places, sample->cgroup_id, sample->cgroup_v1_id,
+						     sample->process.pid);
+	return place_select(place, l->selections, l->selection_cnt);
 }
 
 static int sample_hold(struct locator *l, const struct sample *sample)
