@@ -3,7 +3,7 @@
 #
 # get_engines.sh NAME - prints the path of an engine that profiles are exported to, as its makers
 # publish it: otelcol (the OpenTelemetry collector, with a receiver and a file to write to) or pyroscope. Built
-# once, from Go's modules; nothing is installed anywhere else. Needs Go 1.26 or newer, a few minutes and 5 GB.
+# once, from Go's modules; nothing is installed anywhere else. Needs Go 1.25 or newer, a few minutes, and 5 GB that Go keeps for itself.
 #
 # PYPROF_ENGINES says where they live.
 set -eu
