@@ -12,8 +12,9 @@ struct profile;
 
 /*
  * Calls put with the whole, and where that says -EFBIG, with its halves; so on down to
- * a single stack, which is_last tells: that one cannot be cut. Ends at any other value than 0, and returns it. Pieces
- * share the whole's tables, and live for the call; places that say the same have become one in them. Each sample is in one piece that was taken.
+ * a single stack, which is_last tells: that one cannot be cut. Ends at any other value than 0, and returns it. Each
+ * sample is in one piece that was taken. Pieces share the whole's tables, and live for the call; places that
+ * say the same have become one in them.
  */
 int profile_cut(const struct profile *profile, int (*put)(void *ctx, const struct profile *piece, bool is_last),
 		void *ctx);

@@ -21,7 +21,10 @@ struct series_labels {
 };
 
 void series_labels_deinit(struct series_labels *labels);
-/* Invalid characters of the name become _. Nothing happens when the value is empty, the name is there, or there is no room. -ENOMEM. */
+/*
+ * Invalid characters of the name become _. Nothing happens when the value is empty, the name is there, or there is no
+ * room. -ENOMEM.
+ */
 int series_labels_add(struct series_labels *labels, const char *name, const char *value);
 /*
  * Those of a profile of one place: __name__, service_name, the place's, the host's and the person's. Who names a label
