@@ -84,7 +84,7 @@ u64 label_set_hash(const struct label_set *set)
 	return hash;
 }
 
-static int label_table_add(struct label_table *table, const struct label_set *set, u64 hash, u32 *ret)
+static int row_add(struct label_table *table, const struct label_set *set, u32 *ret)
 {
 	if (table->cnt >= LABEL_TABLE_MAX)
 		return -ENOSPC;
@@ -93,13 +93,18 @@ static int label_table_add(struct label_table *table, const struct label_set *se
 	if (!at)
 		return -ENOMEM;
 	table->at = at;
-
-	int err = id_index_add(&table->index, hash, table->cnt);
-	if (err)
-		return err;
 	at[table->cnt] = *set;
 	*ret = table->cnt++;
 	return 0;
+}
+
+static int label_table_add(struct label_table *table, const struct label_set *set, u64 hash, u32 *ret)
+{
+	int err = row_add(table, set, ret);
+
+	if (!err && (err = id_index_add(&table->index, hash, *ret)))
+		table->cnt--;
+	return err;
 }
 
 int label_table_intern(struct label_table *table, const struct label_set *set, u32 *ret)
@@ -118,16 +123,7 @@ int label_table_intern(struct label_table *table, const struct label_set *set, u
 
 int label_table_reserve(struct label_table *table, u32 *ret)
 {
-	if (table->cnt >= LABEL_TABLE_MAX)
-		return -ENOSPC;
-
-	struct label_set *at = array_room(table->at, &table->capacity, table->cnt, sizeof(*at));
-	if (!at)
-		return -ENOMEM;
-	table->at = at;
-	at[table->cnt] = (struct label_set){0};
-	*ret = table->cnt++;
-	return 0;
+	return row_add(table, &(struct label_set){0}, ret);
 }
 
 void label_table_set(struct label_table *table, u32 id, const struct label_set *set)
