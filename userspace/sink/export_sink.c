@@ -11,7 +11,8 @@
 #include "base/strbuf.h"
 #include "sink/sink.h"
 
-#define FLUSH_NS (5 * NS_PER_S) /* how long the end may wait for the network */
+#define FLUSH_NS     (5 * NS_PER_S) /* how long the end may wait for the network */
+#define CLOCK_OFF_NS (2 * NS_PER_S) /* less is the time that names took */
 
 struct export_sink {
 	struct sink sink;
@@ -48,6 +49,20 @@ static int parcel_put(void *ctx, const void *body, size_t size)
 	return exporter_put(parcel->exporter, parcel->destination, body, size);
 }
 
+/*
+ * A run's windows follow each other by the monotonic clock. Where the host's clock was set since, or the machine slept,
+ * that is another time than the engines', which refuse what is too old or to come.
+ */
+static void start_correct(struct truth *window)
+{
+	u64 told_ns = clock_realtime_ns() - (u64)(window->seconds * NS_PER_S);
+	u64 off_ns = told_ns > window->start_realtime_ns ? told_ns - window->start_realtime_ns
+							 : window->start_realtime_ns - told_ns;
+
+	if (off_ns > CLOCK_OFF_NS)
+		window->start_realtime_ns = told_ns;
+}
+
 static int export_consume(struct sink *sink, const struct profile *profile, const struct truth *truth, bool last)
 {
 	struct export_sink *s = (struct export_sink *)sink;
@@ -57,6 +72,7 @@ static int export_consume(struct sink *sink, const struct profile *profile, cons
 	int err = 0;
 
 	truth_since(truth, &s->before, &since);
+	start_correct(&since);
 	s->before = *truth;
 	if (getrandom(window.id, sizeof(window.id), 0) != sizeof(window.id))
 		return -EIO;
