@@ -25,10 +25,12 @@
 #define BUILD_FIRST_NS (200 * NS_PER_MS)
 #define TICK_NS	       NS_PER_S
 #define EXITED_KEEP_NS (2 * NS_PER_S) /* their samples may still be in a ring */
-/* What a run without end may keep from one window to the next: some 40 MiB at the very most. */
+/* What a run without end may keep from one window to the next: some 50 MiB at the very most. */
 #define FRAMES_KEPT	  (128u << 10)
 #define STACKS_KEPT	  (512u << 10)
 #define STRING_BYTES_KEPT (8u << 20)
+#define ORIGINS_KEPT	  (128u << 10) /* every process that ever was */
+#define LABELS_KEPT	  (16u << 10) /* every container */
 
 struct profiler {
 	struct profiler_options options;
@@ -585,7 +587,8 @@ void profiler_clear(struct profiler *p)
 bool profiler_is_full(const struct profiler *p)
 {
 	return frame_table_cnt(p->tables.frames) > FRAMES_KEPT || stack_table_cnt(p->tables.stacks) > STACKS_KEPT ||
-	       string_table_bytes(p->tables.strings) > STRING_BYTES_KEPT;
+	       string_table_bytes(p->tables.strings) > STRING_BYTES_KEPT ||
+	       profile_origin_cnt(p->profile) > ORIGINS_KEPT || label_table_cnt(p->tables.labels) > LABELS_KEPT;
 }
 
 int profiler_forget(struct profiler *p)

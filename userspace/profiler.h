@@ -62,8 +62,8 @@ int profiler_name(struct profiler *profiler);
 struct profile *profiler_profile(struct profiler *profiler);
 void profiler_clear(struct profiler *profiler);
 /*
- * A run without end meets ever new code. True when the tables of frames, stacks and
- * strings have grown so much that profiler_forget() should empty them, between two
+ * A run without end meets ever new code. True when the tables of frames, stacks,
+ * strings and places have grown so much that profiler_forget() should empty them, between two
  * windows: it invalidates every profile and id that was handed out.
  */
 bool profiler_is_full(const struct profiler *profiler);

@@ -131,6 +131,11 @@ void label_table_set(struct label_table *table, u32 id, const struct label_set *
 	table->at[id] = *set;
 }
 
+u32 label_table_cnt(const struct label_table *table)
+{
+	return table->cnt;
+}
+
 const struct label_set *label_table_at(const struct label_table *table, u32 id)
 {
 	return &table->at[id];

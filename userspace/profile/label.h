@@ -72,6 +72,7 @@ int label_table_reserve(struct label_table *table, u32 *ret);
 void label_table_set(struct label_table *table, u32 id, const struct label_set *set);
 /* Finds or adds a copy. -ENOSPC at the bound, -ENOMEM. */
 int label_table_intern(struct label_table *table, const struct label_set *set, u32 *ret);
+u32 label_table_cnt(const struct label_table *table);
 /* Valid until the next intern. */
 const struct label_set *label_table_at(const struct label_table *table, u32 id);
 

@@ -109,6 +109,11 @@ int profile_origin(struct profile *profile, const struct origin *origin, u32 *re
 	return profile_add_origin(profile, origin, hash, ret);
 }
 
+u32 profile_origin_cnt(const struct profile *profile)
+{
+	return profile->origin_cnt;
+}
+
 const struct origin *profile_origin_at(const struct profile *profile, u32 id)
 {
 	return &profile->origins[id];

@@ -47,6 +47,7 @@ DEFINE_CLEANUP(profile, struct profile *, profile_free)
 
 /* Interned for the profile's life. -ENOSPC at the bound. */
 int profile_origin(struct profile *profile, const struct origin *origin, u32 *ret);
+u32 profile_origin_cnt(const struct profile *profile); /* also of those that have no samples any more */
 const struct origin *profile_origin_at(const struct profile *profile, u32 id);
 
 /* The hot path: one look-up, one addition. */
