@@ -133,6 +133,14 @@ Test(folded_read, a_frequency_that_cannot_be_is_not_believed)
 	cr_assert_eq(read.truth.seconds, 0);
 }
 
+Test(folded_read, a_process_called_as_comments_begin_is_none)
+{
+	const char *text = "# a comment 5\n# (1);f (x.py:1) 3\n";
+	READ(read, text, strlen(text));
+
+	expect_folded(&read, "# (1);f (x.py:1) 3\n");
+}
+
 Test(folded_read, stacks_without_samples_are_counted_and_left_out)
 {
 	READ(read, "a (1);f 0\na (1);g 1\n", 20);

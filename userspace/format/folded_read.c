@@ -234,7 +234,8 @@ static int line_read(struct folded_reader *r, struct piece text)
 		text.size--;
 	if (!text.size)
 		return 0;
-	if (text.size > 1 && !memcmp(text.at, "# ", 2)) {
+	/* A process may be called #: what is said about a profile has no frames. */
+	if (text.size > 1 && !memcmp(text.at, "# ", 2) && !memchr(text.at, ';', text.size)) {
 		window_read(r, text);
 		return 0;
 	}

@@ -18,6 +18,7 @@ struct export_sink {
 	struct sink sink;
 	struct exporter *exporter;
 	struct truth before; /* when the window before ended */
+	u64 failed; /* windows that one of the engines does not get: memory was short */
 };
 
 static int export_open(const struct sink_options *options, struct sink **ret)
@@ -69,21 +70,22 @@ static int export_consume(struct sink *sink, const struct profile *profile, cons
 	const struct exporter_options *o = sink->options.export;
 	struct truth since;
 	struct window window = {.profile = profile, .truth = &since, .view = &sink->options.view};
-	int err = 0;
 
 	truth_since(truth, &s->before, &since);
 	start_correct(&since);
 	s->before = *truth;
 	if (getrandom(window.id, sizeof(window.id), 0) != sizeof(window.id))
 		return -EIO;
-	for (size_t i = 0; !err && profile_samples(profile) && i < o->destination_cnt; i++) {
+	for (size_t i = 0; profile_samples(profile) && i < o->destination_cnt; i++) {
 		struct parcel parcel = {s->exporter, i};
 
-		err = o->destinations[i].kind->encode(&window, parcel_put, &parcel);
+		/* What one window cannot have is no reason to end what runs for months. */
+		if (o->destinations[i].kind->encode(&window, parcel_put, &parcel))
+			s->failed++;
 	}
 	if (last)
 		exporter_flush(s->exporter, FLUSH_NS);
-	return err;
+	return 0;
 }
 
 static u64 export_period_ns(const struct sink *sink)
@@ -93,9 +95,10 @@ static u64 export_period_ns(const struct sink *sink)
 
 static void export_put_words(const struct sink *sink, struct strbuf *b)
 {
+	const struct export_sink *s = (const struct export_sink *)sink;
 	struct exporter_counts c;
 
-	exporter_counts(((const struct export_sink *)sink)->exporter, &c);
+	exporter_counts(s->exporter, &c);
 	strbuf_printf(b, "Export: %llu requests sent (%.1f MB)", c.sent, (double)c.sent_bytes / 1e6);
 	if (c.resent)
 		strbuf_printf(b, ", %llu tried again", c.resent);
@@ -105,6 +108,8 @@ static void export_put_words(const struct sink *sink, struct strbuf *b)
 		strbuf_printf(b, ", but for %llu profiles in them", c.rejected);
 	if (c.damaged)
 		strbuf_printf(b, ", %llu damaged in the spool", c.damaged);
+	if (s->failed)
+		strbuf_printf(b, ", %llu windows not made for want of memory", s->failed);
 	if (c.dropped)
 		strbuf_printf(b, ", %llu dropped", c.dropped);
 	if (c.waiting)
