@@ -164,20 +164,25 @@ static void put_key_values(struct wire wire, u32 number, const char *what, FILE 
 static void put_location(struct otlp *otlp, u64 index)
 {
 	struct wire wire = row(otlp, LOCATIONS, index), function;
-	struct attributes attributes;
+	struct attributes attributes, of_mapping;
 	struct wire_field line = {0};
 	u64 indices[8];
 
 	cr_assert_neq(index, 0);
 	attributes_of(otlp, indices, numbers_of(wire, 4, indices, 8), &attributes);
 	const char *type = attribute(&attributes, "profile.frame.type");
-	const char *mapping = string(otlp, number_of(row(otlp, MAPPINGS, number_of(wire, 1)), 4));
+	struct wire mapped = row(otlp, MAPPINGS, number_of(wire, 1));
+	const char *mapping = string(otlp, number_of(mapped, 4));
 	cr_assert(find(wire, 3, &line));
 	function = row(otlp, FUNCTIONS, number_of(line.piece, 1));
 	const char *name = string(otlp, number_of(function, 1)), *file = string(otlp, number_of(function, 3));
 
-	fprintf(otlp->text, "  %s | %s | %s:%llu | %s | %llx\n", type ? type : "-", name, file,
-		number_of(line.piece, 2), mapping, number_of(wire, 2));
+	attributes_of(otlp, indices, numbers_of(mapped, 5, indices, 8), &of_mapping);
+	const char *build_id = attribute(&of_mapping, "process.executable.build_id.gnu");
+
+	fprintf(otlp->text, "  %s | %s | %s:%llu | %s%s%s | %llx\n", type ? type : "-", name, file,
+		number_of(line.piece, 2), mapping, build_id ? " " : "", build_id ? build_id : "", number_of(wire, 2));
+	attributes_free(&of_mapping);
 	fprintf(otlp->folded, ";%s", name);
 	if (type && !strcmp(type, "kernel"))
 		fputs("_[k]", otlp->folded);

@@ -24,6 +24,8 @@ static struct decoded_mapping decode_mapping(struct wire wire)
 			row.id = field.value;
 		if (field.number == 5)
 			row.filename = field.value;
+		if (field.number == 6)
+			row.build_id = field.value;
 		if (field.number == 7)
 			row.has_functions = field.value;
 	}
@@ -210,6 +212,7 @@ static void check_ids(const struct decoded_pprof *pprof)
 	for (size_t i = 0; i < pprof->mapping_cnt; i++) {
 		cr_assert_neq(pprof->mappings[i].id, 0);
 		expect_string(pprof, pprof->mappings[i].filename);
+		expect_string(pprof, pprof->mappings[i].build_id);
 		cr_assert_eq(mapping_at(pprof, pprof->mappings[i].id), &pprof->mappings[i], "two have one id");
 	}
 	for (size_t i = 0; i < pprof->function_cnt; i++) {
@@ -362,7 +365,9 @@ char *decoded_folded(const struct decoded_pprof *pprof)
 static void put_rows(const struct decoded_pprof *pprof, FILE *out)
 {
 	for (size_t i = 0; i < pprof->mapping_cnt; i++)
-		fprintf(out, "mapping %llu: %s\n", pprof->mappings[i].id, pprof->strings[pprof->mappings[i].filename]);
+		fprintf(out, "mapping %llu: %s%s%s\n", pprof->mappings[i].id,
+			pprof->strings[pprof->mappings[i].filename], pprof->mappings[i].build_id ? " " : "",
+			pprof->strings[pprof->mappings[i].build_id]);
 	for (size_t i = 0; i < pprof->location_cnt; i++) {
 		const struct decoded_location *location = &pprof->locations[i];
 		const struct decoded_function *function = function_at(pprof, location->function);

@@ -12,7 +12,7 @@
 #define DECODED_DEPTH_MAX 4096
 
 struct decoded_mapping {
-	u64 id, filename;
+	u64 id, filename, build_id;
 	bool has_functions;
 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "process/module_name.h"
+#include "base/module_name.h"
 
 struct row {
 	char path[128], name[64];

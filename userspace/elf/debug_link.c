@@ -95,6 +95,12 @@ void debug_link_read(Elf *elf, struct debug_link *ret)
 	read_name(elf, ret);
 }
 
+void debug_link_read_notes(const void *notes, size_t size, struct debug_link *ret)
+{
+	*ret = (struct debug_link){0};
+	notes_find_build_id(cursor_of(notes, size), 4, ret);
+}
+
 static int checksum_file(struct elf_bytes *bytes, u32 *ret)
 {
 	u8 part[32768];

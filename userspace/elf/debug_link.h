@@ -26,6 +26,8 @@ struct debug_link {
 };
 
 void debug_link_read(Elf *elf, struct debug_link *ret);
+/* The build id alone, from notes without a file: the kernel's, as /sys/kernel/notes has them. */
+void debug_link_read_notes(const void *notes, size_t size, struct debug_link *ret);
 
 /*
  * Whether another file belongs to this one: by build id where both have one, else by

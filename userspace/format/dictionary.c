@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/module_name.h"
 #include "base/strbuf.h"
 #include "base/visible.h"
 
@@ -31,13 +32,18 @@ static int string_of_profile(struct dictionary *d, u32 string, u32 *ret)
 
 /* ---- rows, each once ---- */
 
+static bool mapping_same(const struct dictionary_mapping *a, const struct dictionary_mapping *b)
+{
+	return a->kind == b->kind && a->name == b->name && a->build_id == b->build_id;
+}
+
 static int mapping_intern(struct dictionary *d, const struct dictionary_mapping *mapping, u32 *ret)
 {
-	u64 hash = id_hash(mapping->kind, mapping->name);
+	u64 hash = id_hash((u64)mapping->build_id << 8 | mapping->kind, mapping->name);
 	u32 at = id_index_start(&d->mapping_index, hash), id;
 
 	while (id_index_next(&d->mapping_index, hash, &at, &id)) {
-		if (d->mappings[id].kind == mapping->kind && d->mappings[id].name == mapping->name) {
+		if (mapping_same(&d->mappings[id], mapping)) {
 			*ret = id;
 			return 0;
 		}
@@ -145,9 +151,27 @@ static int sample_add(struct dictionary *d, u32 origin, u32 stack, u64 samples)
 
 /* ---- from the profile's rows to these ---- */
 
+/* Of a native or kernel frame: nothing where it is not wanted. */
+static const struct file_row *file_of_frame(const struct dictionary *d, const struct frame *frame)
+{
+	return file_table_at(profile_tables_of(d->profile)->files,
+			     d->exact && frame->named ? frame->file_id : FILE_NONE);
+}
+
+static int file_mapping(struct dictionary *d, const struct frame *frame, const char *name,
+			struct dictionary_mapping *ret)
+{
+	const struct file_row *file = file_of_frame(d, frame);
+	int err = file->path == STRING_EMPTY ? dictionary_string(d, name, &ret->name)
+					     : string_of_profile(d, file->path, &ret->name);
+
+	return err ? err : string_of_profile(d, file->build_id, &ret->build_id);
+}
+
 static int mapping_of_frame(struct dictionary *d, const struct frame *frame, u32 *ret)
 {
 	struct dictionary_mapping mapping = {.kind = frame->kind};
+	const struct profile_tables *tables = profile_tables_of(d->profile);
 	int err;
 
 	switch (frame->kind) {
@@ -155,13 +179,13 @@ static int mapping_of_frame(struct dictionary *d, const struct frame *frame, u32
 		err = dictionary_string(d, MAPPING_PYTHON, &mapping.name);
 		break;
 	case FRAME_KERNEL:
-		err = dictionary_string(d, MAPPING_KERNEL, &mapping.name);
+		err = file_mapping(d, frame, MAPPING_KERNEL, &mapping);
 		break;
 	case FRAME_NATIVE:
 		*ret = MAPPING_NONE;
 		if (!frame->named || frame->file == STRING_EMPTY)
 			return 0;
-		err = string_of_profile(d, frame->file, &mapping.name);
+		err = file_mapping(d, frame, string_table_at(tables->strings, frame->file), &mapping);
 		break;
 	default:
 		mapping.kind = FRAME_LOSS;
@@ -189,6 +213,36 @@ static void name_put(const struct dictionary *d, const struct frame *frame, stru
 		strbuf_put(b, *name ? name : "?");
 }
 
+char *mapping_shown_name(const char *mapping)
+{
+	return strchr(mapping, '/') ? module_name_of_path(mapping) : strdup(mapping);
+}
+
+/* What its file is called, when that does not follow from the path in its mapping. */
+static int shown_put(struct dictionary *d, const struct frame *frame, u32 *ret)
+{
+	const struct profile_tables *tables = profile_tables_of(d->profile);
+	const char *name = string_table_at(tables->strings, frame->named ? frame->file : STRING_EMPTY);
+	const struct file_row *file = file_of_frame(d, frame);
+	STRBUF(visible);
+	STRBUF(shown);
+
+	if (!d->exact || !*name)
+		return 0;
+	/* From what stands in the file: that is what a reader has. */
+	visible_put(&visible, file->path == STRING_EMPTY ? name : string_table_at(tables->strings, file->path));
+	_cleanup_(free) char *derived = visible.failed ? NULL : mapping_shown_name(visible.at);
+	if (!derived)
+		return -ENOMEM;
+	strbuf_put(&shown, MAPPING_SHOWN_AS);
+	visible_put(&shown, name);
+	if (shown.failed)
+		return -ENOMEM;
+	if (!strcmp(derived, shown.at + strlen(MAPPING_SHOWN_AS)))
+		return 0;
+	return string_table_intern(d->strings, shown.at, ret);
+}
+
 static int function_of_frame(struct dictionary *d, const struct frame *frame, u32 *ret)
 {
 	struct dictionary_function function = {.file = STRING_EMPTY};
@@ -198,6 +252,8 @@ static int function_of_frame(struct dictionary *d, const struct frame *frame, u3
 	int err = name.failed ? -ENOMEM : dictionary_string(d, name.at, &function.name);
 	if (!err && frame->kind == FRAME_PYTHON)
 		err = string_of_profile(d, frame->file, &function.file);
+	if (!err && frame->kind == FRAME_NATIVE)
+		err = shown_put(d, frame, &function.file);
 	return err ? err : function_intern(d, &function, ret);
 }
 
@@ -207,7 +263,7 @@ static int place_of_frame(struct dictionary *d, const struct frame *frame, u32 *
 
 	if (frame->kind == FRAME_PYTHON && d->view.lines)
 		place.line = frame->line;
-	if (d->addresses && (frame->kind == FRAME_NATIVE || frame->kind == FRAME_KERNEL))
+	if (d->exact && (frame->kind == FRAME_NATIVE || frame->kind == FRAME_KERNEL))
 		place.address = frame->address;
 	int err = mapping_of_frame(d, frame, &place.mapping);
 	if (!err)
@@ -309,14 +365,14 @@ static int dictionary_fill(struct dictionary *d)
 	return err;
 }
 
-int dictionary_new(const struct profile *profile, const struct view *view, bool addresses, struct dictionary **ret)
+int dictionary_new(const struct profile *profile, const struct view *view, bool exact, struct dictionary **ret)
 {
 	_cleanup_(dictionary) struct dictionary *d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
 	d->profile = profile;
 	d->view = *view;
-	d->addresses = addresses;
+	d->exact = exact;
 
 	int err = dictionary_fill(d);
 	if (err)

@@ -20,15 +20,24 @@
 #define MAPPING_KERNEL "[kernel.kallsyms]" /* as perf calls it */
 #define MAPPING_OURS   "[pyprof-bpf]" /* what is missing, and marks */
 
+/*
+ * What people call a file follows from how a mapping calls it: from a path as base/module_name.h has it, else it is that. To
+ * be freed; NULL: memory is short. Where it does not, functions in it say so with this and the name in place of their
+ * source file, so that who reads it can show it as it was.
+ */
+char *mapping_shown_name(const char *mapping);
+#define MAPPING_SHOWN_AS "[pyprof-bpf] "
+
 /* Where code lies. */
 struct dictionary_mapping {
 	u8 kind; /* enum frame_kind; marks are counted as losses */
-	u32 name; /* string id */
+	u32 name; /* string id: what people call it; in an exact dictionary its path, if that is known */
+	u32 build_id; /* string id: in hexadecimal; STRING_EMPTY: not known, or not exact */
 };
 
 struct dictionary_function {
 	u32 name;
-	u32 file; /* of its source: only Python's have one */
+	u32 file; /* of its source: only Python's have one, and what MAPPING_SHOWN_AS is for */
 };
 
 #define MAPPING_NONE 0xffffffff
@@ -68,14 +77,14 @@ struct dictionary {
 	u32 *frame_places, *stack_ids; /* what the profile's ids have become, plus 1 */
 	u32 *path;
 	u32 path_capacity;
-	bool addresses;
+	bool exact;
 };
 
 /*
- * profile is borrowed, and must be named. addresses: frames of one function at
- * different instructions are different places.
+ * profile is borrowed, and must be named. exact: for machines more than for people. Frames of one function at
+ * different instructions are different places, and files of one name at different paths different mappings.
  */
-int dictionary_new(const struct profile *profile, const struct view *view, bool addresses, struct dictionary **ret);
+int dictionary_new(const struct profile *profile, const struct view *view, bool exact, struct dictionary **ret);
 void dictionary_free(struct dictionary *dictionary);
 DEFINE_CLEANUP(dictionary, struct dictionary *, dictionary_free)
 

@@ -8,6 +8,8 @@
 #include "base/strbuf.h"
 #include "base/visible.h"
 
+/* Of a mapping's file, whether that is a program or a library; semantic conventions. */
+#define BUILD_ID_KEY "process.executable.build_id.gnu"
 /* By kind; semantic conventions of profiles. What is missing is no frame of any runtime. */
 #define FRAME_TYPE_KEY "profile.frame.type"
 static const char *const frame_types[FRAME_KIND_CNT] = {
@@ -143,6 +145,20 @@ static void *rows_new(struct otlp_tables *t, size_t cnt, size_t size, const void
 	return rows;
 }
 
+static int mapping_fill(struct otlp_tables *t, const struct dictionary_mapping *mapping, Otlp__Mapping *ret)
+{
+	int err = otlp_string_row(t, dictionary_text(t->dictionary, mapping->name), &ret->filename_strindex);
+
+	if (err || mapping->build_id == STRING_EMPTY)
+		return err;
+	ret->attribute_indices = otlp_new(t, 1, sizeof(*ret->attribute_indices));
+	if (!ret->attribute_indices)
+		return -ENOMEM;
+	ret->n_attribute_indices = 1;
+	return otlp_text_attribute_row(t, BUILD_ID_KEY, dictionary_text(t->dictionary, mapping->build_id),
+				       ret->attribute_indices);
+}
+
 static int mappings_message(struct otlp_tables *t, Otlp__ProfilesDictionary *ret)
 {
 	const struct dictionary *d = t->dictionary;
@@ -156,7 +172,7 @@ static int mappings_message(struct otlp_tables *t, Otlp__ProfilesDictionary *ret
 		/* Python's frames, and what is missing, lie in no file. */
 		if (d->mappings[i].kind != FRAME_NATIVE && d->mappings[i].kind != FRAME_KERNEL)
 			continue;
-		int err = otlp_string_row(t, dictionary_text(d, d->mappings[i].name), &rows[cnt].filename_strindex);
+		int err = mapping_fill(t, &d->mappings[i], &rows[cnt]);
 		if (err)
 			return err;
 		t->mapping_rows[i] = cnt++;

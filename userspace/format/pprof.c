@@ -6,6 +6,9 @@
  *
  * Sample types are samples/count and cpu/nanoseconds. What a frame is shows by its
  * mapping (dictionary.h); the first mapping is what pprof takes for the main program.
+ * Of a file the mapping says the path, as the process sees it, and the build id. What people call it follows from the
+ * path (mapping_shown_name()); where it does not, its functions say so in place of their source file:
+ * "[pyprof-bpf] NAME".
  * Labels are those of label.h. system_name stays empty: names are readable already, and
  * pprof takes the <> out of one that it finds there ("<module>" would become "").
  */
@@ -101,15 +104,16 @@ static int put_head(struct pprof_writer *w)
 	return put(w, &head);
 }
 
-static int put_mapping(struct pprof_writer *w, u64 id, u32 name, u8 kind)
+static int put_mapping(struct pprof_writer *w, u64 id, const struct dictionary_mapping *from)
 {
 	Pprof__Mapping mapping = PPROF__MAPPING__INIT, *mappings = &mapping;
 	Pprof__Profile part = PPROF__PROFILE__INIT;
 
 	mapping.id = id;
-	mapping.filename = name;
+	mapping.filename = from->name;
+	mapping.build_id = from->build_id;
 	mapping.has_functions = true;
-	mapping.has_filenames = mapping.has_line_numbers = kind == FRAME_PYTHON;
+	mapping.has_filenames = mapping.has_line_numbers = from->kind == FRAME_PYTHON;
 	part.mapping = &mappings;
 	part.n_mapping = 1;
 	return put(w, &part);
@@ -119,14 +123,14 @@ static int put_mapping(struct pprof_writer *w, u64 id, u32 name, u8 kind)
 static int put_mappings(struct pprof_writer *w)
 {
 	const struct dictionary *d = w->dictionary;
-	u32 ours;
-	int err = dictionary_string(w->dictionary, MAPPING_OURS, &ours);
+	struct dictionary_mapping ours = {.kind = FRAME_LOSS};
+	int err = dictionary_string(w->dictionary, MAPPING_OURS, &ours.name);
 
 	if (!err)
-		err = put_mapping(w, 1, ours, FRAME_LOSS);
+		err = put_mapping(w, 1, &ours);
 	for (u32 i = 0; !err && i < d->mapping_cnt; i++)
 		if (d->mappings[i].kind != FRAME_LOSS)
-			err = put_mapping(w, i + 2, d->mappings[i].name, d->mappings[i].kind);
+			err = put_mapping(w, i + 2, &d->mappings[i]);
 	return err;
 }
 

@@ -143,6 +143,11 @@ static int ids_read(struct pprof_reader *r)
 
 /* ---- frames ---- */
 
+struct location_place {
+	const char *mapping, *build_id; /* "": not known */
+	u64 address; /* in the file, if the mapping says where that lies */
+};
+
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -157,9 +162,19 @@ static bool is_python_file(const char *file)
 	return (size > 3 && !strcmp(file + size - 3, ".py")) || (size > 2 && file[0] == '<' && file[size - 1] == '>');
 }
 
+/* What people were shown as the name of its file, when the path does not tell; NULL: the path does. See pprof.c. */
+static const char *shown_name(const char *source)
+{
+	size_t size = strlen(MAPPING_SHOWN_AS);
+
+	return strncmp(source, MAPPING_SHOWN_AS, size) ? NULL : source + size;
+}
+
 /* Of what lies in this mapping, in a function of that source. */
 static u8 kind_of(const char *mapping, const char *source)
 {
+	if (shown_name(source))
+		return FRAME_NATIVE;
 	if (!strcmp(mapping, MAPPING_PYTHON))
 		return FRAME_PYTHON;
 	if (!strncmp(mapping, "[kernel", strlen("[kernel")) || !strcmp(base_name(mapping), "vmlinux"))
@@ -180,28 +195,52 @@ static size_t name_size(const char *name, const char *file)
 		       : size;
 }
 
-static int frame_read(struct pprof_reader *r, const char *mapping, const char *name, const char *source, u64 line,
-		      u64 address, u32 *ret)
+/* What people call the library of a native frame. To be freed; NULL: memory is short. */
+static char *library_name(const char *mapping, const char *source)
 {
-	struct frame frame = {.kind = kind_of(mapping, source)};
-	const char *file = base_name(mapping);
+	const char *shown = shown_name(source);
+
+	if (shown)
+		return strdup(shown);
+	return *mapping ? mapping_shown_name(mapping) : strdup(base_name(source));
+}
+
+/* Of a native or kernel frame. */
+static int file_read_row(struct pprof_reader *r, const struct location_place *place, u32 *ret)
+{
+	struct file_row row;
+	int err = read_string(r->read, place->mapping, strlen(place->mapping), &row.path);
+
+	if (!err)
+		err = read_string(r->read, place->build_id, strlen(place->build_id), &row.build_id);
+	return err ? err : file_table_intern(r->read->tables.files, &row, ret);
+}
+
+static int frame_read(struct pprof_reader *r, const struct location_place *place, const char *name, const char *source,
+		      u64 line, u32 *ret)
+{
+	struct frame frame = {.kind = kind_of(place->mapping, source), .address = place->address};
+	_cleanup_(free) char *library = NULL;
+	const char *file = "";
 	int err;
 
-	if (!strcmp(mapping, MAPPING_OURS) && (err = read_bracketed(r->read, name, strlen(name), ret)) != -ENOENT)
+	if (!strcmp(place->mapping, MAPPING_OURS) &&
+	    (err = read_bracketed(r->read, name, strlen(name), ret)) != -ENOENT)
 		return err;
 	if (frame.kind == FRAME_PYTHON) {
 		file = source;
 		frame.line = line <= 0xffffffff ? line : 0;
+		frame.address = 0;
 		r->read->view.lines |= frame.line;
-	} else if (frame.kind == FRAME_KERNEL) {
-		file = "";
-		frame.address = address;
-	} else {
-		file = *file ? file : base_name(source);
-		frame.address = address;
+	} else if (frame.kind == FRAME_NATIVE) {
+		file = library = library_name(place->mapping, source);
+		if (!library)
+			return -ENOMEM;
 	}
-	err = read_string(r->read, name, frame.kind == FRAME_NATIVE ? name_size(name, file) : strlen(name),
-			  &frame.function);
+	err = frame.kind == FRAME_PYTHON ? 0 : file_read_row(r, place, &frame.file_id);
+	if (!err)
+		err = read_string(r->read, name, frame.kind == FRAME_NATIVE ? name_size(name, file) : strlen(name),
+				  &frame.function);
 	if (!err)
 		err = read_string(r->read, file, strlen(file), &frame.file);
 	return err ? err : read_frame(r->read, &frame, ret);
@@ -217,44 +256,43 @@ static int frames_push(struct pprof_reader *r, u32 frame)
 	return 0;
 }
 
-/* Where it lies in the file, if the mapping says where that lies; and the file. */
-static const char *place_of(const struct pprof_reader *r, const Pprof__Location *location, u64 *ret_address)
+static struct location_place place_of(const struct pprof_reader *r, const Pprof__Location *location)
 {
+	struct location_place place = {"", "", location->address};
 	u32 row;
 
-	*ret_address = location->address;
 	if (!location->mapping_id || !rows_find(&r->mappings, location->mapping_id, &row))
-		return "";
+		return place;
 	const Pprof__Mapping *mapping = r->profile->mapping[row];
 	if (location->address >= mapping->memory_start && location->address < mapping->memory_limit)
-		*ret_address = location->address - mapping->memory_start + mapping->file_offset;
-	return text_at(r, mapping->filename);
+		place.address = location->address - mapping->memory_start + mapping->file_offset;
+	place.mapping = text_at(r, mapping->filename);
+	place.build_id = text_at(r, mapping->build_id);
+	return place;
 }
 
 static int line_read(struct pprof_reader *r, const Pprof__Location *location, const Pprof__Line *line)
 {
-	u64 address;
-	const char *mapping = place_of(r, location, &address);
+	const struct location_place place = place_of(r, location);
 	u32 row, frame;
 
 	if (!rows_find(&r->functions, line->function_id, &row))
 		return refuse(r, "a location refers to a function that is not there");
 	const Pprof__Function *function = r->profile->function[row];
 	const char *name = text_at(r, function->name);
-	int err = frame_read(r, mapping, *name ? name : text_at(r, function->system_name),
-			     text_at(r, function->filename), line->line > 0 ? line->line : 0, address, &frame);
+	int err = frame_read(r, &place, *name ? name : text_at(r, function->system_name),
+			     text_at(r, function->filename), line->line > 0 ? line->line : 0, &frame);
 	return err ? err : frames_push(r, frame);
 }
 
 static int nameless_read(struct pprof_reader *r, const Pprof__Location *location)
 {
-	u64 address;
-	const char *mapping = place_of(r, location, &address);
+	const struct location_place place = place_of(r, location);
 	char name[32];
 	u32 frame;
 
-	snprintf(name, sizeof(name), "0x%llx", address);
-	int err = frame_read(r, mapping, name, "", 0, address, &frame);
+	snprintf(name, sizeof(name), "0x%llx", place.address);
+	int err = frame_read(r, &place, name, "", 0, &frame);
 	return err ? err : frames_push(r, frame);
 }
 

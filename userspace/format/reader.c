@@ -53,10 +53,11 @@ int read_string(struct read_profile *read, const char *text, size_t size, u32 *r
 
 int read_frame(struct read_profile *read, const struct frame *frame, u32 *ret)
 {
+	bool has_file = frame->kind == FRAME_NATIVE || frame->kind == FRAME_KERNEL;
 	struct frame key = {.kind = frame->kind,
 			    .scope = frame->file,
 			    .address = frame->address,
-			    .detail = (u64)frame->function << 32 | frame->line};
+			    .detail = (u64)frame->function << 32 | (has_file ? frame->file_id : frame->line)};
 	bool is_new;
 
 	int err = frame_table_intern(read->tables.frames, &key, ret, &is_new);
@@ -66,6 +67,8 @@ int read_frame(struct read_profile *read, const struct frame *frame, u32 *ret)
 	at->function = frame->function;
 	at->file = frame->file;
 	at->line = frame->line;
+	if (has_file)
+		at->file_id = frame->file_id;
 	at->named = true;
 	return 0;
 }

@@ -41,7 +41,7 @@ int pprof_read(const void *bytes, size_t size, struct read_profile *ret, struct 
 
 /* For readers. */
 int read_string(struct read_profile *read, const char *text, size_t size, u32 *ret);
-/* By all that is known of it: kind, function, file, line, address. */
+/* By all that is known of it: kind, function, file, line, address; of native and kernel frames file_id, and no line. */
 int read_frame(struct read_profile *read, const struct frame *frame, u32 *ret);
 /* A frame "[unknown: REASON]" or "[unmerged]"; -ENOENT: the text is none of ours. */
 int read_bracketed(struct read_profile *read, const char *text, size_t size, u32 *ret);

@@ -24,7 +24,7 @@
 #include "python/python_file.h"
 
 struct mapped_file {
-	char *name; /* what people call it, see module_name.h */
+	char *name; /* what people call it, see base/module_name.h */
 	struct elf_file *elf; /* NULL: could not be opened, or no ELF file */
 	struct python_file python; /* version 0: no CPython in it */
 	u32 id; /* small and unique, never reused while the cache lives */

@@ -44,7 +44,10 @@ struct frame {
 	 */
 	u32 end_line;
 	u16 column, end_column;
-	u32 text;
+	union {
+		u32 text; /* Python */
+		u32 file_id; /* native, kernel: which file `file` is the name of, in the file_table; FILE_NONE: not known */
+	};
 	/* what it is, before it has a name: the key */
 	u32 scope; /* native: id of the mapped_file; Python: process key; kernel: 0 */
 	u64 address; /* native: vaddr in the file; kernel: address; Python: code object */

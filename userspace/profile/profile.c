@@ -29,6 +29,7 @@ int profile_tables_new(struct profile_tables *ret)
 {
 	_cleanup_(string_table) struct string_table *strings = NULL;
 	_cleanup_(frame_table) struct frame_table *frames = NULL;
+	_cleanup_(file_table) struct file_table *files = NULL;
 	_cleanup_(stack_table) struct stack_table *stacks = NULL;
 	_cleanup_(label_table) struct label_table *labels = NULL;
 
@@ -36,14 +37,19 @@ int profile_tables_new(struct profile_tables *ret)
 	if (!err)
 		err = frame_table_new(&frames);
 	if (!err)
+		err = file_table_new(&files);
+	if (!err)
 		err = stack_table_new(&stacks);
 	if (!err)
 		err = label_table_new(&labels);
 	if (err)
 		return err;
 
-	*ret = (struct profile_tables){
-		.strings = take(strings), .frames = take(frames), .stacks = take(stacks), .labels = take(labels)};
+	*ret = (struct profile_tables){.strings = take(strings),
+				       .frames = take(frames),
+				       .files = take(files),
+				       .stacks = take(stacks),
+				       .labels = take(labels)};
 	return 0;
 }
 
@@ -51,6 +57,7 @@ void profile_tables_free(struct profile_tables *tables)
 {
 	string_table_free(tables->strings);
 	frame_table_free(tables->frames);
+	file_table_free(tables->files);
 	stack_table_free(tables->stacks);
 	label_table_free(tables->labels);
 	*tables = (struct profile_tables){0};

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "profile/file_table.h"
 #include "profile/frame_table.h"
 #include "profile/label.h"
 #include "profile/stack_table.h"
@@ -32,6 +33,7 @@ struct origin {
 struct profile_tables {
 	struct string_table *strings;
 	struct frame_table *frames;
+	struct file_table *files;
 	struct stack_table *stacks;
 	struct label_table *labels;
 };

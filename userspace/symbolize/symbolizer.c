@@ -13,6 +13,7 @@
 #include "symbolize/code_cache.h"
 #include "symbolize/code_snapshot.h"
 #include "symbolize/demangle.h"
+#include "symbolize/file_identity.h"
 #include "symbolize/jit_names.h"
 #include "symbolize/kallsyms.h"
 #include "symbolize/source_cache.h"
@@ -30,6 +31,7 @@ struct named_file {
 	u32 id;
 	struct mapped_file *file;
 	int pid; /* of a process that maps it, 0: it is gone */
+	u32 row; /* in the file_table; FILE_NONE: not asked yet */
 	UT_hash_handle hh;
 };
 
@@ -42,6 +44,8 @@ struct symbolizer {
 	struct source_cache *sources; /* NULL: not wanted */
 	struct kallsyms *kallsyms;
 	u64 kallsyms_read_ns, kallsyms_age_ns;
+	u32 kernel_row; /* in the file_table */
+	bool kernel_row_known;
 	u32 *pending; /* frames without a name */
 	size_t pending_cnt, pending_capacity;
 };
@@ -154,7 +158,7 @@ static int intern_anonymous(struct symbolizer *s, const struct process *process,
 		.address = address,
 	};
 	bool is_new;
-	u32 function_id, file_id;
+	u32 function_id, name_id, file_id;
 
 	int err = frame_table_intern(s->tables.frames, &key, ret, &is_new);
 	if (err || !is_new)
@@ -172,12 +176,15 @@ static int intern_anonymous(struct symbolizer *s, const struct process *process,
 					  base		     ? base + 1
 					  : mapping->path[0] ? mapping->path
 							     : "[anon]",
-					  &file_id);
+					  &name_id);
+	if (!err)
+		err = file_identity_of_path(&s->tables, mapping->path, &file_id);
 	if (err)
 		return err;
 	struct frame *frame = frame_table_at(s->tables.frames, *ret);
 	frame->function = function_id;
-	frame->file = file_id;
+	frame->file = name_id;
+	frame->file_id = file_id;
 	frame->named = true;
 	return 0;
 }
@@ -378,7 +385,11 @@ static int name_function(struct symbolizer *s, struct frame *frame, const char *
 
 static int name_kernel(struct symbolizer *s, struct frame *frame)
 {
-	return name_function(s, frame, kernel_name(s, frame->address), frame->address);
+	int err = s->kernel_row_known ? 0 : file_identity_of_kernel(&s->tables, &s->kernel_row);
+
+	s->kernel_row_known = !err;
+	frame->file_id = s->kernel_row;
+	return err ? err : name_function(s, frame, kernel_name(s, frame->address), frame->address);
 }
 
 static int name_native(struct symbolizer *s, struct frame *frame)
@@ -391,8 +402,11 @@ static int name_native(struct symbolizer *s, struct frame *frame)
 	if (kept)
 		file_function_find(kept->file, kept->pid, frame->address, &function);
 	int err = name_function(s, frame, function.symbol, function.start);
+	if (!err && kept && kept->row == FILE_NONE)
+		err = file_identity_of_elf(&s->tables, kept->file->elf, &kept->row);
 	if (err)
 		return err;
+	frame->file_id = kept ? kept->row : FILE_NONE;
 	return string_table_intern(s->tables.strings, kept ? kept->file->name : "", &frame->file);
 }
 
@@ -418,6 +432,7 @@ int symbolizer_name_frames(struct symbolizer *s)
 		struct frame *frame = frame_table_at(s->tables.frames, s->pending[i]);
 		frame->function = named.function;
 		frame->file = named.file;
+		frame->file_id = named.file_id;
 		frame->named = !err;
 	}
 	s->pending_cnt = 0;

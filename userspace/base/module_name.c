@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "process/module_name.h"
+#include "base/module_name.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -89,6 +89,11 @@ static bool is_importable(struct part path)
 		at_start = c == '/';
 	}
 	return path.size && !at_start;
+}
+
+size_t module_path_size(const char *path)
+{
+	return without_deleted(path).size;
 }
 
 char *module_name_of_path(const char *path_)

@@ -11,6 +11,10 @@
 #ifndef PYPROF_MODULE_NAME_H
 #define PYPROF_MODULE_NAME_H
 
+#include <stddef.h>
+
+/* Bytes of a mapping's path without " (deleted)", with which the kernel marks it. */
+size_t module_path_size(const char *path);
 /* Of a mapping's path, with or without " (deleted)". The caller frees it; NULL: memory is short. */
 char *module_name_of_path(const char *path);
 
