@@ -153,6 +153,23 @@ void profile_build(const char *folded, struct built_profile *ret)
 			parse_line(ret, line);
 }
 
+void profile_build_file(struct built_profile *built, const char *function, const char *path, const char *build_id)
+{
+	struct file_row row = {string_id(built, path), string_id(built, build_id)};
+	u32 name = string_id(built, function), id, changed = 0;
+
+	cr_assert_eq(file_table_intern(built->tables.files, &row, &id), 0);
+	for (u32 i = 0; i < frame_table_cnt(built->tables.frames); i++) {
+		struct frame *frame = frame_table_at(built->tables.frames, i);
+
+		if (frame->function != name || (frame->kind != FRAME_NATIVE && frame->kind != FRAME_KERNEL))
+			continue;
+		frame->file_id = id;
+		changed++;
+	}
+	cr_assert(changed, "there is no native frame %s", function);
+}
+
 void profile_build_deinit(struct built_profile *built)
 {
 	profile_free(built->profile);

@@ -26,6 +26,8 @@ struct built_profile {
 
 /* Fails the test when the text makes no sense. */
 void profile_build(const char *folded, struct built_profile *ret);
+/* Frames whose function is of this name lie in this file; build_id "": it has none. */
+void profile_build_file(struct built_profile *built, const char *function, const char *path, const char *build_id);
 void profile_build_deinit(struct built_profile *built);
 
 #define BUILT_PROFILE(name, folded)                                                     \

@@ -95,6 +95,23 @@ Test(otlp, frames_say_what_runs_them)
 	cr_assert(strstr(text, "  kernel | h | :0 | [kernel.kallsyms] | "));
 }
 
+Test(otlp, mappings_say_path_and_build_id)
+{
+	BUILT_PROFILE(built, "a (1);f (libz.so.1);g (libz.so.1);h (libz.so.1);i (liba.so);j_[k] 1\n");
+
+	profile_build_file(&built, "f", "/usr/lib/libz.so.1", "0123abcd");
+	profile_build_file(&built, "g", "/opt/libz.so.1", "0123abcd");
+	profile_build_file(&built, "h", "/opt/libz.so.1", "");
+	profile_build_file(&built, "j", "", "77");
+	_cleanup_(free) char *text = text_of(&built, all);
+
+	cr_expect(strstr(text, "  native | f | :0 | /usr/lib/libz.so.1 0123abcd | "), "%s", text);
+	cr_expect(strstr(text, "  native | g | :0 | /opt/libz.so.1 0123abcd | "), "%s", text);
+	cr_expect(strstr(text, "  native | h | :0 | /opt/libz.so.1 | "), "%s", text);
+	cr_expect(strstr(text, "  native | i | :0 | liba.so | "), "%s", text);
+	cr_expect(strstr(text, "  kernel | j | :0 | [kernel.kallsyms] 77 | "), "%s", text);
+}
+
 static u32 string_id(const struct built_profile *built, const char *text)
 {
 	u32 id;

@@ -256,6 +256,72 @@ Test(pprof, what_is_common_to_all_samples_and_whose_losses_these_are_are_comment
 	free(bytes);
 }
 
+Test(pprof, mappings_say_path_and_build_id)
+{
+	BUILT_PROFILE(built, "a (1);f (libz.so.1);g (libz.so.1);h (libz.so.1);i (liba.so);j_[k] 1\n");
+
+	profile_build_file(&built, "f", "/usr/lib/libz.so.1", "0123abcd");
+	profile_build_file(&built, "g", "/opt/libz.so.1", "0123abcd");
+	profile_build_file(&built, "h", "/opt/libz.so.1", "");
+	profile_build_file(&built, "j", "", "77");
+	WRITTEN(pprof, &built, all);
+	_cleanup_(free) char *text = decoded_text(pprof);
+
+	cr_expect(strstr(text, "mapping 1: [pyprof-bpf]\n"
+			       "mapping 2: /usr/lib/libz.so.1 0123abcd\n"
+			       "mapping 3: /opt/libz.so.1 0123abcd\n"
+			       "mapping 4: /opt/libz.so.1\n"
+			       "mapping 5: liba.so\n"
+			       "mapping 6: [kernel.kallsyms] 77\n"),
+		  "%s", text);
+	for (size_t i = 0; i < pprof->function_cnt; i++)
+		cr_expect_str_eq(text_at(pprof, pprof->functions[i].filename), "", "the path says it");
+}
+
+/* Also of a file with a name that no path would give, and of one whose path would hide something. */
+Test(pprof, what_people_call_a_file_comes_back_with_its_path)
+{
+	const char *input = "a (1);f (numpy.core._umath);g (libz.so.1);0x1000 (libz.so.1);h (code.so);"
+			    "i (gone.so);j_[k];k (_json.abi3.so);l (x/y.so) 1\n";
+	BUILT_PROFILE(built, input);
+	char *bytes = NULL, *text = NULL;
+	struct read_profile read;
+	size_t size;
+	STRBUF(why);
+
+	profile_build_file(&built, "f", "/v/site-packages/numpy/core/_umath.cpython-311-x86_64-linux-gnu.so", "01");
+	profile_build_file(&built, "g", "/usr/lib/libz.so.1", "02");
+	profile_build_file(&built, "0x1000", "/usr/lib/libz.so.1", "02");
+	profile_build_file(&built, "h", "/dev/shm/other.cpython-311.so", "");
+	profile_build_file(&built, "i", "/srv/\xe2\x80\xae/gone.so", "");
+	profile_build_file(&built, "j", "/boot/vmlinux", "03");
+	FILE *out = open_memstream(&bytes, &size);
+	cr_assert_eq(pprof_write(built.profile, &built.truth, &all, out), 0);
+	fclose(out);
+	cr_assert_eq(profile_read(bytes, size, &read, &why), 0);
+	free(bytes);
+
+	out = open_memstream(&text, &size);
+	cr_assert_eq(folded_write(read.profile, &read.truth, &all, out), 0);
+	fclose(out);
+	cr_expect_str_eq(text, input);
+	free(text);
+
+	struct decoded_pprof *before = written(&built, all);
+	struct built_profile again = {.profile = read.profile, .truth = read.truth};
+	struct decoded_pprof *after = written(&again, all);
+	cr_assert_eq(after->mapping_cnt, before->mapping_cnt);
+	for (size_t i = 0; i < before->mapping_cnt; i++) {
+		cr_expect_str_eq(text_at(after, after->mappings[i].filename),
+				 text_at(before, before->mappings[i].filename));
+		cr_expect_str_eq(text_at(after, after->mappings[i].build_id),
+				 text_at(before, before->mappings[i].build_id));
+	}
+	decoded_free(before);
+	decoded_free(after);
+	read_profile_deinit(&read);
+}
+
 Test(pprof, no_name_hides_or_breaks_out)
 {
 	char big[4097], input[5000];

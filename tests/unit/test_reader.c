@@ -332,6 +332,31 @@ Test(pprof_read, inlined_functions_are_frames_and_the_program_names_the_process)
 	cr_assert_eq(frame_table_get(read.tables.frames, 0)->address, 0x1000);
 }
 
+Test(pprof_read, the_path_and_the_build_id_of_others_are_kept)
+{
+	static const char *const strings[] = {"",	  "samples", "count",  "/usr/lib/libz.so.1",
+					      "0123abcd", "f",	     "zlib.c", NULL};
+	struct bytes b = {.size = 0}, location = {.size = 0};
+
+	put_message(&b, 1, 1, 1ull, 2, 2ull, 0);
+	put_message(&b, 2, 1, 7ull, 2, 4ull, 0);
+	put_message(&b, 3, 1, 5ull, 5, 3ull, 6, 4ull, 0);
+	put_message(&b, 5, 1, 1ull, 2, 5ull, 4, 6ull, 0);
+	put_number(&location, 1, 7);
+	put_number(&location, 2, 5);
+	put_number(&location, 3, 0x1000);
+	put_message(&location, 4, 1, 1ull, 0);
+	put_piece(&b, 4, location.at, location.size);
+	put_strings(&b, strings);
+	READ(read, b.at, b.size);
+
+	expect_folded(&read, "libz.so.1;f (libz.so.1) 4\n");
+	const struct frame *frame = frame_table_get(read.tables.frames, 0);
+	const struct file_row *row = file_table_at(read.tables.files, frame->file_id);
+	cr_expect_str_eq(string_table_at(read.tables.strings, row->path), "/usr/lib/libz.so.1");
+	cr_expect_str_eq(string_table_at(read.tables.strings, row->build_id), "0123abcd");
+}
+
 Test(pprof_read, cpu_time_alone_is_counted_by_its_period)
 {
 	struct bytes b = foreign(3, 4, 10000000, 69999999);

@@ -102,6 +102,67 @@ Test(symbolizer, a_stripped_library_is_named_from_its_debug_file)
 	cr_assert_str_eq(name_at(dlsym(RTLD_DEFAULT, "getppid")), "getppid (libc.so.6)");
 }
 
+/* The first match in what a command prints. */
+static void said_by(const char *command, const char *format, char ret[256])
+{
+	static struct program_lines lines;
+	bool found = false;
+
+	program_lines_begin(&lines, command);
+	for (const char *line; (line = program_line(&lines));)
+		found = found || sscanf(line, format, ret) == 1;
+	cr_assert(found, "%s", command);
+}
+
+static const struct file_row *row_of(u32 id)
+{
+	return file_table_at(tables.files, frame_table_get(tables.frames, id)->file_id);
+}
+
+Test(symbolizer, a_frame_knows_the_path_and_the_build_id_of_its_file)
+{
+	char expected[256], path[512];
+
+	program_build("lib.c", source, BUILD_LIBRARY "cp libx.so other.so");
+	const char *inner = load_inner("libx.so"), *other = load_inner("other.so");
+	u32 in_libx = frame_at(inner), in_other = frame_at(other), again = frame_at(inner + 1);
+	cr_assert_eq(symbolizer_name_frames(symbolizer), 0);
+
+	said_by("readelf -n libx.so", " Build ID: %255s", expected);
+	cr_assert_eq(strlen(expected), 40);
+	cr_assert_not_null(getcwd(path, 256));
+	strcat(path, "/libx.so");
+	cr_expect_str_eq(string_table_at(tables.strings, row_of(in_libx)->path), path);
+	cr_expect_str_eq(string_table_at(tables.strings, row_of(in_libx)->build_id), expected);
+	cr_expect_eq(row_of(in_other)->build_id, row_of(in_libx)->build_id);
+	cr_expect_neq(row_of(in_other)->path, row_of(in_libx)->path);
+	cr_expect_eq(row_of(again), row_of(in_libx));
+}
+
+Test(symbolizer, a_file_without_a_build_id_has_a_path)
+{
+	program_build("lib.c", source, "cc -O1 -shared -fPIC -Wl,--build-id=none lib.c -o libx.so");
+	u32 frame = frame_at(load_inner("libx.so"));
+
+	cr_assert_eq(symbolizer_name_frames(symbolizer), 0);
+	cr_expect(strstr(string_table_at(tables.strings, row_of(frame)->path), "/libx.so"));
+	cr_expect_eq(row_of(frame)->build_id, STRING_EMPTY);
+}
+
+Test(symbolizer, the_kernel_has_the_build_id_of_its_notes)
+{
+	char expected[256];
+	u32 frame;
+
+	cr_assert_eq(symbolize_kernel(symbolizer, 0xffffffff81000000, &frame), 0);
+	cr_assert_eq(symbolizer_name_frames(symbolizer), 0);
+	/* Sizes, type 3, "GNU", then its 20 bytes. */
+	said_by("od -An -v -tx1 /sys/kernel/notes | tr -d ' \n' | grep -o '040000001400000003000000474e5500.\\{40\\}'",
+		"040000001400000003000000474e5500%40s", expected);
+	cr_expect_str_eq(string_table_at(tables.strings, row_of(frame)->build_id), expected);
+	cr_expect_eq(row_of(frame)->path, STRING_EMPTY);
+}
+
 /* Where nm finds a function in the file that still has its symbols, as a frame without a symbol says it. */
 static void frame_by_start(const char *name, char *ret, size_t size)
 {
