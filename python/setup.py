@@ -21,7 +21,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Folders that are needed as a whole, but for what needs the rest of the profiler.
 FOLDERS = ["base", "elf", "process", "python", "symbolize", "unwind"]
-LEFT_OUT = ["python/expression.c", "symbolize/demangle.c", "symbolize/source_cache.c", "symbolize/symbolizer.c"]
+LEFT_OUT = [
+    "python/expression.c",
+    "symbolize/demangle.c",
+    "symbolize/file_identity.c",
+    "symbolize/source_cache.c",
+    "symbolize/symbolizer.c",
+]
 SINGLE = ["profile/id_index.c", "profile/string_table.c"]
 
 # Header to look for: Debian's package that has it, for whoever reads the error.
