@@ -32,13 +32,21 @@ static __always_inline void cgroup_send(u32 type, u64 id, const char *path)
 
 	if (!record)
 		return;
+	long size = bpf_probe_read_kernel_str(record->path, sizeof(record->path), path);
+
+	if (size <= 0) {
+		record->path[0] = 0;
+		size = 1;
+	}
+	/* What others make in a flood is to fill the ring as little as it can. */
+	u64 whole = offsetof(struct cgroup_record, path) + BOUND((size + 7) & ~7ull, 2 * CGROUP_PATH_SIZE - 1);
+	if (whole > sizeof(*record)) /* cannot be; the verifier needs to read it */
+		return;
 	record->record.type = type;
-	record->record.size = sizeof(*record);
+	record->record.size = whole;
 	record->record.time_ns = bpf_ktime_get_ns();
 	record->cgroup_id = id;
-	if (bpf_probe_read_kernel_str(record->path, sizeof(record->path), path) < 0)
-		record->path[0] = 0;
-	ring_send(record, sizeof(*record), 1);
+	ring_tell(record, whole, type == RECORD_CGROUP);
 }
 
 SEC("raw_tp/cgroup_mkdir")
@@ -50,8 +58,8 @@ int on_cgroup_mkdir(struct bpf_raw_tracepoint_args *ctx)
 	if (!id)
 		return 0;
 	/* Until user space has seen what it is, it may be one that was asked for. */
-	if (config.selected_cgroups)
-		bpf_map_update_elem(&selected_cgroups, &id, &not_yet, BPF_NOEXIST);
+	if (config.selected_cgroups && bpf_map_update_elem(&selected_cgroups, &id, &not_yet, BPF_ANY))
+		selection_is_open = 1;
 	cgroup_send(RECORD_CGROUP, id, (const char *)ctx->args[1]);
 	return 0;
 }

@@ -137,6 +137,9 @@ extern const volatile struct config config;
 /* Depth of the profiler's own PID namespace; written by the process list, which the profiler runs first. */
 extern u32 namespace_level;
 
+/* More cgroups were chosen than there is room for: user space sorts them out, and all are sampled. */
+extern u32 selection_is_open;
+
 /* Part of every id. User space changes it when it had to forget parts, so that they are sent again. */
 extern u32 epoch;
 

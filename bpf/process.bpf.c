@@ -51,9 +51,9 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 			copy.flags &= ~PROCESS_SELECTED;
 		bpf_map_update_elem(&processes, &pid, &copy, BPF_ANY);
 		if (config.all || copy.flags & PROCESS_SELECTED)
-			ring_send(&record, sizeof(record), 0);
+			ring_tell(&record, sizeof(record), 0);
 	} else if (config.all) {
-		ring_send(&record, sizeof(record), 0);
+		ring_tell(&record, sizeof(record), 0);
 	}
 	return 0;
 }
@@ -76,9 +76,9 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 		};
 		bpf_map_update_elem(&processes, &pid, &copy, BPF_ANY);
 		if (is_wanted(&copy))
-			ring_send(&record, sizeof(record), 1);
+			ring_tell(&record, sizeof(record), 1);
 	} else if (config.all) {
-		ring_send(&record, sizeof(record), 1);
+		ring_tell(&record, sizeof(record), 1);
 	}
 	return 0;
 }
@@ -101,7 +101,7 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (row)
 		bpf_map_delete_elem(&processes, &pid);
 	if (wanted)
-		ring_send(&record, sizeof(record), 0);
+		ring_tell(&record, sizeof(record), 0);
 	return 0;
 }
 

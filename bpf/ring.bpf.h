@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* ring.bpf.h - sending a record, and counting it when that fails. */
+/* ring.bpf.h - sending records, and counting those that find no room. */
 #ifndef PYPROF_RING_BPF_H
 #define PYPROF_RING_BPF_H
 
@@ -16,7 +16,7 @@ static __always_inline struct counters *counters_get(void)
 /*
  * Sends size bytes. User space polls on a clock, for a wakeup costs more than a
  * sample: it is woken only when somebody must be read soon, or when the ring is a
- * quarter full. Returns 0, or the loss that was counted.
+ * quarter full. Returns 0, or why there was no room.
  */
 static __always_inline int ring_send(void *record, u64 size, int soon)
 {
@@ -31,12 +31,18 @@ static __always_inline int ring_send(void *record, u64 size, int soon)
 	if (!bpf_ringbuf_output(ring, record, size, flags))
 		return 0;
 
-	struct counters *count = counters_get();
 	/* A record has a header of 8 bytes in the ring. */
-	int loss = waiting + size + 8 >= config.ring_size ? LOSS_RING_FULL : LOSS_RING_BUSY;
+	return waiting + size + 8 >= config.ring_size ? LOSS_RING_FULL : LOSS_RING_BUSY;
+}
+
+/* What is told beside samples. Counted, when there is no room. */
+static __always_inline int ring_tell(void *record, u64 size, int soon)
+{
+	int loss = ring_send(record, size, soon);
+	struct counters *count = loss ? counters_get() : NULL;
 
 	if (count)
-		count->losses[BOUND(loss, 31)]++;
+		count->untold++;
 	return loss;
 }
 

@@ -22,6 +22,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile struct config config = {0};
 u32 namespace_level;
 u32 epoch;
+u32 selection_is_open;
 
 _Static_assert(LOSS_CNT <= 32, "counters are indexed by a masked loss");
 _Static_assert(sizeof(((struct counters *)0)->losses) == 8 * LOSS_CNT, "");
@@ -149,7 +150,7 @@ __weak int fresh_send_next(u32 slot)
 	code_record_fill(s, l, s->python.fresh_sent);
 	s->python.fresh_sent++;
 	if (s->code.pieces[CODE_PIECE_OBJECT].size)
-		ring_send(&s->code, sizeof(s->code), 1);
+		ring_tell(&s->code, sizeof(s->code), 1);
 	return 0;
 }
 
@@ -334,7 +335,7 @@ __weak int stack_send(u32 slot)
 	record->run_cnt = s->python.run_cnt;
 	if (s->python.run_cnt)
 		anchors_fill(slot);
-	if (!ring_send(record, sizeof(*record) + size, 0))
+	if (!ring_tell(record, sizeof(*record) + size, 0))
 		s->sample.flags |= SAMPLE_STACK;
 	return 0;
 }
@@ -400,10 +401,13 @@ static __always_inline void sample_send(struct scratch *s, struct sent_cache *ca
 	if (size > sizeof(s->sample) + sizeof(s->words)) /* cannot be; the verifier needs to read it */
 		return;
 	s->sample.record.size = size;
-	if (ring_send(&s->sample, size,
-		      s->python.fresh || s->sample.flags & SAMPLE_THREAD_LOOKUP || !(s->sample.flags & SAMPLE_KNOWN)))
+	u32 loss = ring_send(&s->sample, size,
+			     s->python.fresh || s->sample.flags & SAMPLE_THREAD_LOOKUP ||
+				     !(s->sample.flags & SAMPLE_KNOWN));
+	if (loss) {
+		count->losses[BOUND(loss, 31)]++;
 		return;
-
+	}
 	count->samples++;
 	if (s->sample.kernel_cnt)
 		part_sent(cache, s->sample.kernel_id);
@@ -486,7 +490,7 @@ int sample(struct bpf_perf_event_data *ctx)
 	current_read(&current);
 	struct process_id process = {current.start_ns, current.exec_id, current.pid, 0};
 	struct process_row *row = process_row_find(&process);
-	if (config.selected_cgroups && !cgroup_is_selected(current.cgroup_id) &&
+	if (config.selected_cgroups && !selection_is_open && !cgroup_is_selected(current.cgroup_id) &&
 	    !cgroup_is_selected(current.cgroup_v1_id)) {
 		count->other++;
 		goto out;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HASH_NONFATAL_OOM	    1
 #define uthash_nonfatal_oom(choice) ((choice)->gone_ns = UINT64_MAX)
@@ -16,6 +17,7 @@
 
 /* Of places whose names are still to come: a second or so of a few CPUs. */
 #define HELD_BYTES_MAX (8u << 20)
+#define CROWD	       "[too many containers]"
 #define HELD_MAX_NS    (12 * NS_PER_S) /* longer than names are looked for */
 #define CHOICE_KEEP_NS (2 * NS_PER_S)
 
@@ -23,6 +25,7 @@
 struct choice {
 	u64 cgroup_id;
 	enum selected selected;
+	u32 place; /* its key */
 	u64 gone_ns; /* 0: it is there; else when it was removed: its last samples may still be in a ring */
 	UT_hash_handle hh;
 };
@@ -37,9 +40,11 @@ struct locator {
 	size_t selection_cnt;
 	struct choice *choices; /* by cgroup; none when everything is sampled */
 	u64 generation; /* of the places that they were made by */
-	struct sample **held; /* in the order of time */
-	u32 held_cnt, held_capacity;
+	struct sample **held; /* in the order of time, from held_first on */
+	u32 held_first, held_cnt, held_capacity;
 	size_t held_bytes;
+	u32 crowd; /* row of labels, in the tables of crowd_epoch, for places that have no row of their own any more */
+	u32 crowd_epoch;
 };
 
 /* Cgroups are compared with paths from the root of their hierarchy; people have directories, too. */
@@ -92,7 +97,7 @@ void locator_free(struct locator *l)
 		HASH_DEL(l->choices, choice);
 		free(choice);
 	}
-	for (u32 i = 0; i < l->held_cnt; i++)
+	for (u32 i = l->held_first; i < l->held_cnt; i++)
 		free(l->held[i]);
 	free(l->held);
 	for (size_t i = 0; i < l->selection_cnt; i++)
@@ -103,14 +108,36 @@ void locator_free(struct locator *l)
 
 /* ---- origins */
 
+/* Made ahead, for there is no room when it is needed. */
+static int crowd_make(struct locator *l, const struct profile_tables *tables)
+{
+	struct label_set set = {0};
+
+	if (l->crowd_epoch == l->epoch)
+		return 0;
+	int err = string_table_intern(tables->strings, CROWD, &set.values[LABEL_CONTAINER_NAME]);
+	if (!err)
+		err = label_table_intern(tables->labels, &set, &l->crowd);
+	if (!err)
+		l->crowd_epoch = l->epoch;
+	return err;
+}
+
 static int place_row(struct locator *l, const struct profile_tables *tables, struct place *place, u32 *ret)
 {
 	if (place->key == PLACE_HOST) {
 		*ret = LABEL_SET_EMPTY;
 		return 0;
 	}
+	int err = crowd_make(l, tables);
+	if (err)
+		return err;
 	if (place->row_epoch != l->epoch) {
-		int err = label_table_reserve(tables->labels, &place->row);
+		err = label_table_reserve(tables->labels, &place->row);
+		if (err == -ENOSPC) {
+			*ret = l->crowd;
+			return 0;
+		}
 		if (err)
 			return err;
 		place->row_epoch = l->epoch;
@@ -141,8 +168,12 @@ static int words_intern(struct locator *l, const struct profile_tables *tables, 
 	int err = 0;
 
 	if (!process->words_read) {
+		/* On our own line there may be passwords for others. */
+		const struct words_wanted none = {0},
+					  *wanted = process->id.pid == (u32)getpid() ? &none : &l->options.words;
+
 		process->words_read = true;
-		err = process_words_read(&process->id, &l->options.words, &process->words);
+		err = process_words_read(&process->id, wanted, &process->words);
 	}
 	if (!err)
 		err = text_intern(tables, process->words.exe, &ret->exe);
@@ -239,16 +270,21 @@ static int choice_add(struct locator *l, u64 cgroup_id, struct choice **ret)
 	return 0;
 }
 
-/* The kernel side samples what is selected, and what may be. */
-static int choice_make(void *ctx, u64 cgroup_id, const char *path, struct place *place)
+static enum selected choice_select(const struct locator *l, u64 cgroup_id, const char *path, const struct place *place)
 {
-	struct locator *l = ctx;
 	enum selected selected = cgroup_select(path, place, l->selections, l->selection_cnt);
 
 	/* What is in no container by its path may be in one by what is still to be written about it. */
 	if (selected == SELECTED_NO && !place_table_is_settled(l->places, cgroup_id))
-		selected = SELECTED_NOT_YET;
+		return SELECTED_NOT_YET;
+	return selected;
+}
 
+/* The kernel side samples what is selected, and what may be. */
+static int choice_make(void *ctx, u64 cgroup_id, const char *path, struct place *place)
+{
+	struct locator *l = ctx;
+	enum selected selected = choice_select(l, cgroup_id, path, place);
 	struct choice *choice = choice_find(l, cgroup_id);
 	int err = 0;
 
@@ -261,14 +297,41 @@ static int choice_make(void *ctx, u64 cgroup_id, const char *path, struct place 
 	else if (selected == SELECTED_NO)
 		capture_unselect_cgroup(l->capture, cgroup_id);
 	choice->selected = selected;
+	choice->place = place->key;
 	choice->gone_ns = 0;
 	return err;
 }
 
 static int choices_make(struct locator *l)
 {
+	struct choice *choice, *next;
+
 	l->generation = place_table_generation(l->places);
+	/* The last samples of one that is gone still wait for its name. */
+	HASH_ITER(hh, l->choices, choice, next)
+	{
+		const struct place *place = choice->gone_ns ? place_table_at(l->places, choice->place) : NULL;
+
+		if (place && choice->selected == SELECTED_NOT_YET)
+			choice->selected = place_select(place, l->selections, l->selection_cnt);
+	}
 	return place_table_for_each_cgroup_all(l->places, choice_make, l);
+}
+
+/* Once more before it goes: there will be no other occasion. */
+static void choice_leave(struct locator *l, const struct cgroup_record *record)
+{
+	bool is_v1 = record->cgroup_id & CGROUP_V1_BIT;
+	struct choice *choice = choice_find(l, record->cgroup_id);
+
+	if (!choice)
+		return;
+	const struct place *place = place_table_find(l->places, is_v1 ? 0 : record->cgroup_id,
+						     is_v1 ? record->cgroup_id : 0, 0);
+	choice->place = place->key;
+	if (choice->selected == SELECTED_NOT_YET)
+		choice->selected = cgroup_select(record->path, place, l->selections, l->selection_cnt);
+	choice->gone_ns = record->record.time_ns;
 }
 
 static void choices_sweep(struct locator *l, u64 now_ns)
@@ -295,13 +358,11 @@ int locator_start(struct locator *l)
 int locator_on_cgroup(struct locator *l, const struct cgroup_record *record)
 {
 	struct place *place = NULL;
-	struct choice *choice;
 
 	if (record->record.type == RECORD_CGROUP_GONE) {
 		place_table_remove(l->places, record);
-		choice = choice_find(l, record->cgroup_id);
-		if (choice)
-			choice->gone_ns = record->record.time_ns;
+		if (selects(l))
+			choice_leave(l, record);
 		return 0;
 	}
 	int err = place_table_add(l->places, record, &place);
@@ -329,11 +390,12 @@ static enum selected sample_choice(struct locator *l, const struct sample *sampl
 	return place_select(place, l->selections, l->selection_cnt);
 }
 
+/* -ENOSPC: it is kept, and the oldest is not. */
 static int sample_hold(struct locator *l, const struct sample *sample)
 {
-	if (l->held_bytes + sample->record.size > HELD_BYTES_MAX)
-		return -ENOSPC;
 	struct sample **held = array_room(l->held, &l->held_capacity, l->held_cnt, sizeof(*held));
+	int err = 0;
+
 	if (!held)
 		return -ENOMEM;
 	l->held = held;
@@ -341,8 +403,13 @@ static int sample_hold(struct locator *l, const struct sample *sample)
 	if (!held[l->held_cnt])
 		return -ENOMEM;
 	memcpy(held[l->held_cnt++], sample, sample->record.size);
-	l->held_bytes += sample->record.size;
-	return 0;
+	for (l->held_bytes += sample->record.size; l->held_bytes > HELD_BYTES_MAX; err = -ENOSPC) {
+		struct sample *oldest = held[l->held_first++];
+
+		l->held_bytes -= oldest->record.size;
+		free(oldest);
+	}
+	return err;
 }
 
 int locator_admit(struct locator *l, const struct sample *sample, enum selected *ret)
@@ -351,18 +418,18 @@ int locator_admit(struct locator *l, const struct sample *sample, enum selected 
 	return *ret == SELECTED_NOT_YET ? sample_hold(l, sample) : 0;
 }
 
-/* Those whose places have names by now are handed over, or not; the others stay, in their order. */
-static int held_decide(struct locator *l, u64 now_ns, int (*on_sample)(void *ctx, const struct sample *sample),
+/* Those whose places have names by now are handed over, or not; the others stay, in their order, until then. */
+static int held_decide(struct locator *l, u64 until_ns, int (*on_sample)(void *ctx, const struct sample *sample),
 		       void *ctx)
 {
 	u32 kept = 0;
 	int err = 0;
 
-	for (u32 i = 0; i < l->held_cnt; i++) {
+	for (u32 i = l->held_first; i < l->held_cnt; i++) {
 		struct sample *sample = l->held[i];
 		enum selected selected = sample_choice(l, sample);
 
-		if (selected == SELECTED_NOT_YET && now_ns < sample->record.time_ns + HELD_MAX_NS) {
+		if (selected == SELECTED_NOT_YET && until_ns < sample->record.time_ns) {
 			l->held[kept++] = sample;
 			continue;
 		}
@@ -371,6 +438,7 @@ static int held_decide(struct locator *l, u64 now_ns, int (*on_sample)(void *ctx
 		l->held_bytes -= sample->record.size;
 		free(sample);
 	}
+	l->held_first = 0;
 	l->held_cnt = kept;
 	return err;
 }
@@ -385,7 +453,17 @@ int locator_turn(struct locator *l, u64 now_ns, int (*on_sample)(void *ctx, cons
 	if (l->generation != place_table_generation(l->places))
 		err = choices_make(l);
 	choices_sweep(l, now_ns);
-	return err ? err : held_decide(l, now_ns, on_sample, ctx);
+	return err ? err : held_decide(l, now_ns - HELD_MAX_NS, on_sample, ctx);
+}
+
+int locator_finish(struct locator *l, int (*on_sample)(void *ctx, const struct sample *sample), void *ctx)
+{
+	if (!selects(l))
+		return 0;
+	place_table_name(l->places);
+
+	int err = choices_make(l);
+	return err ? err : held_decide(l, UINT64_MAX, on_sample, ctx);
 }
 
 u64 locator_due_ns(const struct locator *l)

@@ -41,7 +41,7 @@ int locator_start(struct locator *locator);
 int locator_on_cgroup(struct locator *locator, const struct cgroup_record *record);
 /*
  * Whether a sample is one of those asked for. SELECTED_NOT_YET: the locator has kept a copy, and locator_turn() hands it
- * over if its place turns out to be selected. -ENOSPC: too many wait.
+ * over if its place turns out to be selected. -ENOSPC: likewise, but too many wait, and the oldest is gone.
  */
 int locator_admit(struct locator *locator, const struct sample *sample, enum selected *ret);
 /* The origin of a sample, in that profile. */
@@ -51,6 +51,8 @@ int locator_origin(struct locator *locator, struct profile *profile, struct proc
 /* Looks for names. Calls on_sample for what waited and is selected after all, until that returns other than 0. */
 int locator_turn(struct locator *locator, u64 now_ns, int (*on_sample)(void *ctx, const struct sample *sample),
 		 void *ctx);
+/* No more samples come: what waits is decided now. */
+int locator_finish(struct locator *locator, int (*on_sample)(void *ctx, const struct sample *sample), void *ctx);
 u64 locator_due_ns(const struct locator *locator);
 
 /* Writes the names of all places into the rows that origins have. */

@@ -318,8 +318,9 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 	enum selected selected;
 	int err = locator_admit(p->locator, sample, &selected);
 
+	/* No part that was sent is missing for it: nothing is to be sent again. */
 	if (err)
-		return sample_lost(p, err);
+		p->truth.lost[err == -ENOSPC ? LOSS_TABLE_FULL : LOSS_NO_MEMORY]++;
 	return selected == SELECTED_YES ? sample_add(p, sample) : 0;
 }
 
@@ -559,7 +560,7 @@ int profiler_stop(struct profiler *p)
 	p->stop_ns = clock_monotonic_ns();
 
 	int err = capture_drain(p->capture);
-	return err < 0 ? err : 0;
+	return err < 0 ? err : locator_finish(p->locator, sample_add, p);
 }
 
 u32 profiler_selected_alive(const struct profiler *p)
@@ -610,6 +611,7 @@ static void truth_losses(struct profiler *p, struct truth *truth)
 		return;
 	truth->bpf_ns = counters.run_ns;
 	truth->bpf_runs = counters.runs;
+	truth->untold = counters.untold;
 	for (size_t i = 0; i < LOSS_CNT; i++)
 		truth->lost[i] += counters.losses[i];
 

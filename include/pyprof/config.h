@@ -41,6 +41,7 @@ struct counters {
 	u64 idle; /* runs that met the idle task */
 	u64 other; /* runs that met a process that is not selected */
 	u64 samples; /* sent */
+	u64 untold; /* what was to be told beside samples (processes, cgroups, code, stacks) and found no room in a ring */
 	u64 losses[LOSS_CNT]; /* those with effect LOST that the kernel side counts */
 };
 

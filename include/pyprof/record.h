@@ -65,7 +65,7 @@ struct process_record {
 struct cgroup_record {
 	struct record record;
 	u64 cgroup_id;
-	char path[CGROUP_PATH_SIZE]; /* from the root of the hierarchy; ends with NUL */
+	char path[CGROUP_PATH_SIZE]; /* from the root of the hierarchy; cut behind its NUL, to a multiple of 8 bytes */
 };
 
 /* start and end both 0: an exec began, and what the process had mapped is gone. */

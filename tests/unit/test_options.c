@@ -320,7 +320,7 @@ Test(options, what_is_exported_is_sampled_for_hours_and_goes_nowhere_else)
 	cr_assert_eq(one.spool_size, 2ull << 30);
 	record_options_deinit(&one);
 
-	struct record_options both = parse("--all -o x.svg --export pyroscope=http://localhost:4040");
+	struct record_options both = parse("--all -d 60 -o x.svg --export pyroscope=http://localhost:4040");
 	cr_assert_eq(record_options_output(&both, false), OUTPUT_FILE);
 	cr_assert_eq(record_options_frequency_hz(&both, false), 19);
 	record_options_deinit(&both);
@@ -340,8 +340,21 @@ Test(options, what_belongs_to_an_export_is_refused_where_it_is_wrong_or_without_
 	assert_refused("--all --export-header :v", "NAME:VALUE");
 	assert_refused("--all --export-header a\rb:v", "NAME:VALUE");
 	assert_refused("--all --export-header a:b\nInjected:1", "control");
+	assert_refused("--all -o x.svg --export otlp=http://localhost", "-d SECONDS");
 	assert_refused("--all --export statsd=http://localhost", "otlp");
 	assert_refused("--all --export otlp", "otlp=");
+}
+
+Test(options, secrets_do_not_stay_on_the_line_that_everybody_may_read)
+{
+	struct record_options o = parse(
+		"--all --export otlp=https://me:hunter2@host.example/x --export-header Authorization:hunter3");
+
+	for (int i = 0; i < typed.cnt; i++)
+		cr_assert_null(strstr(typed.words[i], "hunter"), "%s", typed.words[i]);
+	cr_assert_str_eq(o.destinations[0].password, "hunter2");
+	cr_assert_str_eq(o.headers.at[0], "Authorization:hunter3");
+	record_options_deinit(&o);
 }
 
 Test(options, of_the_environment_only_what_is_named_is_shown)

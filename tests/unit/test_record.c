@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "capture/perf_event.h"
@@ -206,4 +207,20 @@ Test(record, a_thread_whose_size_is_another_or_beyond_the_bounds_does_not_pass)
 	cr_assert_eq(record_check(t, sizeof(listed)), -EBADMSG);
 	cr_assert_eq(record_check(thread_of(3), sizeof(*t) + 16), -EBADMSG);
 	cr_assert_eq(record_check(thread_of(MAX_KERNEL_FRAMES + 1), sizeof(listed)), -EBADMSG);
+}
+
+Test(record, a_cgroup_whose_path_ends_within_it_passes_and_no_other)
+{
+	static struct cgroup_record cgroup = {.record = {.type = RECORD_CGROUP}, .path = "/docker/x"};
+	size_t head = offsetof(struct cgroup_record, path);
+
+	cgroup.record.size = head + 16;
+	cr_assert_eq(record_check(&cgroup, cgroup.record.size), 0);
+	cr_assert_eq(record_check(&cgroup, cgroup.record.size - 8), -EBADMSG);
+	cgroup.record.size = head + 8; /* "/docker/": the NUL lies behind it */
+	cr_assert_eq(record_check(&cgroup, sizeof(cgroup)), -EBADMSG);
+	cgroup.record.size = head;
+	cr_assert_eq(record_check(&cgroup, sizeof(cgroup)), -EBADMSG);
+	cgroup.record.size = sizeof(cgroup) + 8;
+	cr_assert_eq(record_check(&cgroup, sizeof(cgroup) + 8), -EBADMSG);
 }

@@ -472,9 +472,12 @@ int capture_select_cgroup(struct capture *c, u64 cgroup_id)
 {
 	u8 value = 0;
 
-	return bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.selected_cgroups), &cgroup_id, &value, BPF_ANY)
-		       ? -errno
-		       : 0;
+	if (!bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.selected_cgroups), &cgroup_id, &value, BPF_ANY))
+		return 0;
+	if (errno != E2BIG) /* what the kernel says when a map is full */
+		return -errno;
+	c->skeleton->bss->selection_is_open = 1;
+	return 0;
 }
 
 void capture_unselect_cgroup(struct capture *c, u64 cgroup_id)

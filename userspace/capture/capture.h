@@ -66,7 +66,7 @@ void capture_forget_process(struct capture *capture, const struct process_id *id
 int capture_add_layout(struct capture *capture, const struct python_layout *layout, u32 *ret);
 int capture_set_thread(struct capture *capture, u32 pid, u64 thread_pointer, u64 state);
 void capture_forget_thread(struct capture *capture, u32 pid, u64 thread_pointer);
-/* -ENOSPC: MAX_SELECTED_CGROUPS are selected. */
+/* When there is no room for more than MAX_SELECTED_CGROUPS, all are sampled from then on: the caller sorts them out. */
 int capture_select_cgroup(struct capture *capture, u64 cgroup_id);
 void capture_unselect_cgroup(struct capture *capture, u64 cgroup_id);
 /* Parts that were sent before are sent again from now on. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -63,9 +64,11 @@ static int thread_check(const struct thread_record *thread)
 
 static int cgroup_check(const struct cgroup_record *cgroup)
 {
-	if (cgroup->record.size != sizeof(*cgroup))
+	size_t head = offsetof(struct cgroup_record, path);
+
+	if (cgroup->record.size <= head || cgroup->record.size > sizeof(*cgroup))
 		return -EBADMSG;
-	return memchr(cgroup->path, 0, sizeof(cgroup->path)) ? 0 : -EBADMSG;
+	return memchr(cgroup->path, 0, cgroup->record.size - head) ? 0 : -EBADMSG;
 }
 
 int record_check(const void *data, size_t size)

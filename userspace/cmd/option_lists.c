@@ -87,6 +87,12 @@ int apply_env(struct option_line *line, const char *value)
 
 /* ---- the fleet */
 
+/* Everybody may read the words of a command: /proc/PID/cmdline. */
+static void secret_hide(const char *from, size_t size)
+{
+	memset((char *)from, '*', size);
+}
+
 int apply_export(struct option_line *line, const char *value)
 {
 	struct record_options *o = line->options;
@@ -96,6 +102,12 @@ int apply_export(struct option_line *line, const char *value)
 	int err = destination_parse(value, &destination, &why);
 	if (err)
 		return err == -EINVAL ? option_line_error(line, "%s", why.at) : err;
+	for (size_t i = 0; i < o->destination_cnt; i++) {
+		if (destination_is_same(&o->destinations[i], &destination)) {
+			destination_deinit(&destination);
+			return option_line_error(line, "--export has one destination twice: remove one of the two");
+		}
+	}
 	struct destination *at = array_reserve(o->destinations, &o->destination_capacity, o->destination_cnt + 1,
 					       sizeof(*at));
 	if (!at) {
@@ -104,6 +116,12 @@ int apply_export(struct option_line *line, const char *value)
 	}
 	o->destinations = at;
 	at[o->destination_cnt++] = destination;
+	if (destination.password) {
+		const char *host = strstr(value, "//"), *end = host ? strchr(host, '@') : NULL;
+
+		if (end)
+			secret_hide(host + 2, end - host - 2);
+	}
 	return 0;
 }
 
@@ -113,5 +131,9 @@ int apply_export_header(struct option_line *line, const char *value)
 
 	if (http_header_check(value, &why))
 		return option_line_error(line, "--export-header: %s", why.at);
-	return text_add(&line->options->headers, strdup(value));
+	int err = text_add(&line->options->headers, strdup(value));
+	size_t name = strcspn(value, ":");
+	if (!err && value[name])
+		secret_hide(value + name + 1, strlen(value + name + 1));
+	return err;
 }

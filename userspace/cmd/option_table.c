@@ -278,9 +278,11 @@ const struct option_row option_rows[] = {
 	{"all", 0, NULL, "every process of this host, until Ctrl-C", .apply = apply_all},
 	{"pid", 'p', "PID[,PID...]", "these processes, until they are gone", .apply = apply_pids},
 	{.help = "  -- COMMAND ARGS...       a command, from its first instruction to its last"},
+
+	{.help = "Of the whole host only these, --all or not; each again for more:"},
 	{"container", 0, "NAME",
-	 "what runs in this container: its name, its id or 12 digits of it, or a pattern of names; again for more, and "
-	 "those that start later",
+	 "what runs in this container: its name, its id or 12 digits of it, or a pattern of names; also when it starts "
+	 "later",
 	 .apply = apply_container},
 	{"pod", 0, "NAMESPACE/NAME", "what runs in this pod of Kubernetes; patterns too", .apply = apply_pod},
 	{"cgroup", 0, "PATH", "what runs in this cgroup and below", .apply = apply_cgroup},

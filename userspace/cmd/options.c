@@ -184,6 +184,9 @@ static int outputs_check(struct option_line *line)
 
 	if (o->output && o->stats && !strcmp(o->output, o->stats))
 		return option_line_error(line, "-o and --stats cannot both write '%s': name two files", o->output);
+	if (o->output && o->destination_cnt && o->target == TARGET_ALL && !o->duration_ns)
+		return option_line_error(line,
+					 "-o beside --export needs -d SECONDS: a profile without end has no file");
 	if (!o->destination_cnt && (o->headers.cnt || o->token_file || o->ca_file || o->spool))
 		return option_line_error(line, "%s is of use only with --export KIND=URL",
 					 o->headers.cnt	 ? "--export-header"

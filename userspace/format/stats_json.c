@@ -65,10 +65,11 @@ static json_t *json_of_merge(const struct merge_truth *merge)
 static json_t *json_of_truth(const struct truth *truth)
 {
 	return json_pack(
-		"{s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /**/
+		"{s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /**/
 		"samples", json_of_count(truth->samples), /**/
 		"lost", json_of_losses(truth->lost), /**/
 		"incomplete", json_of_losses(truth->incomplete), /**/
+		"untold", json_of_count(truth->untold), /**/
 		"python", /**/
 		"samples", json_of_count(truth->python_samples), /**/
 		"complete", json_of_count(truth->python_complete), /**/

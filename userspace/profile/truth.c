@@ -75,6 +75,7 @@ void truth_since(const struct truth *now, const struct truth *before, struct tru
 	truth.merge.counted = since(now->merge.counted, before->merge.counted);
 	truth.merge.unmerged = since(now->merge.unmerged, before->merge.unmerged);
 	truth.bpf_ns = since(now->bpf_ns, before->bpf_ns);
+	truth.untold = since(now->untold, before->untold);
 	truth.bpf_runs = since(now->bpf_runs, before->bpf_runs);
 	truth.agent_cpu_s = seconds_since(now->agent_cpu_s, before->agent_cpu_s);
 	truth.seconds = seconds_since(now->seconds, before->seconds);

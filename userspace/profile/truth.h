@@ -37,6 +37,7 @@ struct truth {
 	u64 start_realtime_ns;
 	double seconds, first_sample_s;
 	u32 hz, cpus;
+	u64 untold; /* news beside samples (processes, cgroups, code) that found no room: what is unknown for it says so */
 	u64 bpf_ns, bpf_runs;
 	double agent_cpu_s;
 	u64 ring_bytes, map_bytes, rss_bytes;
