@@ -119,7 +119,7 @@ static void measure(const char *what, u64 memory_max, const char *path)
 	pid_t server = server_start(listener);
 	u64 cpu_ns = bench_cpu_ns(), start_ns = clock_monotonic_ns();
 	do {
-		exporter_flush(exporter, NS_PER_S);
+		exporter_flush(exporter, NS_PER_S, NULL, NULL);
 		exporter_counts(exporter, &counts);
 	} while (counts.waiting && clock_monotonic_ns() - start_ns < LIMIT_S * NS_PER_S);
 	double seconds = (clock_monotonic_ns() - start_ns) / 1e9;

@@ -266,6 +266,17 @@ Test(exporter, a_message_that_the_server_stumbles_over_is_tried_five_times)
 	strbuf_deinit(&heard.lines);
 }
 
+Test(exporter, what_says_nothing_of_the_message_does_not_count_as_a_stumble)
+{
+	HEARD(heard);
+	struct exporter_counts counts = run("503,503,503,503,500,200", "a", "a:503 a:503 a:503 a:503 a:500 a:200",
+					    &heard);
+
+	cr_expect_eq(counts.refused, 0);
+	cr_expect_eq(counts.sent, 1);
+	strbuf_deinit(&heard.lines);
+}
+
 Test(exporter, a_redirect_is_not_followed)
 {
 	HEARD(heard);
@@ -542,7 +553,7 @@ Test(exporter, the_end_does_not_wait_for_a_server_that_never_answers)
 	put(exporter, 0, "ab");
 	receiver_read(&receiver, 1);
 	u64 begin = clock_monotonic_ns();
-	exporter_flush(exporter, NS_PER_S / 5);
+	exporter_flush(exporter, NS_PER_S / 5, NULL, NULL);
 	u64 flushed = clock_monotonic_ns();
 	exporter_stop(exporter);
 	u64 stopped = clock_monotonic_ns();
@@ -552,6 +563,39 @@ Test(exporter, the_end_does_not_wait_for_a_server_that_never_answers)
 	exporter_free(exporter);
 	receiver_deinit(&receiver);
 	destination_deinit(&destination);
+}
+
+static bool is_over_later(void *ctx)
+{
+	return clock_monotonic_ns() > *(u64 *)ctx;
+}
+
+Test(exporter, a_flush_has_all_on_disk_and_ends_when_somebody_has_enough_of_it)
+{
+	char path[] = "/tmp/pyprof-spool-XXXXXX";
+	struct exporter_times times = quick;
+	struct receiver receiver;
+
+	cr_assert_not_null(mkdtemp(path));
+	times.answer_ms = 30000;
+	receiver_start(&receiver, "never", 0, NULL);
+	struct destination destination = local(receiver.port, "http", &kind);
+	struct exporter_options options = {
+		.destinations = &destination, .destination_cnt = 1, .spool_path = path, .times = &times};
+	struct exporter *exporter = start(&options);
+	put(exporter, 0, "ab");
+	receiver_read(&receiver, 1);
+	cr_expect_eq(files_in(path), 0);
+	u64 begin = clock_monotonic_ns(), enough = begin + NS_PER_S / 5;
+	exporter_flush(exporter, SECONDS(20), is_over_later, &enough);
+	u64 took = clock_monotonic_ns() - begin;
+	cr_expect(took >= NS_PER_S / 5 && took < SECONDS(2), "%.1f s", (double)took / NS_PER_S);
+	/* Not stopped: as if it were killed now. */
+	cr_expect_eq(files_in(path), 2);
+	exporter_free(exporter);
+	receiver_deinit(&receiver);
+	destination_deinit(&destination);
+	remove_folder(path);
 }
 
 Test(exporter, a_flush_tries_at_once_what_waits_to_be_tried_and_gives_up_when_that_is_in_vain)
@@ -568,10 +612,10 @@ Test(exporter, a_flush_tries_at_once_what_waits_to_be_tried_and_gives_up_when_th
 	receiver_read(&receiver, 1);
 	usleep(100000);
 	u64 begin = clock_monotonic_ns();
-	exporter_flush(exporter, SECONDS(5));
+	exporter_flush(exporter, SECONDS(5), NULL, NULL);
 	cr_expect_eq(counts_of(exporter).sent, 1);
 	put(exporter, 0, "b");
-	exporter_flush(exporter, SECONDS(5));
+	exporter_flush(exporter, SECONDS(5), NULL, NULL);
 	cr_expect_eq(counts_of(exporter).waiting, 1);
 	cr_expect_lt(clock_monotonic_ns() - begin, SECONDS(3));
 	exporter_free(exporter);

@@ -204,6 +204,40 @@ Test(spool, while_a_destination_is_in_trouble_a_program_that_is_killed_loses_not
 	folder_remove(&folder);
 }
 
+Test(spool, saved_a_program_that_is_killed_loses_nothing_and_what_is_delivered_is_gone)
+{
+	struct folder folder = folder_new();
+	struct spool *spool = spool_of(folder.path, 100 * COST, 100 * FILE_COST);
+
+	put(spool, 0, "abc");
+	put(spool, 1, "xy");
+	struct spool_message *under_way = spool_take(spool, 0), *other = spool_take(spool, 1);
+	spool_save(spool);
+	cr_assert_eq(*(char *)under_way->body, 'a', "who sends it still has it");
+	spool_remove(spool, under_way);
+	spool_release(spool, other);
+	cr_expect_neq(access(file_of(&folder, 0), F_OK), 0);
+	spool_free(spool); /* without spool_keep() */
+	spool = spool_of(folder.path, 100 * COST, 100 * FILE_COST);
+	expect_all(spool, 0, "bc");
+	expect_all(spool, 1, "xy");
+	spool_free(spool);
+	folder_remove(&folder);
+}
+
+Test(spool, saving_drops_nothing_for_want_of_room)
+{
+	struct folder folder = folder_new();
+	struct spool *spool = spool_of(folder.path, 10 * COST, 2 * FILE_COST);
+
+	put(spool, 0, "abcd");
+	spool_save(spool);
+	cr_expect_eq(counts_of(spool, 0).waiting, 4);
+	expect_all(spool, 0, "abcd");
+	spool_free(spool);
+	folder_remove(&folder);
+}
+
 Test(spool, what_has_no_room_on_disk_at_the_end_is_the_oldest)
 {
 	struct folder folder = folder_new();

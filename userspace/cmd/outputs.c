@@ -174,15 +174,25 @@ static int whole_add(struct outputs *o, const struct profile *window)
 
 int outputs_consume(struct outputs *o, const struct profile *window, const struct truth *truth, bool last)
 {
-	int err = o->sums ? whole_add(o, window) : 0;
+	int whole_err = o->sums ? whole_add(o, window) : 0, err = whole_err;
 
-	for (size_t i = 0; !err && i < o->sink_cnt; i++) {
+	for (size_t i = 0; (!err || last) && i < o->sink_cnt; i++) {
 		struct sink *sink = o->sinks[i];
 		bool wants_whole = o->sums && !sink->type->period_ns(sink);
 
-		err = sink->type->consume(sink, wants_whole ? o->whole : window, truth, last);
+		if (wants_whole && whole_err)
+			continue;
+		int sink_err = sink->type->consume(sink, wants_whole ? o->whole : window, truth, last);
+		err = err ? err : sink_err;
 	}
 	return err;
+}
+
+void outputs_flush(struct outputs *o, bool (*is_over)(void *ctx), void *ctx)
+{
+	for (size_t i = 0; i < o->sink_cnt; i++)
+		if (o->sinks[i]->type->flush)
+			o->sinks[i]->type->flush(o->sinks[i], is_over, ctx);
 }
 
 bool outputs_forget(struct outputs *o)

@@ -22,8 +22,13 @@ DEFINE_CLEANUP(outputs, struct outputs *, outputs_close)
 
 /* Length of a window; 0: the whole run is one. */
 u64 outputs_period_ns(const struct outputs *outputs);
-/* The profile of the time since the last call, named. As sink_type.consume. */
+/*
+ * The profile of the time since the last call, named. As sink_type.consume. When one fails that is the end: those after it
+ * get nothing of this call, but all of it in the last one, whatever fails then.
+ */
 int outputs_consume(struct outputs *outputs, const struct profile *profile, const struct truth *truth, bool last);
+/* After the last: as sink_type.flush. */
+void outputs_flush(struct outputs *outputs, bool (*is_over)(void *ctx), void *ctx);
 /* True: nothing of earlier windows is kept, their ids may lose their meaning. */
 bool outputs_forget(struct outputs *outputs);
 /* All that was counted: last is what has not been consumed. */

@@ -235,19 +235,22 @@ static int period_end(struct run *run, bool last)
 	return profiler_forget(run->profiler);
 }
 
-static void signals_handle(struct run *run)
+/* True: somebody wants an end. */
+static bool signals_handle(struct run *run)
 {
 	struct signalfd_siginfo info;
+	bool end = false;
 
 	while (read(run->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (run->child.pid < 0 || run->child.ended) {
-			run->over = true;
+			end = true;
 			continue;
 		}
 		/* A key of the terminal reached the command already. */
 		if (info.ssi_code != SI_KERNEL)
 			kill(run->child.pid, info.ssi_signo);
 	}
+	return end;
 }
 
 static u64 earlier(u64 a, u64 b)
@@ -277,7 +280,7 @@ static int events_handle(struct run *run)
 		int fd = events[i].data.fd;
 
 		if (fd == run->signals)
-			signals_handle(run);
+			run->over |= signals_handle(run);
 		else if (fd == run->child.pidfd)
 			run->over |= child_reap(&run->child, false);
 		else if (fd != profiler_fd(run->profiler)) {
@@ -391,6 +394,16 @@ static void summary_say(const struct run *run, const struct truth *truth)
 	lines_say(&words);
 }
 
+/* Of waiting for the network: a second Ctrl-C. */
+static bool has_enough(void *ctx)
+{
+	struct run *run = ctx;
+
+	if (run->child.pid >= 0)
+		child_reap(&run->child, false);
+	return signals_handle(run);
+}
+
 static int run_finish(struct run *run)
 {
 	struct truth truth;
@@ -412,6 +425,8 @@ static int run_finish(struct run *run)
 	}
 	int stats_err = stats_write(run, &truth);
 
+	/* Last of all that is done, for a person may end it by force. */
+	outputs_flush(run->outputs, has_enough, run);
 	if (!err)
 		summary_say(run, &truth);
 	return err ? err : stats_err;

@@ -173,6 +173,11 @@ int destination_parse(const char *text, struct destination *ret, struct strbuf *
 	return err;
 }
 
+bool destination_is_same(const struct destination *a, const struct destination *b)
+{
+	return a->kind == b->kind && !strcmp(a->url, b->url);
+}
+
 void destination_deinit(struct destination *destination)
 {
 	if (destination->password)

@@ -51,6 +51,8 @@ struct destination {
 
 /* text: "KIND=URL". -EINVAL: `error` says in one sentence what to write instead, and repeats no password. */
 int destination_parse(const char *text, struct destination *ret, struct strbuf *error);
+/* Who listens there gets all of it twice; and what waits could not be told apart. Whoever the users are. */
+bool destination_is_same(const struct destination *a, const struct destination *b);
 void destination_deinit(struct destination *destination);
 
 #endif

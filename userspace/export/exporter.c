@@ -15,6 +15,8 @@
 #include "export/spool.h"
 #include "export/spool_record.h"
 
+#define FLUSH_LOOK_NS (NS_PER_S / 10) /* how often is asked whether somebody has enough of waiting */
+
 static const struct exporter_times default_times = {
 	.connect_ms = 10000,
 	.answer_ms = 30000,
@@ -220,13 +222,26 @@ int exporter_new(const struct exporter_options *options, struct exporter **ret, 
 	return err;
 }
 
-/* With the lock. The first time that the disk fails, until it works again. */
-static bool disk_error_is_new(struct exporter *exporter)
+/* With the lock. The first time that the disk fails, until it works again: why; else 0. */
+static int disk_error_new(struct exporter *exporter)
 {
 	bool was_said = exporter->disk_error_said;
+	int err = spool_disk_error(exporter->spool);
 
-	exporter->disk_error_said = spool_disk_error(exporter->spool);
-	return exporter->disk_error_said && !was_said;
+	exporter->disk_error_said = err;
+	return was_said ? 0 : err;
+}
+
+/* Without the lock. */
+static void say_disk_error(struct exporter *exporter, int disk_error)
+{
+	STRBUF(line);
+
+	if (!disk_error)
+		return;
+	strbuf_printf(&line, "the spool's folder cannot be written: %s; what waits stays in memory alone",
+		      strerror(-disk_error));
+	say(exporter, true, &line);
 }
 
 int exporter_put(struct exporter *exporter, size_t destination, const void *body, size_t size)
@@ -235,17 +250,12 @@ int exporter_put(struct exporter *exporter, size_t destination, const void *body
 		return -EINVAL;
 	pthread_mutex_lock(&exporter->lock);
 	int err = spool_put(exporter->spool, destination, body, size);
-	int disk_error = disk_error_is_new(exporter) ? spool_disk_error(exporter->spool) : 0;
+	int disk_error = disk_error_new(exporter);
 	if (exporter->rows[destination].sender)
 		sender_wake(exporter->rows[destination].sender);
 	pthread_mutex_unlock(&exporter->lock);
 
-	if (disk_error) {
-		STRBUF(line);
-		strbuf_printf(&line, "the spool's folder cannot be written: %s; what waits stays in memory alone",
-			      strerror(-disk_error));
-		say(exporter, true, &line);
-	}
+	say_disk_error(exporter, disk_error);
 	/* That it was dropped for want of room is counted, and no failure of who profiles. */
 	return err == -EFBIG ? 0 : err;
 }
@@ -302,20 +312,34 @@ static bool all_idle(const struct exporter *exporter, u64 until_ns)
 	return true;
 }
 
-void exporter_flush(struct exporter *exporter, u64 timeout_ns)
+/* With the lock, which it leaves for that time. */
+static void wait_for_progress(struct exporter *exporter, u64 until_ns)
 {
-	u64 until_ns = clock_monotonic_ns() + timeout_ns;
 	const struct timespec until = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
+
+	pthread_cond_timedwait(&exporter->progress, &exporter->lock, &until);
+}
+
+void exporter_flush(struct exporter *exporter, u64 timeout_ns, bool (*is_over)(void *ctx), void *ctx)
+{
+	u64 now = clock_monotonic_ns(), until_ns = now + timeout_ns;
+	bool over = false;
 
 	if (exporter->stopped)
 		return;
 	pthread_mutex_lock(&exporter->lock);
+	spool_save(exporter->spool);
+	int disk_error = disk_error_new(exporter);
 	for (size_t i = 0; i < exporter->row_cnt; i++)
 		sender_hurry(exporter->rows[i].sender);
-	while (!all_idle(exporter, until_ns))
-		if (pthread_cond_timedwait(&exporter->progress, &exporter->lock, &until) == ETIMEDOUT)
-			break;
+	for (; !over && now < until_ns && !all_idle(exporter, until_ns); now = clock_monotonic_ns()) {
+		wait_for_progress(exporter, now + FLUSH_LOOK_NS < until_ns ? now + FLUSH_LOOK_NS : until_ns);
+		pthread_mutex_unlock(&exporter->lock);
+		over = is_over && is_over(ctx);
+		pthread_mutex_lock(&exporter->lock);
+	}
 	pthread_mutex_unlock(&exporter->lock);
+	say_disk_error(exporter, disk_error);
 }
 
 void exporter_stop(struct exporter *exporter)

@@ -73,9 +73,10 @@ void exporter_counts(struct exporter *exporter, struct exporter_counts *ret);
 void exporter_destination_counts(struct exporter *exporter, size_t destination, struct exporter_counts *ret);
 /*
  * Waits until all is delivered, at most so long. Who waits to try again tries once more now; returns
- * early when nothing can be delivered in that time.
+ * early when nothing can be delivered in that time, and soon after is_over says so (NULL: never), which is asked without the lock.
+ * What waits is put on disk first, if there is a folder: a program that is killed meanwhile loses nothing.
  */
-void exporter_flush(struct exporter *exporter, u64 timeout_ns);
+void exporter_flush(struct exporter *exporter, u64 timeout_ns, bool (*is_over)(void *ctx), void *ctx);
 /* Ends what is under way. What still waits goes to disk, or is counted as dropped: after this the counts are final. */
 void exporter_stop(struct exporter *exporter);
 /* Stops, if that was not done. */

@@ -133,6 +133,10 @@ static CURLcode setup(CURL *easy, const struct http_post_options *options, struc
 	/* One message at a time: there is nothing that HTTP/2 would do better. */
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* When time is up or we end it, a name server that does not answer is left alone: else its thread is waited for. */
+	SET(CURLOPT_QUICK_EXIT, 1L);
+#endif
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_TCP_KEEPIDLE, (long)KEEP_ALIVE_S);
 	SET(CURLOPT_TCP_KEEPINTVL, (long)KEEP_ALIVE_S);
@@ -283,11 +287,6 @@ int http_post_send(struct http_post *post, const void *body, size_t size, const 
 	if (code || curl_multi_add_handle(post->multi, easy))
 		return -ENOMEM;
 	code = transfer(post);
-#if LIBCURL_VERSION_NUM >= 0x075700
-	/* Do not wait for a name server that does not answer. */
-	if (code == CURLE_ABORTED_BY_CALLBACK)
-		curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-#endif
 	answer_fill(post, code, ret);
 	curl_multi_remove_handle(post->multi, easy);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);

@@ -15,7 +15,7 @@
 #include "export/spool.h"
 #include "export/verdict.h"
 
-#define FEW_ATTEMPTS 5 /* of a message that the server stumbles over */
+#define FEW_ATTEMPTS 5 /* of a message that the server stumbles over, beside those that say nothing of the message */
 
 struct sender {
 	struct sender_options options;
@@ -149,7 +149,7 @@ static void conclude(struct sender *sender, struct spool_message *message, struc
 	struct spool *spool = sender->options.spool;
 
 	if (delivery->result == DELIVERY_FEW)
-		delivery->result = message->attempts < FEW_ATTEMPTS ? DELIVERY_LATER : DELIVERY_REFUSED;
+		delivery->result = ++message->stumbles < FEW_ATTEMPTS ? DELIVERY_LATER : DELIVERY_REFUSED;
 	switch (delivery->result) {
 	case DELIVERY_TAKEN:
 		sender->counts.sent++;

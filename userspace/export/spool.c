@@ -137,7 +137,8 @@ static int write_down(struct spool *spool, struct spool_message *message)
 		return err;
 	message->on_disk = true;
 	spool->disk_used += disk_cost(message);
-	forget_memory(spool, message);
+	if (!message->taken) /* else who took it has its body in hand */
+		forget_memory(spool, message);
 	return 0;
 }
 
@@ -260,6 +261,16 @@ void spool_release(struct spool *spool, struct spool_message *message)
 		forget_memory(spool, message);
 	else
 		place(spool, message);
+}
+
+void spool_save(struct spool *spool)
+{
+	struct spool_message *message;
+	bool disk_failed = false;
+
+	DL_FOREACH(spool->first, message)
+	if (!message->on_disk)
+		place_on_disk(spool, message, &disk_failed);
 }
 
 void spool_keep(struct spool *spool)

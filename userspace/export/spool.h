@@ -5,7 +5,8 @@
  * down for hours takes the others' room only with what is newer than theirs.
  *
  * Of a destination whose last delivery failed, disk comes first: that may take long, and a program that is
- * killed then loses what was under way, and the little that came before the first failure was known.
+ * killed then loses what was under way, and the little that came before the first failure was known. Before
+ * a wait that somebody may cut short, spool_save() puts that on disk, too.
  *
  * Each destination takes its own in order. What is taken is under way: it is not dropped, and its memory
  * is not counted, until it is removed (delivered, or refused) or released (it waits again, in its old
@@ -31,7 +32,7 @@ struct spool_options {
 
 struct spool_message {
 	u32 destination; /* index; destination_cnt: one of an earlier run's that this one does not have */
-	u32 attempts; /* the sender's */
+	u32 attempts, stumbles; /* the sender's */
 	u32 size;
 	void *body; /* NULL: on disk, not loaded */
 
@@ -65,6 +66,8 @@ int spool_load(struct spool *spool, struct spool_message *message);
 void spool_release(struct spool *spool, struct spool_message *message); /* may drop it, when all is full */
 void spool_remove(struct spool *spool, struct spool_message *message);
 void spool_remove_damaged(struct spool *spool, struct spool_message *message);
+/* All that has room there goes to disk, also what is under way; nothing is dropped for it. */
+void spool_save(struct spool *spool);
 /* The end: all that waits in memory goes to disk, what has no room there is dropped. */
 void spool_keep(struct spool *spool);
 

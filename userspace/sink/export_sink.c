@@ -19,6 +19,7 @@ struct export_sink {
 	struct exporter *exporter;
 	struct truth before; /* when the window before ended */
 	u64 failed; /* windows that one of the engines does not get: memory was short */
+	u64 lost; /* messages that could neither be sent nor kept at the end */
 };
 
 static int export_open(const struct sink_options *options, struct sink **ret)
@@ -74,8 +75,10 @@ static int export_consume(struct sink *sink, const struct profile *profile, cons
 	truth_since(truth, &s->before, &since);
 	start_correct(&since);
 	s->before = *truth;
-	if (getrandom(window.id, sizeof(window.id), 0) != sizeof(window.id))
-		return -EIO;
+	if (getrandom(window.id, sizeof(window.id), 0) != sizeof(window.id)) {
+		s->failed++;
+		return 0;
+	}
 	for (size_t i = 0; profile_samples(profile) && i < o->destination_cnt; i++) {
 		struct parcel parcel = {s->exporter, i};
 
@@ -83,9 +86,20 @@ static int export_consume(struct sink *sink, const struct profile *profile, cons
 		if (o->destinations[i].kind->encode(&window, parcel_put, &parcel))
 			s->failed++;
 	}
-	if (last)
-		exporter_flush(s->exporter, FLUSH_NS);
 	return 0;
+}
+
+/* What is kept is known when it is on disk, not before. */
+static void export_flush(struct sink *sink, bool (*is_over)(void *ctx), void *ctx)
+{
+	struct export_sink *s = (struct export_sink *)sink;
+	struct exporter_counts before, after;
+
+	exporter_flush(s->exporter, FLUSH_NS, is_over, ctx);
+	exporter_counts(s->exporter, &before);
+	exporter_stop(s->exporter);
+	exporter_counts(s->exporter, &after);
+	s->lost = after.dropped - before.dropped;
 }
 
 static u64 export_period_ns(const struct sink *sink)
@@ -110,14 +124,16 @@ static void export_put_words(const struct sink *sink, struct strbuf *b)
 		strbuf_printf(b, ", %llu damaged in the spool", c.damaged);
 	if (s->failed)
 		strbuf_printf(b, ", %llu windows not made for want of memory", s->failed);
-	if (c.dropped)
-		strbuf_printf(b, ", %llu dropped", c.dropped);
+	if (c.dropped > s->lost)
+		strbuf_printf(b, ", %llu dropped", c.dropped - s->lost);
 	if (c.waiting)
+		strbuf_printf(b, ", %llu kept for the next run", c.waiting);
+	if (s->lost)
 		strbuf_printf(b,
 			      sink->options.export->spool_path
-				      ? ", %llu kept for the next run"
+				      ? ", %llu lost, for they could not be sent and the spool had no room"
 				      : ", %llu lost, for they could not be sent (see --spool)",
-			      c.waiting);
+			      s->lost);
 	strbuf_put_char(b, '.');
 }
 
@@ -132,6 +148,7 @@ static void export_close(struct sink *sink)
 const struct sink_type export_sink = {
 	.open = export_open,
 	.consume = export_consume,
+	.flush = export_flush,
 	.period_ns = export_period_ns,
 	.put_words = export_put_words,
 	.close = export_close,

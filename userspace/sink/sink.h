@@ -32,9 +32,14 @@ struct sink_type {
 	int (*open)(const struct sink_options *options, struct sink **ret);
 	/*
 	 * The profile of the time since the last call, named. last: there is no more,
-	 * and what waits must be out when this returns. -EPIPE: nobody reads any more.
+	 * and what waits must be out when this returns, but for what flush waits for. -EPIPE: nobody reads any more.
 	 */
 	int (*consume)(struct sink *sink, const struct profile *profile, const struct truth *truth, bool last);
+	/*
+	 * After the last: waits for some seconds until what is under way has arrived, or until is_over says that it is
+	 * enough. What put_words says is final then. NULL: nothing is ever under way.
+	 */
+	void (*flush)(struct sink *sink, bool (*is_over)(void *ctx), void *ctx);
 	/* A descriptor on which the person may speak, and what is done then. NULL: never. */
 	int (*fd)(const struct sink *sink);
 	int (*speak)(struct sink *sink, bool *ret_quit);
