@@ -188,6 +188,9 @@ Test(otlp_export, what_is_too_large_is_cut_by_places_and_then_by_stacks)
 		free(text);
 	}
 	cr_assert_eq(places, 3, "small places stay whole");
+	_cleanup_(free) char *first = text_at(&bodies, 0), *second = text_at(&bodies, 1);
+	cr_assert_eq(count(first, "pyprof_bpf.samples="), 1, "%s", first);
+	cr_assert_eq(count(second, "pyprof_bpf.samples="), 0, "who adds them up counts the window twice");
 	_cleanup_(free) char *text = folded_of(&bodies), *expected = folded_of_window(&window);
 	cr_assert_str_eq(text, expected);
 }

@@ -154,7 +154,10 @@ static int resource_fill(struct otlp_writer *w, u32 labels, Otlp__Resource *ret)
 	return err ? err : key_values_take(w, &list, &ret->n_attributes, &ret->attributes);
 }
 
-/* What was sampled and what was not, of all resources together: they share one scope. */
+/*
+ * What was sampled and what was not, of all resources together: they share one scope. Of a window in
+ * several messages the first says it: who adds them up must not count it twice.
+ */
 static int scope_fill(struct otlp_writer *w, Otlp__Scope *ret)
 {
 	struct key_values list = {.cnt = 0};
@@ -162,6 +165,8 @@ static int scope_fill(struct otlp_writer *w, Otlp__Scope *ret)
 
 	ret->name = (char *)"pyprof-bpf";
 	ret->version = (char *)PYPROF_VERSION;
+	if (w->request && w->request->piece)
+		return 0;
 	int err = key_number(w, "pyprof_bpf.samples", w->truth->samples, &list);
 	for (int i = 0; !err && i < LOSS_CNT; i++) {
 		if (!w->truth->lost[i])
