@@ -111,6 +111,24 @@ Test(common_labels, what_each_sample_says_for_itself_is_refused_by_either_name)
 		snprintf(text, sizeof(text), "%s=x", label_otel_name(i));
 		expect_refused(&labels, text, "each sample");
 	}
+	expect_refused(&labels, "k8s.pod_name=x", "each sample");
+}
+
+Test(common_labels, keys_that_differ_in_dots_alone_are_refused)
+{
+	struct common_labels labels = {0};
+
+	add(&labels, "a.b=1");
+	expect_refused(&labels, "a_b=2", "'a.b' is the same name");
+	add(&labels, "a.b=3");
+	add(&labels, "a.bc=4");
+	expect_refused(&labels, "host_name=x", "'host.name' is the same name");
+	expect_refused(&labels, "boot.id=x", "'boot_id' is the same name");
+	add(&labels, "service.name=x");
+	expect_refused(&labels, "service_name=y", "'service.name' is the same name");
+	cr_assert_eq(labels.cnt, 3);
+	cr_assert_str_eq(find(&labels, "a.b")->value, "3");
+	common_labels_deinit(&labels);
 }
 
 Test(common_labels, lengths_and_their_number_are_bounded_and_the_host_has_room)

@@ -184,7 +184,6 @@ Test(pyroscope_export, labels_of_the_whole_have_names_as_prometheus_takes_them)
 	STRBUF(error);
 
 	cr_assert_eq(common_labels_add(&common, "team.name=a b", &error), 0);
-	cr_assert_eq(common_labels_add(&common, "team_name=c", &error), 0);
 	cr_assert_eq(common_labels_add(&common, "service.name=shop", &error), 0);
 	cr_assert_eq(common_labels_add(&common, "host=h1", &error), 0);
 	profile_set_common(built.profile, &common);

@@ -26,6 +26,16 @@ static const struct {
 _Static_assert(sizeof(((struct common_labels *)0)->at) == (MAX_COMMON_LABELS + OWN_CNT) * sizeof(struct common_label),
 	       "no room for our own");
 
+/* To receivers that know no dots in names (Prometheus and all that came after it). */
+static bool is_same_name(const char *a, const char *b)
+{
+	while (*a && (*a == '.' ? '_' : *a) == (*b == '.' ? '_' : *b)) {
+		a++;
+		b++;
+	}
+	return !*a && !*b;
+}
+
 /* Which of ours, by either name; OWN_CNT: none. */
 static size_t own_find(const char *name)
 {
@@ -94,9 +104,24 @@ static int refuse(struct strbuf *error, const char *what, const char *text)
 static bool is_taken(const char *name)
 {
 	for (int i = 0; i < LABEL_CNT; i++)
-		if (!strcmp(label_name(i), name) || !strcmp(label_otel_name(i), name))
+		if (is_same_name(label_name(i), name) || is_same_name(label_otel_name(i), name))
 			return true;
 	return false;
+}
+
+/* One that differs from it in dots alone: ours, or what the person said before; NULL: none. */
+static const char *near_find(const struct common_labels *labels, const char *name)
+{
+	for (size_t i = 0; i < OWN_CNT; i++) {
+		if (is_same_name(own[i].name, name))
+			return own[i].name;
+		if (is_same_name(own[i].otel_name, name))
+			return own[i].otel_name;
+	}
+	for (size_t i = 0; i < labels->cnt; i++)
+		if (strcmp(labels->at[i].name, name) && is_same_name(labels->at[i].name, name))
+			return labels->at[i].name;
+	return NULL;
 }
 
 static int name_check(const char *name, struct strbuf *error)
@@ -151,6 +176,12 @@ int common_labels_add(struct common_labels *labels, const char *text, struct str
 	size_t i = own_find(name);
 	if (i < OWN_CNT)
 		return labels_set(labels, own[i].name, own[i].otel_name, equals + 1);
+	const char *near = near_find(labels, name);
+	if (near) {
+		STRBUF(what);
+		strbuf_printf(&what, "to most receivers '%s' is the same name: choose another KEY", near);
+		return what.failed ? -ENOMEM : refuse(error, what.at, name);
+	}
 	if (!label_of(labels, name) && is_full(labels))
 		return refuse(error, "there can be 16 labels, and this is one too many", text);
 	return labels_set(labels, name, name, equals + 1);

@@ -27,7 +27,8 @@ struct common_labels {
 
 /*
  * KEY=VALUE, as --label takes it: KEY of letters, digits, _ and ., with no digit first, that is
- * none of label.h's; the last of the same key wins. -EINVAL: `error` says in a sentence what to write instead.
+ * none of label.h's; the last of the same key wins. Many receivers write _ for a dot, so keys that differ in
+ * nothing else are refused. -EINVAL: `error` says in a sentence what to write instead.
  */
 int common_labels_add(struct common_labels *labels, const char *text, struct strbuf *error);
 /* Host name and boot id, where they were not added before: --label host=NAME wins. -ENOMEM; what cannot be read is left out. */
