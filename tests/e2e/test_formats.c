@@ -143,6 +143,57 @@ Test(formats, each_can_be_recorded)
 	child_kill(workload);
 }
 
+/* PATH BUILD-ID of our own libc, which copies memory for Python too. */
+static const char *own_libc(void)
+{
+	const char *at = strstr(file_text("/proc/self/maps"), "/libc.so.6\n"), *path = at, *id;
+
+	cr_assert(at);
+	while (path[-1] != ' ')
+		path--;
+	path = text_of("%.*s", (int)strcspn(path, "\n"), path);
+	struct child *child = child_start(NULL, (const char *[]){"readelf", "-n", path, NULL});
+	cr_assert_eq(child_wait(child, 20), 0, "%s", child_err(child));
+	cr_assert((id = strstr(child_out(child), "Build ID: ")));
+	id += strlen("Build ID: ");
+	return text_of("%s %.*s\n", path, (int)strcspn(id, "\n"), id);
+}
+
+static const char *files_by_its_reader(const char *path)
+{
+	struct child *child = child_start(
+		NULL, (const char *[]){"python3", "tests/e2e/read_formats.py", readers(), path, "--files", NULL});
+
+	cr_assert_eq(child_wait(child, 60), 0, "%s: %s", path, child_err(child));
+	return child_out(child);
+}
+
+Test(formats, their_readers_see_which_files_were_mapped)
+{
+	static const char copies[] = "import time\nend, text = time.time() + 1.5, bytes(1 << 20)\n"
+				     "while time.time() < end: bytearray(text)\n";
+	static const char *const tables[] = {"again.pb.gz", "again.otlp.pb"};
+	struct place place = place_in("/");
+	const char *pprof = in_place(&place, "files.pb.gz"), *libc = own_libc();
+	struct child *child = profiler_run(60, "--native", "all", "-F", "499", "-o", pprof, "--", "/usr/bin/python3",
+					   "-c", copies, NULL);
+
+	cr_assert_eq(child->status, 0, "%s", child_err(child));
+	const char *files = files_by_its_reader(pprof);
+	cr_expect(strstr(files, libc), "%s is not in %s", libc, files);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+		const char *path = in_place(&place, tables[i]), *again;
+
+		convert(pprof, path);
+		again = files_by_its_reader(path);
+		cr_expect(strstr(again, libc), "%s: %s is not in %s", path, libc, again);
+	}
+	/* People see the name alone. */
+	convert(pprof, in_place(&place, "files.folded"));
+	const char *folded = file_text(in_place(&place, "files.folded"));
+	cr_expect(strstr(folded, " (libc.so.6)") && !strstr(folded, "/libc.so.6"), "%s", folded);
+}
+
 Test(formats, their_readers_take_names_that_would_do_harm)
 {
 	static const char *const cases[] = {"hostile", "host", "threads", "empty"};
