@@ -126,7 +126,7 @@ def read_pprof(data, export, identity, service, labels):
     lines = {m[1][0]: {names[members(line)[1][0]] for line in m[4]} for m in map(members, profile[4])}
     export.add_profile(identity, profile[9][0], profile[10][0], service, labels)
     for sample in map(members, profile[2]):
-        functions = set().union(*(lines[i] for i in packed(sample[1][0])))
+        functions = set().union(*(lines[i] for i in packed(b"".join(sample[1]))))  # a sample may have no frame
         export.add_sample(service, functions, packed(sample[2][0])[0])
 
 
