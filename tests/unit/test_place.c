@@ -598,3 +598,81 @@ Test(place, a_real_group_that_nobody_told_of_is_found)
 	rmdir(directory);
 	place_table_free(table);
 }
+
+static void remove_directory(const char *path)
+{
+	STRBUF(whole);
+
+	strbuf_printf(&whole, "%s%s", root, path);
+	cr_assert_eq(rmdir(whole.at), 0);
+}
+
+static int count_there(void)
+{
+	struct visited all = {.path = ""};
+
+	cr_expect_eq(place_table_for_each_cgroup_all(table, visit_path, &all), 0);
+	return all.cnt;
+}
+
+/* The news of their end were lost with the ring full; so were those of one that came. */
+Test(place, what_nobody_told_of_is_made_up_for, .init = set_up, .fini = tear_down)
+{
+	const char *const stays = "/sys/fs/cgroup/unified/docker/" ID_A, *const goes =
+										 "/sys/fs/cgroup/pids/docker/" ID_B;
+
+	make_directories(stays);
+	make_directories(goes);
+	cr_assert_eq(place_table_walk(table), 0);
+	struct place *stayed = place_table_find(table, inode_of(stays), 0, 0);
+	struct place *went = place_table_find(table, 0, inode_of(goes) | CGROUP_V1_BIT, 0);
+	remove_directory(goes);
+	make_directories("/sys/fs/cgroup/unified/lxc.payload.new");
+	u64 before = place_table_generation(table);
+	cr_expect_eq(place_table_resync(table), 0);
+	cr_expect_not(stayed->gone);
+	cr_expect(went->gone);
+	cr_expect_gt(place_table_generation(table), before, "what was selected is to be asked again");
+	cr_expect_eq(count_there(), 6);
+	cr_expect(value_is(place_table_find(table, inode_of("/sys/fs/cgroup/unified/lxc.payload.new"), 0, 0),
+			   LABEL_CONTAINER_NAME, "new"));
+	before = place_table_generation(table);
+	cr_expect_eq(place_table_resync(table), 0);
+	cr_expect_eq(place_table_generation(table), before, "nothing is new");
+}
+
+/* A hierarchy that nobody can look into says nothing of what is gone. */
+Test(place, what_cannot_be_looked_at_stays, .init = set_up, .fini = tear_down)
+{
+	struct hierarchies none = {.root = "/", .v2 = {-1, ""}, .v1 = {-1, ""}};
+
+	place_table_free(table);
+	cr_assert_eq(place_table_new_at(&none, root, &table), 0);
+	struct place *place = add(FRESH, "/docker/" ID_A);
+	cr_expect_eq(place_table_resync(table), 0);
+	cr_expect_not(place->gone);
+}
+
+Test(place, a_table_full_of_what_is_gone_makes_room_by_itself, .init = set_up, .fini = tear_down)
+{
+	char path[64];
+
+	for (u64 i = 0; i < MAX_CGROUPS; i++) {
+		snprintf(path, sizeof(path), "/burst/%llu", (unsigned long long)i);
+		add(FRESH + i, path);
+	}
+	write_docker(ID_A, "web");
+	cr_expect(value_is(add(FRESH + MAX_CGROUPS, "/docker/" ID_A), LABEL_CONTAINER_NAME, "web"));
+	cr_expect_eq(count_there(), 1);
+}
+
+/* One that nobody knew while it was there: what waited for an answer has it. */
+Test(place, a_group_that_goes_before_there_is_an_answer_is_news, .init = set_up, .fini = tear_down)
+{
+	add(FRESH, "/mine");
+	cr_expect_not(place_table_is_settled(table, FRESH));
+	u64 before = place_table_generation(table);
+	remove_id(FRESH);
+	cr_expect(place_table_is_settled(table, FRESH));
+	cr_expect_gt(place_table_generation(table), before);
+}

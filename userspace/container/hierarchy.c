@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "container/mount_line.h"
+#include "pyprof/record.h"
 
 #define MAX_DEPTH	32
 #define CGROUP_FILE_MAX 65536
@@ -115,20 +116,28 @@ static int path_in_hierarchy(const struct hierarchy *hierarchy, const char *path
 	return *ret ? 0 : -ENOMEM;
 }
 
-int hierarchy_find(const struct hierarchy *hierarchy, u64 id, char **ret)
+/* The open directory, also of a group that was removed just now. */
+static int group_open(const struct hierarchy *hierarchy, u64 id)
 {
 	union {
 		struct file_handle handle;
 		char bytes[sizeof(struct file_handle) + sizeof(u64)];
 	} kernfs = {.handle = {.handle_bytes = sizeof(u64), .handle_type = HANDLE_KERNFS}};
-	char link[48], path[8192];
 
 	if (hierarchy->fd < 0)
 		return -ESTALE;
 	memcpy(kernfs.bytes + offsetof(struct file_handle, f_handle), &id, sizeof(id));
-	_cleanup_(fd) int fd = open_by_handle_at(hierarchy->fd, &kernfs.handle, O_PATH | O_CLOEXEC);
+	int fd = open_by_handle_at(hierarchy->fd, &kernfs.handle, O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int hierarchy_find(const struct hierarchy *hierarchy, u64 id, char **ret)
+{
+	char link[48], path[8192];
+
+	_cleanup_(fd) int fd = group_open(hierarchy, id);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	snprintf(link, sizeof(link), "/proc/thread-self/fd/%d", fd);
 	ssize_t size = readlink(link, path, sizeof(path) - 1);
 	if (size < 0)
@@ -137,6 +146,36 @@ int hierarchy_find(const struct hierarchy *hierarchy, u64 id, char **ret)
 	if ((size_t)size > strlen(REMOVED) && !strcmp(path + size - strlen(REMOVED), REMOVED))
 		return -ESTALE;
 	return path_in_hierarchy(hierarchy, path, ret);
+}
+
+/* What is left of a path below what is mounted, for the *at() calls; NULL: it is not in there. */
+static const char *path_below_mount(const struct hierarchy *hierarchy, const char *path)
+{
+	const char *base = hierarchy->base;
+	size_t size = base ? strlen(base) : 0;
+
+	if (hierarchy->fd < 0 || !base || strncmp(path, base, size) || (path[size] && path[size] != '/'))
+		return NULL;
+	path += size + strspn(path + size, "/");
+	return *path ? path : ".";
+}
+
+int hierarchy_has(const struct hierarchy *hierarchy, u64 id, const char *path, bool *ret)
+{
+	const char *below = path_below_mount(hierarchy, path);
+	_cleanup_(free) char *found = NULL;
+	struct stat st;
+
+	if (below && !fstatat(hierarchy->fd, below, &st, AT_SYMLINK_NOFOLLOW) && st.st_ino == id) {
+		*ret = true;
+		return 0;
+	}
+	/* Its path may be cut off, or another by now (v1 renames). */
+	int err = hierarchy->fd < 0 ? -EBADF : hierarchy_find(hierarchy, id, &found);
+	if (err && err != -ESTALE && (!below || strlen(path) + 1 >= CGROUP_PATH_SIZE))
+		return err;
+	*ret = !err;
+	return 0;
 }
 
 /* One line: "4:memory:/path", "0::/path". */
@@ -194,7 +233,7 @@ int hierarchy_find_by_process(const struct hierarchy *hierarchy, u32 pid, u64 id
 		return err;
 	/* Where it can be looked at it must be the one; it may have been removed since, or lie outside of what is mounted. */
 	if (hierarchy->fd >= 0 && hierarchy->base && !hierarchy->base[0] &&
-	    !fstatat(hierarchy->fd, path[1] ? path + 1 : ".", &st, AT_SYMLINK_NOFOLLOW) && st.st_ino != id)
+	    !fstatat(hierarchy->fd, path_below_mount(hierarchy, path), &st, AT_SYMLINK_NOFOLLOW) && st.st_ino != id)
 		return -ESTALE;
 	*ret = take(path);
 	return 0;

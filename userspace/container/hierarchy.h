@@ -8,6 +8,7 @@
 #ifndef PYPROF_HIERARCHY_H
 #define PYPROF_HIERARCHY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "pyprof/types.h"
@@ -29,7 +30,12 @@ int hierarchy_walk(const struct hierarchy *hierarchy, int (*visit)(void *ctx, u6
 /* The path of a group that is there. The caller frees it. -ESTALE: it is gone; -EPERM: without CAP_DAC_READ_SEARCH. */
 int hierarchy_find(const struct hierarchy *hierarchy, u64 id, char **ret);
 /*
- * The same where that is not permitted, or it is gone: from what /proc/PID/cgroup says of a process that was in it. -ESTALE:
+ * Whether it is there still. -EPERM and the like: that cannot be told. path: as far as it is known, and believed
+ * when it leads to the group, which is cheaper.
+ */
+int hierarchy_has(const struct hierarchy *hierarchy, u64 id, const char *path, bool *ret);
+/*
+ * hierarchy_find() where that is not permitted, or it is gone: from what /proc/PID/cgroup says of a process that was in it. -ESTALE:
  * the process is in another one by now. In a cgroup namespace of our own its path is less than the whole.
  */
 int hierarchy_find_by_process(const struct hierarchy *hierarchy, u32 pid, u64 id, char **ret);

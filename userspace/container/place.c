@@ -19,6 +19,7 @@
 #define TURN_NS	       (5 * NS_PER_MS)
 #define REST_NS	       (45 * NS_PER_MS) /* after a turn that was not enough: at most a tenth of a CPU */
 #define OWNER_LIMIT_NS NS_PER_S
+#define CHECK_AGAIN_NS (10 * NS_PER_S)
 
 struct place_table {
 	struct hierarchies hierarchies;
@@ -29,6 +30,7 @@ struct place_table {
 	struct retry_queue owners; /* cgroups that may be a container's under a path that somebody chose */
 	u64 moves; /* of cgroups from one place to another */
 	u64 rest_until_ns;
+	u64 check_from_ns; /* when a full table is looked through again for what is gone */
 };
 
 int place_table_new_at(struct hierarchies *hierarchies, const char *root, struct place_table **ret)
@@ -237,6 +239,45 @@ static void cgroups_sweep(struct place_table *table, u64 now_ns)
 		cgroup_forget(table, cgroup, now_ns);
 }
 
+static void cgroup_remove(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
+{
+	if (cgroup->retry.waits) {
+		cgroup_ask(table, cgroup, now_ns);
+		table->moves++; /* also when it is nobody's: there will be no other answer */
+	}
+	retry_stop(&table->owners, &cgroup->retry);
+	cgroups_sweep(table, now_ns);
+	cgroup_table_retire(table->cgroups, cgroup, now_ns);
+	struct place_entry *entry = cgroup->place;
+	if (!--entry->there_cnt && entry != table->host)
+		place_leave(table, entry, now_ns);
+}
+
+static const struct hierarchy *hierarchy_of(const struct place_table *table, u64 id)
+{
+	return id & CGROUP_V1_BIT ? &table->hierarchies.v1 : &table->hierarchies.v2;
+}
+
+/* Those that were removed without news of it. Whether there were any. */
+static bool cgroups_check(struct place_table *table, u64 now_ns)
+{
+	struct cgroup *cgroup = cgroup_table_next(table->cgroups, NULL), *next;
+	bool found = false, is_there;
+
+	table->check_from_ns = now_ns + CHECK_AGAIN_NS;
+	for (; cgroup; cgroup = next) {
+		next = cgroup_table_next(table->cgroups, cgroup);
+		if (hierarchy_has(hierarchy_of(table, cgroup->id), cgroup->id & ~CGROUP_V1_BIT, cgroup->path,
+				  &is_there) ||
+		    is_there)
+			continue;
+		cgroup_remove(table, cgroup, now_ns);
+		found = true;
+	}
+	table->moves += found;
+	return found;
+}
+
 /* It is there, under this path. */
 static int cgroup_add(struct place_table *table, u64 id, const char *path, bool is_new, struct cgroup **ret)
 {
@@ -250,6 +291,8 @@ static int cgroup_add(struct place_table *table, u64 id, const char *path, bool 
 	if (cgroup)
 		cgroup_forget(table, cgroup, now_ns);
 	int err = cgroup_table_add(table->cgroups, id, path, CGROUP_THERE, now_ns, &cgroup);
+	if (err == -ENOSPC && now_ns >= table->check_from_ns && cgroups_check(table, now_ns))
+		err = cgroup_table_add(table->cgroups, id, path, CGROUP_THERE, now_ns, &cgroup);
 	if (err)
 		return err;
 	cgroup_settle(table, cgroup, is_new, now_ns);
@@ -257,21 +300,10 @@ static int cgroup_add(struct place_table *table, u64 id, const char *path, bool 
 	return 0;
 }
 
-static void cgroup_remove(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
-{
-	if (cgroup->retry.waits)
-		cgroup_ask(table, cgroup, now_ns);
-	retry_stop(&table->owners, &cgroup->retry);
-	cgroups_sweep(table, now_ns);
-	cgroup_table_retire(table->cgroups, cgroup, now_ns);
-	struct place_entry *entry = cgroup->place;
-	if (!--entry->there_cnt && entry != table->host)
-		place_leave(table, entry, now_ns);
-}
-
 struct place_walk {
 	struct place_table *table;
 	u64 bit;
+	bool is_new; /* cgroup_settle() */
 };
 
 static int walk_visit(void *ctx, u64 id, const char *path)
@@ -279,20 +311,26 @@ static int walk_visit(void *ctx, u64 id, const char *path)
 	struct place_walk *walk = ctx;
 	struct cgroup *cgroup;
 
-	return cgroup_add(walk->table, id | walk->bit, path, false, &cgroup);
+	return cgroup_add(walk->table, id | walk->bit, path, walk->is_new, &cgroup);
 }
 
-int place_table_walk(struct place_table *table)
+static int groups_walk(struct place_table *table, bool is_new)
 {
-	struct place_walk v1 = {table, CGROUP_V1_BIT}, v2 = {table, 0};
+	struct place_walk v1 = {table, CGROUP_V1_BIT, is_new}, v2 = {table, 0, is_new};
 
 	int err = hierarchy_walk(&table->hierarchies.v1, walk_visit, &v1);
 	return err && err != -ENOSPC ? err : hierarchy_walk(&table->hierarchies.v2, walk_visit, &v2) ?: err;
 }
 
-static const struct hierarchy *hierarchy_of(const struct place_table *table, u64 id)
+int place_table_walk(struct place_table *table)
 {
-	return id & CGROUP_V1_BIT ? &table->hierarchies.v1 : &table->hierarchies.v2;
+	return groups_walk(table, false);
+}
+
+int place_table_resync(struct place_table *table)
+{
+	cgroups_check(table, clock_monotonic_ns());
+	return groups_walk(table, true);
 }
 
 int place_table_add(struct place_table *table, const struct cgroup_record *record, struct place **ret)
