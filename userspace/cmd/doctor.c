@@ -14,6 +14,7 @@
 #include "capture/rights.h"
 #include "cmd/cmd.h"
 #include "cmd/doctor_unwind.h"
+#include "container/hierarchies.h"
 #include "profiler.h"
 
 static const char help[] = "Usage: pyprof-bpf doctor [--json] [--unwind PID]\n"
@@ -87,6 +88,33 @@ static void check_rights(struct report *report)
 	}
 }
 
+/* Whether samples can tell containers apart, and where the names of those come from. */
+static void check_containers(struct report *report)
+{
+	static const char *const v1_words[CGROUP_V1_CNT] = {
+		[CGROUP_V1_PIDS] = "pids", [CGROUP_V1_MEMORY] = "memory", [CGROUP_V1_CPU] = "cpu"};
+	struct hierarchies h;
+	STRBUF(detail);
+
+	int err = hierarchies_open(&h);
+	if (err) {
+		strbuf_printf(&detail, "the mounts of cgroups cannot be read (%s): all that runs is the host's",
+			      strerror(-err));
+		report_add(report, PROBE_WARN, "containers", detail.at);
+		return;
+	}
+	bool has_v2 = h.v2.fd >= 0, is_told = h.v1_kind || has_v2;
+	if (is_told)
+		strbuf_printf(&detail, "told apart by cgroups%s%s%s%s; their names are in files below %s",
+			      h.v1_kind ? " v1 (" : "", h.v1_kind ? v1_words[h.v1_kind] : "", h.v1_kind ? ")" : "",
+			      has_v2 ? h.v1_kind ? " and v2" : " v2" : "", h.root);
+	else
+		strbuf_put(&detail, "no cgroups are mounted here, so all that runs is the host's: in a container, use "
+				    "--cgroupns host and mount /sys/fs/cgroup");
+	report_add(report, is_told ? PROBE_OK : PROBE_WARN, "containers", detail.at);
+	hierarchies_close(&h);
+}
+
 static void check(struct report *report)
 {
 	check_rights(report);
@@ -96,6 +124,7 @@ static void check(struct report *report)
 		enum probe_result result = p->run(&detail);
 		report_add(report, result, p->name, detail.at);
 	}
+	check_containers(report);
 	check_whole(report);
 }
 
