@@ -55,6 +55,7 @@ struct profiler {
 	size_t waiting_capacity;
 	u64 exec_ns; /* the latest exec: its program is being mapped now */
 	u64 tick_ns;
+	u64 untold; /* as the counters were last seen */
 	u32 selected_alive;
 
 	u64 start_ns, stop_ns, first_sample_ns;
@@ -491,6 +492,17 @@ static void on_gone(void *ctx, struct process *process)
 	symbolizer_forget(p->symbolizer, process);
 }
 
+/* Processes that nobody told of show by their samples; cgroups that are gone do not. */
+static void news_check(struct profiler *p)
+{
+	struct counters counters;
+
+	if (capture_counters(p->capture, &counters) || counters.untold == p->untold)
+		return;
+	p->untold = counters.untold;
+	place_table_resync(p->places);
+}
+
 static void tick(struct profiler *p, u64 now)
 {
 	p->tick_ns = now;
@@ -498,6 +510,7 @@ static void tick(struct profiler *p, u64 now)
 	registrar_tick(p->registrar);
 	supplier_tick(p->supplier, now);
 	capture_check_cpus(p->capture);
+	news_check(p);
 }
 
 int profiler_start(struct profiler *p)

@@ -242,6 +242,35 @@ Test(pprof_read, labels_come_back)
 	free(bytes);
 }
 
+/* One process that became another by exec, or two with --no-pid: what they were started as tells them apart. */
+Test(pprof_read, command_lines_of_one_name_stay_apart)
+{
+	static const char *const lines[] = {"serve --role=alpha", "serve --role=beta"};
+	BUILT_PROFILE(built, "a (1);f (x.py:1) 3\n");
+	struct origin origin = *profile_origin_at(built.profile, 0);
+	size_t size;
+
+	profile_clear(built.profile);
+	for (u32 i = 0; i < 2; i++) {
+		u32 id;
+
+		cr_assert_eq(string_table_intern(built.tables.strings, lines[i], &origin.command_line), 0);
+		cr_assert_eq(profile_origin(built.profile, &origin, &id), 0);
+		cr_assert_eq(profile_add(built.profile, id, STACK_ROOT, 5 + i), 0);
+	}
+	char *bytes = written(pprof_write, built.profile, &built.truth, all, &size);
+	READ(read, bytes, size);
+
+	cr_assert_eq(profile_cnt(read.profile), 2);
+	for (u32 i = 0; i < 2; i++) {
+		const struct profile_entry *entry = profile_at(read.profile, i);
+		const struct origin *of = profile_origin_at(read.profile, entry->origin);
+
+		cr_assert_str_eq(string_table_at(read.tables.strings, of->command_line), lines[entry->samples - 5]);
+	}
+	free(bytes);
+}
+
 /* ---- pprof: of others, made by hand ---- */
 
 struct bytes {
@@ -456,7 +485,7 @@ static char *packed(const void *bytes, size_t size, size_t *ret_size)
 	FILE *out = open_memstream(&text, ret_size);
 	struct gzip_writer *writer;
 
-	cr_assert_eq(gzip_writer_new(out, &writer), 0);
+	cr_assert_eq(gzip_writer_new(out, GZIP_SMALL, &writer), 0);
 	cr_assert_eq(gzip_writer_put(writer, bytes, size), 0);
 	cr_assert_eq(gzip_writer_finish(writer), 0);
 	gzip_writer_free(writer);

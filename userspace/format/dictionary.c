@@ -104,19 +104,13 @@ static int place_intern(struct dictionary *d, const struct dictionary_place *pla
 	return id_index_add(&d->place_index, hash, d->place_cnt++);
 }
 
-static bool origin_same(const struct origin *a, const struct origin *b)
-{
-	return a->pid == b->pid && a->tid == b->tid && a->comm == b->comm && a->thread_comm == b->thread_comm &&
-	       a->exe == b->exe && a->labels == b->labels;
-}
-
 static int origin_intern(struct dictionary *d, const struct origin *origin, u32 *ret)
 {
 	u64 hash = id_hash((u64)origin->pid << 32 | origin->tid, (u64)origin->comm << 32 | origin->labels);
 	u32 at = id_index_start(&d->origin_index, hash), id;
 
 	while (id_index_next(&d->origin_index, hash, &at, &id)) {
-		if (origin_same(&d->origins[id], origin)) {
+		if (!memcmp(&d->origins[id], origin, sizeof(*origin))) {
 			*ret = id;
 			return 0;
 		}
