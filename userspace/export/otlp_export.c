@@ -35,7 +35,7 @@ static int body_put(void *ctx, const struct profile *piece, bool is_last)
 	if (fclose(out) && !err)
 		err = -ENOMEM;
 	if (!err)
-		err = gzip_pack(message, size, &packed, &packed_size);
+		err = gzip_pack(message, size, GZIP_FAST, &packed, &packed_size);
 	if (err)
 		return err;
 	bodies->cnt++;

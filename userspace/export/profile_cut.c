@@ -21,7 +21,7 @@ static int entry_copy(const struct profile *from, size_t i, struct profile *to)
 	return err ? err : profile_add(to, origin, entry->stack, entry->samples);
 }
 
-static int entries_copy(const struct profile *from, size_t first, size_t end, struct profile *to)
+int profile_copy_entries(const struct profile *from, size_t first, size_t end, struct profile *to)
 {
 	int err = 0;
 
@@ -33,7 +33,7 @@ static int entries_copy(const struct profile *from, size_t first, size_t end, st
 
 static int place_append(void *ctx, u32 labels, const struct profile *part)
 {
-	return entries_copy(part, 0, profile_cnt(part), ctx);
+	return profile_copy_entries(part, 0, profile_cnt(part), ctx);
 }
 
 static u32 place_at(const struct cut *cut, size_t i)
@@ -63,7 +63,7 @@ static int cut_put(const struct cut *cut, size_t first, size_t end)
 
 	int err = profile_new(profile_tables_of(cut->whole), &piece);
 	if (!err)
-		err = entries_copy(cut->whole, first, end, piece);
+		err = profile_copy_entries(cut->whole, first, end, piece);
 	if (!err)
 		err = cut->put(cut->ctx, piece, is_last);
 	if (err != -EFBIG || is_last)

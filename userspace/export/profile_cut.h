@@ -7,8 +7,12 @@
 #define PYPROF_PROFILE_CUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct profile;
+
+/* Entries first to end - 1 of a profile are added to another one, which has the same tables, with what is common to all. */
+int profile_copy_entries(const struct profile *from, size_t first, size_t end, struct profile *to);
 
 /*
  * Calls put with the whole, and where that says -EFBIG, with its halves; so on down to

@@ -10,6 +10,7 @@
 #include "base/strbuf.h"
 #include "export/profile_cut.h"
 #include "export/series_labels.h"
+#include "export/size_guess.h"
 #include "format/format.h"
 #include "format/gzip.h"
 #include "format/profile_id.h"
@@ -41,6 +42,7 @@ struct request {
 	u32 cnt, capacity;
 	size_t size; /* of all series, unpacked */
 	u32 piece; /* of the place */
+	struct size_guess guess;
 };
 
 static void series_free(struct series *series)
@@ -98,7 +100,7 @@ static int request_pack(const struct request *request, void **ret, size_t *ret_s
 	if (!bytes)
 		return -ENOMEM;
 	size_t size = pyroscope__push_request__pack(&message, bytes);
-	return gzip_pack(bytes, size, ret, ret_size);
+	return gzip_pack(bytes, size, GZIP_STORED, ret, ret_size);
 }
 
 static void request_clear(struct request *request)
@@ -173,7 +175,7 @@ static int series_write(const struct request *request, const struct profile *pie
 	FILE *out = open_memstream(&series->profile, &series->profile_size);
 	if (!out)
 		return -ENOMEM;
-	err = pprof_write(bare, &truth, request->window->view, out);
+	err = pprof_write_packed(bare, &truth, request->window->view, GZIP_FAST, out);
 	return fclose(out) && !err ? -ENOMEM : err;
 }
 
@@ -232,12 +234,51 @@ static int piece_put(void *ctx, const struct profile *piece, bool is_last)
 	return 0;
 }
 
-static int place_put(void *ctx, u32 labels, const struct profile *part)
+/* Where a piece that begins at first may end: one entry at least. */
+static size_t piece_end(struct request *request, const struct profile *place, size_t first)
+{
+	const struct pyroscope_limits *limits = request->limits;
+	size_t i = first;
+
+	size_guess_begin(&request->guess);
+	for (; i < profile_cnt(place) && i - first < limits->samples; i++) {
+		size_guess_add(&request->guess, profile_at(place, i)->stack);
+		if (request->guess.size > limits->request_size / 16 * 15 && i > first)
+			break;
+	}
+	return i;
+}
+
+/* As it is most often; where the guess was too small it is halved. */
+static int piece_give(struct request *request, const struct profile *piece)
+{
+	int err = piece_put(request, piece, profile_cnt(piece) <= 1);
+
+	return err == -EFBIG ? profile_cut(piece, piece_put, request) : err;
+}
+
+static int part_of_place(struct request *request, const struct profile *place, size_t first, size_t end)
+{
+	_cleanup_(profile) struct profile *piece = NULL;
+	int err = profile_new(profile_tables_of(place), &piece);
+
+	if (!err)
+		err = profile_copy_entries(place, first, end, piece);
+	return err ? err : piece_give(request, piece);
+}
+
+static int place_put(void *ctx, u32 labels, const struct profile *place)
 {
 	struct request *request = ctx;
+	size_t cnt = profile_cnt(place);
+	int err = 0;
 
 	request->piece = 0;
-	return profile_cut(part, piece_put, request);
+	for (size_t first = 0, end; !err && first < cnt; first = end) {
+		end = piece_end(request, place, first);
+		err = !first && end == cnt ? piece_give(request, place) : part_of_place(request, place, first, end);
+	}
+	return err;
 }
 
 int pyroscope_encode(const struct window *window, const struct pyroscope_limits *limits,
@@ -245,9 +286,12 @@ int pyroscope_encode(const struct window *window, const struct pyroscope_limits 
 {
 	struct request request = {.window = window, .limits = limits, .put = put, .ctx = ctx};
 
-	int err = profile_for_each_place(window->profile, place_put, &request);
+	int err = size_guess_init(&request.guess, profile_tables_of(window->profile));
+	if (!err)
+		err = profile_for_each_place(window->profile, place_put, &request);
 	if (!err)
 		err = request_send(&request);
+	size_guess_deinit(&request.guess);
 	request_clear(&request);
 	free(request.series);
 	return err;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "format/gzip.h"
 #include "profile/profile.h"
 
 struct format {
@@ -30,6 +31,8 @@ const struct format *format_of_file(const char *path);
 int folded_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 /* Gzipped; see pprof.c. */
 int pprof_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
+int pprof_write_packed(const struct profile *profile, const struct truth *truth, const struct view *view,
+		       enum gzip_effort effort, FILE *out);
 int speedscope_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 int firefox_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 int otlp_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);

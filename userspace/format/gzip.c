@@ -20,13 +20,15 @@ struct gzip_writer {
 	u8 bytes[GZIP_OUT_SIZE];
 };
 
-int gzip_writer_new(FILE *out, struct gzip_writer **ret)
+int gzip_writer_new(FILE *out, enum gzip_effort effort, struct gzip_writer **ret)
 {
+	static const int levels[] = {
+		[GZIP_SMALL] = Z_DEFAULT_COMPRESSION, [GZIP_FAST] = Z_BEST_SPEED, [GZIP_STORED] = Z_NO_COMPRESSION};
 	struct gzip_writer *writer = calloc(1, sizeof(*writer));
 	if (!writer)
 		return -ENOMEM;
 	writer->out = out;
-	if (deflateInit2(&writer->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY, Z_DEFAULT_STRATEGY) !=
+	if (deflateInit2(&writer->z, levels[effort], Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY, Z_DEFAULT_STRATEGY) !=
 	    Z_OK) {
 		free(writer);
 		return -ENOMEM;
@@ -79,7 +81,7 @@ int gzip_writer_finish(struct gzip_writer *writer)
 	return writer_run(writer, Z_FINISH);
 }
 
-int gzip_pack(const void *bytes, size_t size, void **ret, size_t *ret_size)
+int gzip_pack(const void *bytes, size_t size, enum gzip_effort effort, void **ret, size_t *ret_size)
 {
 	_cleanup_(gzip_writer) struct gzip_writer *writer = NULL;
 	_cleanup_(free) char *packed = NULL;
@@ -88,7 +90,7 @@ int gzip_pack(const void *bytes, size_t size, void **ret, size_t *ret_size)
 
 	if (!out)
 		return -ENOMEM;
-	int err = gzip_writer_new(out, &writer);
+	int err = gzip_writer_new(out, effort, &writer);
 	if (!err)
 		err = gzip_writer_put(writer, bytes, size);
 	if (!err)

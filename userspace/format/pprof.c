@@ -312,12 +312,18 @@ static int pprof_put(struct pprof_writer *w)
 
 int pprof_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out)
 {
+	return pprof_write_packed(profile, truth, view, GZIP_SMALL, out);
+}
+
+int pprof_write_packed(const struct profile *profile, const struct truth *truth, const struct view *view,
+		       enum gzip_effort effort, FILE *out)
+{
 	_cleanup_(dictionary) struct dictionary *dictionary = NULL;
 	_cleanup_(gzip_writer) struct gzip_writer *gzip = NULL;
 
 	int err = dictionary_new(profile, view, true, &dictionary);
 	if (!err)
-		err = gzip_writer_new(out, &gzip);
+		err = gzip_writer_new(out, effort, &gzip);
 	if (err)
 		return err;
 
