@@ -178,6 +178,34 @@ int hierarchy_has(const struct hierarchy *hierarchy, u64 id, const char *path, b
 	return 0;
 }
 
+/* Within a user namespace root is not 0, so the hierarchy's own directory says who that is, if it is what is mounted. */
+static uid_t hierarchy_root_uid(const struct hierarchy *hierarchy)
+{
+	struct stat st;
+
+	return hierarchy->base[0] || fstat(hierarchy->fd, &st) ? 0 : st.st_uid;
+}
+
+int hierarchy_owner(const struct hierarchy *hierarchy, const char *path, size_t size, struct group_owner *ret)
+{
+	_cleanup_(free) char *group = strndup(path, size);
+	struct stat st;
+
+	if (!group)
+		return -ENOMEM;
+	const char *below = path_below_mount(hierarchy, group);
+	if (!below)
+		return -ESTALE;
+	if (fstatat(hierarchy->fd, below, &st, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	*ret = (struct group_owner){
+		.uid = st.st_uid,
+		.is_root = st.st_uid == hierarchy_root_uid(hierarchy),
+		.is_open = (st.st_mode & S_IWOTH) || ((st.st_mode & S_IWGRP) && st.st_gid),
+	};
+	return 0;
+}
+
 /* One line: "4:memory:/path", "0::/path". */
 static bool line_is_of(const char *line, size_t size, const char *controller, struct mount_text *ret)
 {

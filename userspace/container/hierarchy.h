@@ -34,6 +34,15 @@ int hierarchy_find(const struct hierarchy *hierarchy, u64 id, char **ret);
  * when it leads to the group, which is cheaper.
  */
 int hierarchy_has(const struct hierarchy *hierarchy, u64 id, const char *path, bool *ret);
+
+struct group_owner {
+	u32 uid;
+	bool is_root; /* the owner of the whole hierarchy */
+	bool is_open; /* others than root may make groups in it */
+};
+
+/* Of the group that the first size bytes of a path are. -ENOENT: it is gone; -ESTALE: it is not in what is mounted. */
+int hierarchy_owner(const struct hierarchy *hierarchy, const char *path, size_t size, struct group_owner *ret);
 /*
  * hierarchy_find() where that is not permitted, or it is gone: from what /proc/PID/cgroup says of a process that was in it. -ESTALE:
  * the process is in another one by now. In a cgroup namespace of our own its path is less than the whole.
