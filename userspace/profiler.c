@@ -14,6 +14,7 @@
 #include "process/process.h"
 #include "python/python_file.h"
 #include "registrar.h"
+#include "selector.h"
 #include "supplier.h"
 #include "symbolize/symbolizer.h"
 #include "unwind/fallback.h"
@@ -41,6 +42,7 @@ struct profiler {
 	struct registrar *registrar;
 	struct place_table *places;
 	struct locator *locator;
+	struct selector *selector;
 	struct profile_tables tables;
 	struct symbolizer *symbolizer;
 	struct assembler *assembler;
@@ -110,8 +112,6 @@ static int stages_open(struct profiler *p, const char **ret_step)
 	struct locator_options locator = {
 		.threads = p->options.threads,
 		.words = p->options.words,
-		.selections = p->options.selections,
-		.selection_cnt = p->options.selection_cnt,
 	};
 	int err;
 
@@ -128,7 +128,8 @@ static int stages_open(struct profiler *p, const char **ret_step)
 		return err;
 	*ret_step = "out of memory";
 	if ((err = supplier_new(capture_unwind_memory(p->capture), p->processes, &p->supplier)) ||
-	    (err = place_table_walk(p->places)) || (err = locator_new(&locator, p->places, p->capture, &p->locator)))
+	    (err = place_table_walk(p->places)) || (err = locator_new(&locator, p->places, &p->locator)) ||
+	    (err = selector_new(p->options.selections, p->options.selection_cnt, p->places, p->capture, &p->selector)))
 		return err;
 	return registrar_new(&registrar, p->capture, p->processes, p->supplier, &p->registrar);
 }
@@ -157,6 +158,7 @@ void profiler_free(struct profiler *p)
 {
 	if (!p)
 		return;
+	selector_free(p->selector);
 	locator_free(p->locator);
 	registrar_free(p->registrar);
 	supplier_free(p->supplier);
@@ -317,7 +319,7 @@ static int sample_add(void *ctx, const struct sample *sample)
 static int on_sample(struct profiler *p, const struct sample *sample)
 {
 	enum selected selected;
-	int err = locator_admit(p->locator, sample, &selected);
+	int err = selector_admit(p->selector, sample, &selected);
 
 	/* No part that was sent is missing for it: nothing is to be sent again. */
 	if (err)
@@ -430,7 +432,7 @@ static int on_record(void *ctx, const struct record *record)
 		break;
 	case RECORD_CGROUP:
 	case RECORD_CGROUP_GONE:
-		err = locator_on_cgroup(p->locator, (const struct cgroup_record *)record);
+		err = selector_on_cgroup(p->selector, (const struct cgroup_record *)record);
 		break;
 	case RECORD_MAPPINGS_LOST:
 		process_table_forget_mappings(p->processes);
@@ -518,7 +520,7 @@ int profiler_start(struct profiler *p)
 	/* What was selected has its tables before its first sample, unless they are very many. */
 	int err = supplier_turn(p->supplier, BUILD_FIRST_NS);
 	if (!err)
-		err = locator_start(p->locator);
+		err = selector_start(p->selector);
 	if (!err)
 		err = capture_start(p->capture);
 
@@ -540,7 +542,7 @@ int profiler_turn(struct profiler *p)
 		return err;
 	waiting_learn(p);
 	u64 now = clock_monotonic_ns();
-	err = locator_turn(p->locator, now, sample_add, p);
+	err = selector_turn(p->selector, now, sample_add, p);
 	if (err)
 		return err;
 	if (now - p->tick_ns >= TICK_NS)
@@ -556,7 +558,7 @@ int profiler_fd(const struct profiler *p)
 int profiler_timeout_ms(const struct profiler *p)
 {
 	u64 now = clock_monotonic_ns(), age_ms = (now - p->exec_ns) / NS_PER_MS;
-	u64 due_ns = locator_due_ns(p->locator);
+	u64 due_ns = selector_due_ns(p->selector);
 	u64 due_ms = due_ns <= now ? 1 : (due_ns - now) / NS_PER_MS + 1;
 
 	if (p->waiting_next < p->waiting_cnt || supplier_is_busy(p->supplier))
@@ -573,7 +575,7 @@ int profiler_stop(struct profiler *p)
 	p->stop_ns = clock_monotonic_ns();
 
 	int err = capture_drain(p->capture);
-	return err < 0 ? err : locator_finish(p->locator, sample_add, p);
+	return err < 0 ? err : selector_finish(p->selector, sample_add, p);
 }
 
 u32 profiler_selected_alive(const struct profiler *p)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * selector.h - which samples are taken, when a person has chosen some containers: hears of cgroups, has the kernel
+ * side sample those that are selected, and sorts out the rest.
+ *
+ * Nothing is lost of a container that begins later, though its name comes after it: the kernel side samples new
+ * cgroups until it is told not to, and what comes before the name waits here.
+ */
+#ifndef PYPROF_SELECTOR_H
+#define PYPROF_SELECTOR_H
+
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "capture/capture.h"
+#include "container/place.h"
+#include "container/selection.h"
+#include "pyprof/record.h"
+
+struct selector;
+
+/* The selections are copied; with none everything is sampled. Places and capture are borrowed. */
+int selector_new(const struct selection *selections, size_t cnt, struct place_table *places, struct capture *capture,
+		 struct selector **ret);
+void selector_free(struct selector *selector);
+DEFINE_CLEANUP(selector, struct selector *, selector_free)
+
+/* Cgroups that are there are selected, or not. Before the first sample. */
+int selector_start(struct selector *selector);
+/* RECORD_CGROUP, RECORD_CGROUP_GONE: the places hear of it, too. */
+int selector_on_cgroup(struct selector *selector, const struct cgroup_record *record);
+/*
+ * Whether a sample is one of those asked for. SELECTED_NOT_YET: the selector has kept a copy, and selector_turn() hands it
+ * over if its place turns out to be selected. -ENOSPC: likewise, but too many wait, and the oldest is gone.
+ */
+int selector_admit(struct selector *selector, const struct sample *sample, enum selected *ret);
+/* Looks for names. Calls on_sample for what waited and is selected after all, until that returns other than 0. */
+int selector_turn(struct selector *selector, u64 now_ns, int (*on_sample)(void *ctx, const struct sample *sample),
+		  void *ctx);
+/* No more samples come: what waits is decided now. */
+int selector_finish(struct selector *selector, int (*on_sample)(void *ctx, const struct sample *sample), void *ctx);
+/* When the next turn has something to do. */
+u64 selector_due_ns(const struct selector *selector);
+
+#endif
