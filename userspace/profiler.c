@@ -95,6 +95,14 @@ static void tables_close(struct profiler *p)
 	memset(&p->tables, 0, sizeof(p->tables));
 }
 
+/* More cgroups than the table holds: what runs in the rest is looked up when it is met. */
+static int places_walk(struct profiler *p)
+{
+	int err = place_table_walk(p->places);
+
+	return err == -ENOSPC ? 0 : err;
+}
+
 static int stages_open(struct profiler *p, const char **ret_step)
 {
 	struct capture_options capture = {
@@ -128,7 +136,7 @@ static int stages_open(struct profiler *p, const char **ret_step)
 		return err;
 	*ret_step = "out of memory";
 	if ((err = supplier_new(capture_unwind_memory(p->capture), p->processes, &p->supplier)) ||
-	    (err = place_table_walk(p->places)) || (err = locator_new(&locator, p->places, &p->locator)) ||
+	    (err = places_walk(p)) || (err = locator_new(&locator, p->places, &p->locator)) ||
 	    (err = selector_new(p->options.selections, p->options.selection_cnt, p->places, p->capture, &p->selector)))
 		return err;
 	return registrar_new(&registrar, p->capture, p->processes, p->supplier, &p->registrar);
