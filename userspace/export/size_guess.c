@@ -7,15 +7,21 @@
 #include <string.h>
 
 /*
- * In bytes, of protobuf's numbers as they are where a message has some ten thousand rows: a tag and a length are two
- * or three bytes, an index is two, or three beyond 16,384.
+ * In bytes, of protobuf's numbers as they are where a message has some thousand rows: tag and length of a row are two or
+ * three bytes, and so are tag and value of an index.
  */
 #define MESSAGE_SIZE  400 /* its head, comments, and strings of its own */
-#define SAMPLE_SIZE   50 /* without its stack: value, labels */
-#define LOCATION_SIZE 18 /* with line and address */
-#define FUNCTION_SIZE 15
-#define STRING_SIZE   3 /* beside its text */
-#define SMALL_INDICES 16384
+#define SAMPLE_SIZE   30 /* without its stack: value, labels */
+#define LOCATION_SIZE 15 /* with a line */
+#define ADDRESS_SIZE  5
+#define FUNCTION_SIZE 12
+#define STRING_SIZE   2 /* beside its text */
+
+/* Of a row of so many. */
+static size_t index_size(u32 cnt)
+{
+	return cnt < 1 << 7 ? 1 : cnt < 1 << 14 ? 2 : 3;
+}
 
 int size_guess_init(struct size_guess *guess, const struct profile_tables *tables)
 {
@@ -62,7 +68,7 @@ static void frame_add(struct size_guess *guess, u32 id)
 		return;
 	guess->frames[id] = guess->round;
 	guess->frame_cnt++;
-	guess->size += LOCATION_SIZE;
+	guess->size += LOCATION_SIZE + (frame->kind == FRAME_PYTHON ? 0 : ADDRESS_SIZE);
 	if (frame->named) {
 		is_new = string_add(guess, frame->function);
 		is_new |= string_add(guess, frame->file);
@@ -77,6 +83,6 @@ void size_guess_add(struct size_guess *guess, u32 stack)
 	guess->size += SAMPLE_SIZE;
 	for (; stack != STACK_ROOT; stack = stack_table_parent(stacks, stack)) {
 		frame_add(guess, stack_table_frame(stacks, stack));
-		guess->size += guess->frame_cnt < SMALL_INDICES ? 2 : 3;
+		guess->size += index_size(guess->frame_cnt);
 	}
 }
