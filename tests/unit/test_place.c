@@ -147,6 +147,12 @@ static bool value_is(const struct place *place, enum label label, const char *ex
 	return expected ? value && !strcmp(value, expected) : !value;
 }
 
+static const char *name_of(struct place *place)
+{
+	place_table_name(table);
+	return place->values[LABEL_CONTAINER_NAME] ?: "";
+}
+
 /* Turns as often as something is due, until then. */
 static int turn_until(u64 end_ns, void (*gone)(void *ctx, struct place *place), void *ctx)
 {
@@ -662,7 +668,9 @@ Test(place, a_table_full_of_what_is_gone_makes_room_by_itself, .init = set_up, .
 		add(FRESH + i, path);
 	}
 	write_docker(ID_A, "web");
-	cr_expect(value_is(add(FRESH + MAX_CGROUPS, "/docker/" ID_A), LABEL_CONTAINER_NAME, "web"));
+	struct place *place = add(FRESH + MAX_CGROUPS, "/docker/" ID_A);
+	cr_expect_eq(place_table_find(table, FRESH + MAX_CGROUPS, 0, 0), place);
+	cr_expect(place->is_container);
 	cr_expect_eq(count_there(), 1);
 }
 
@@ -673,6 +681,141 @@ Test(place, a_group_that_goes_before_there_is_an_answer_is_news, .init = set_up,
 	cr_expect_not(place_table_is_settled(table, FRESH));
 	u64 before = place_table_generation(table);
 	remove_id(FRESH);
+	place_table_turn(table, clock_monotonic_ns(), NULL, NULL);
 	cr_expect(place_table_is_settled(table, FRESH));
 	cr_expect_gt(place_table_generation(table), before);
+}
+
+#define UNIFIED "/sys/fs/cgroup/unified"
+#define UNIT	"/system.slice/foo.service"
+
+/* To be made after what is below it: root alone may do that. */
+static void give_away(const char *path, uid_t uid)
+{
+	STRBUF(whole);
+
+	make_directories(path);
+	strbuf_printf(&whole, "%s%s", root, path);
+	cr_assert_eq(chown(whole.at, uid, uid), 0);
+}
+
+/* Whoever was given a group makes others in it, and calls them as he likes. */
+Test(place, a_group_in_one_that_is_not_roots_is_not_another_container, .init = set_up, .fini = tear_down)
+{
+	static const char *const forged[] = {
+		UNIT "/docker-" ID_A ".scope",
+		UNIT "/docker/" ID_A,
+		UNIT "/x/docker-" ID_A ".scope/init",
+		UNIT "/user.slice/user-0.slice/docker-" ID_A ".scope",
+		UNIT "/docker-" ID_A ".scope/docker-" ID_B ".scope",
+		UNIT POD "/cri-containerd-" ID_A ".scope",
+	};
+
+	if (geteuid())
+		cr_skip("needs root");
+	write_docker(ID_A, "victim");
+	write_docker(ID_B, "victim");
+	give_away(UNIFIED UNIT, 65534);
+	make_directories(UNIFIED "/docker");
+	struct place *victim = add(FRESH, "/docker/" ID_A);
+	for (u64 i = 0; i < sizeof(forged) / sizeof(*forged); i++) {
+		struct place *place = add(FRESH + 1 + i, forged[i]);
+
+		cr_expect_neq(place, victim, "%s", forged[i]);
+		cr_expect(place->is_container);
+		cr_expect_str_neq(name_of(place), "victim", "%s", forged[i]);
+		cr_expect(value_is(place, LABEL_IMAGE, NULL));
+		cr_expect(value_is(place, LABEL_K8S_POD, NULL));
+	}
+	cr_expect_str_eq(name_of(victim), "victim");
+	cr_expect_str_eq(name_of(add(FRESH | CGROUP_V1_BIT, UNIT "/docker-" ID_A ".scope")), "aaaaaaaaaaaa",
+			 "in the other hierarchy nothing is left of the unit, nor is it known whose it was");
+}
+
+Test(place, a_unit_that_is_gone_with_its_groups_may_have_been_anybodys, .init = set_up, .fini = tear_down)
+{
+	write_docker(ID_A, "victim");
+	cr_expect_str_eq(name_of(add(FRESH, UNIT "/docker-" ID_A ".scope")), "aaaaaaaaaaaa");
+	cr_expect_str_eq(name_of(add(FRESH + 1, "/system.slice/docker-" ID_A ".scope")), "victim");
+}
+
+Test(place, a_directory_that_a_group_may_write_to_is_not_roots_alone, .init = set_up, .fini = tear_down)
+{
+	if (geteuid())
+		cr_skip("needs root");
+	write_docker(ID_A, "victim");
+	give_away(UNIFIED "/shared/docker-" ID_A ".scope", 65534);
+	make_directories(UNIFIED "/shared/docker-" ID_B ".scope");
+	STRBUF(shared);
+	strbuf_printf(&shared, "%s" UNIFIED "/shared", root);
+	cr_assert(!chown(shared.at, 0, 65534) && !chmod(shared.at, 0775));
+	cr_expect_str_eq(name_of(add(FRESH, "/shared/docker-" ID_A ".scope")), "aaaaaaaaaaaa");
+	write_docker(ID_B, "by-root");
+	cr_expect_str_eq(name_of(add(FRESH + 1, "/shared/docker-" ID_B ".scope")), "by-root");
+}
+
+/* Runtimes of root's give the container's own group to the root of its user namespace: podman --userns, LXC, nspawn -U. */
+Test(place, a_container_with_a_user_namespace_keeps_its_name, .init = set_up, .fini = tear_down)
+{
+	if (geteuid())
+		cr_skip("needs root");
+	write_docker(ID_A, "web");
+	give_away(UNIFIED "/machine.slice/docker-" ID_A ".scope", 100000);
+	give_away(UNIFIED "/lxc.payload.c1", 100000);
+	struct place *place = add(FRESH, "/machine.slice/docker-" ID_A ".scope");
+	cr_expect_str_eq(name_of(place), "web");
+	cr_expect_eq(add(FRESH + 1, "/machine.slice/docker-" ID_A ".scope/inner"), place);
+	struct place *lxc = add(FRESH + 2, "/lxc.payload.c1");
+	cr_expect_eq(add(FRESH + 3, "/lxc.payload.c1/system.slice/x.service"), lxc);
+	struct place *inner = add(FRESH + 4, "/lxc.payload.c1/docker/" ID_A);
+	cr_expect_neq(inner, place);
+	cr_expect_str_eq(name_of(inner), "aaaaaaaaaaaa");
+}
+
+/* `runc --systemd-cgroup` makes runc-NAME.scope, and a cgroupsPath may lead below a unit. */
+Test(place, runcs_containers_are_found_in_units_and_as_units, .init = set_up, .fini = tear_down)
+{
+	make_directories(UNIFIED UNIT);
+	write_runc("mine", UNIT "/mine");
+	write_runc("other", "/system.slice/runc-other.scope");
+	struct place *unit = add(FRESH, UNIT);
+	struct place *worker = add(FRESH + 1, UNIT "/worker");
+	add(FRESH + 2, UNIT "/mine");
+	add(FRESH + 3, "/system.slice/runc-other.scope");
+	place_table_name(table);
+	cr_expect_str_eq(name_of(place_table_find(table, FRESH + 2, 0, 0)), "mine");
+	cr_expect_str_eq(name_of(place_table_find(table, FRESH + 3, 0, 0)), "other");
+	cr_expect_eq(place_table_find(table, FRESH + 1, 0, 0), worker);
+	cr_expect_eq(worker, unit);
+	cr_expect_eq(add(FRESH + 4, UNIT "/mine/inner"), place_table_find(table, FRESH + 2, 0, 0));
+}
+
+Test(place, units_that_are_systemds_own_wait_for_nothing, .init = set_up, .fini = tear_down)
+{
+	static const char *const paths[] = {
+		"/system.slice/nginx.service",
+		"/init.scope",
+		"/user.slice/user-1000.slice/session-2.scope",
+		"/user.slice/user-1000.slice/user@1000.service/app.slice",
+		"/user.slice/user-1000.slice/user@1000.service/app.slice/app-firefox-12.scope",
+		"/system.slice/run-r0123456789abcdef.scope",
+	};
+
+	for (u64 i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		add(FRESH + i, paths[i]);
+		cr_expect(place_table_is_settled(table, FRESH + i), "%s", paths[i]);
+	}
+}
+
+/* Root's container was there, and its state is left: the group is made again by who owns the unit. */
+Test(place, what_runc_says_is_not_said_of_groups_that_others_make, .init = set_up, .fini = tear_down)
+{
+	if (geteuid())
+		cr_skip("needs root");
+	give_away(UNIFIED UNIT, 65534);
+	write_runc("mine", UNIT "/mine");
+	struct place *place = add(FRESH, UNIT "/mine");
+	place_table_name(table);
+	cr_expect_eq(place_table_find(table, FRESH, 0, 0), place);
+	cr_expect_not(place->is_container);
 }

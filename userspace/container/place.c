@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/strbuf.h"
 #include "container/cgroup_path.h"
 #include "container/cgroup_table.h"
+#include "container/group_maker.h"
 #include "container/hierarchies.h"
 #include "container/place_identity.h"
 #include "container/place_naming.h"
@@ -89,14 +91,19 @@ u64 place_table_generation(const struct place_table *table)
 	return table->naming.changes + table->moves;
 }
 
+static const struct hierarchy *hierarchy_of(const struct place_table *table, u64 id)
+{
+	return id & CGROUP_V1_BIT ? &table->hierarchies.v1 : &table->hierarchies.v2;
+}
+
 /* The place that a path tells: of a container, or a unit. */
-static int place_get(struct place_table *table, const char *path, const struct cgroup_path *read, u64 now_ns,
+static int place_get(struct place_table *table, const char *path, const struct cgroup_path *read, u32 maker, u64 now_ns,
 		     struct place_entry **ret)
 {
 	STRBUF(identity);
 	struct place_entry *entry;
 
-	place_identity_put(&identity, path, read);
+	place_identity_put(&identity, path, read, maker);
 	if (identity.failed)
 		return -ENOMEM;
 	entry = place_store_find(&table->places, identity.at);
@@ -107,6 +114,8 @@ static int place_get(struct place_table *table, const char *path, const struct c
 	int err = place_store_add(&table->places, identity.at, path, read->size, false, &entry);
 	if (err)
 		return err;
+	if (maker != MAKER_ROOT)
+		snprintf(entry->maker, sizeof(entry->maker), "%u", maker);
 	err = place_naming_read_path(&table->naming, entry, read);
 	if (err < 0) {
 		place_store_forget(&table->places, entry);
@@ -195,32 +204,70 @@ static bool cgroup_ask(struct place_table *table, struct cgroup *cgroup, u64 now
 	return true;
 }
 
-/*
- * Whether a group whose path tells nothing may be a container's: any name but the root's, a pod's (which has
- * groups of containers in it) and a slice's (which has no processes).
- */
-static bool cgroup_may_be_container(const char *path, const struct cgroup_path *read)
+/* Whose groups are below a container's, or above one that may be: not those that a user's slice tells. */
+static u32 cgroup_maker(const struct place_table *table, const struct cgroup *cgroup, const struct cgroup_path *read)
 {
-	static const char slice[] = ".slice";
-	size_t size = strlen(path), slice_size = sizeof(slice) - 1;
+	const char *path = cgroup->path;
+	size_t size = read->outer_size ?: (read->runtime ? read->size : strlen(path));
+	size_t until = read->user.size ? (size_t)(read->user.at - path) : SIZE_MAX;
 
-	return !read->size && !read->pod_uid.size && size > 1 &&
-	       (size < slice_size || strcmp(path + size - slice_size, slice));
+	return group_maker_find(hierarchy_of(table, cgroup->id), path, size, until);
+}
+
+static bool text_has(const char *text, size_t size, const char *start, const char *end)
+{
+	size_t start_size = strlen(start), end_size = strlen(end);
+
+	return size >= start_size + end_size && !memcmp(text, start, start_size) &&
+	       !memcmp(text + size - end_size, end, end_size);
+}
+
+/* runc with systemd's driver makes SLICE:PREFIX:NAME to PREFIX-NAME.scope; these are systemd's and desktops' own. */
+static bool unit_may_be_container(const struct path_piece *unit)
+{
+	static const char *const others[] = {"session-", "init.scope", "run-", "app-",
+					     "machine-", "vte-spawn-", "snap."};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (text_has(unit->at, unit->size, others[i], ""))
+			return false;
+	return text_has(unit->at, unit->size, "", ".scope");
+}
+
+/*
+ * Whether a group whose path tells no container may be one's: any name but the root's, a pod's (which has groups of
+ * containers in it), a slice's (which has no processes), and most units'. Files of root's say so: what somebody else made
+ * is not in them.
+ */
+static bool cgroup_may_be_container(const struct place_table *table, const struct cgroup *cgroup,
+				    const struct cgroup_path *read)
+{
+	size_t size = strlen(cgroup->path);
+
+	if (read->runtime || read->pod_uid.size || size == 1 || text_has(cgroup->path, size, "", ".slice"))
+		return false;
+	if (read->size == size && !unit_may_be_container(&read->unit))
+		return false;
+	return cgroup_maker(table, cgroup, read) == MAKER_ROOT;
 }
 
 /* What place a new cgroup is of. is_new: its runtime may not have written its files yet. */
 static void cgroup_settle(struct place_table *table, struct cgroup *cgroup, bool is_new, u64 now_ns)
 {
 	struct place_entry *entry = NULL;
+	u32 maker = MAKER_ROOT;
 	struct cgroup_path read;
 
 	cgroup_path_read(cgroup->path, &read);
-	if (!read.runtime)
+	if (read.runtime)
+		maker = cgroup_maker(table, cgroup, &read);
+	else
 		entry = place_store_find_above(&table->places, cgroup->path);
-	if (!entry && read.size && place_get(table, cgroup->path, &read, now_ns, &entry))
+	bool is_told = entry;
+	if (!entry && read.size && place_get(table, cgroup->path, &read, maker, now_ns, &entry))
 		entry = NULL;
 	cgroup_enter(table, cgroup, entry ? entry : table->host);
-	if (!entry && cgroup_may_be_container(cgroup->path, &read) && !cgroup_ask(table, cgroup, now_ns) && is_new)
+	if (!is_told && cgroup_may_be_container(table, cgroup, &read) && !cgroup_ask(table, cgroup, now_ns) && is_new)
 		retry_start(&table->owners, &cgroup->retry, now_ns);
 }
 
@@ -251,11 +298,6 @@ static void cgroup_remove(struct place_table *table, struct cgroup *cgroup, u64 
 	struct place_entry *entry = cgroup->place;
 	if (!--entry->there_cnt && entry != table->host)
 		place_leave(table, entry, now_ns);
-}
-
-static const struct hierarchy *hierarchy_of(const struct place_table *table, u64 id)
-{
-	return id & CGROUP_V1_BIT ? &table->hierarchies.v1 : &table->hierarchies.v2;
 }
 
 /* Those that were removed without news of it. Whether there were any. */

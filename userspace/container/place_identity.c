@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/strbuf.h"
+#include "container/group_maker.h"
 
 #define RANDOM_DIGITS 32 /* hexadecimal: 128 bits are nobody's choice */
 
@@ -33,7 +34,7 @@ static void container_put(struct strbuf *b, const char *path, const struct cgrou
 }
 
 /* Two slashes stand in no path of the kernel's. */
-void place_identity_put(struct strbuf *b, const char *path, const struct cgroup_path *read)
+void place_identity_put(struct strbuf *b, const char *path, const struct cgroup_path *read, u32 maker)
 {
 	struct cgroup_path outer;
 
@@ -42,6 +43,10 @@ void place_identity_put(struct strbuf *b, const char *path, const struct cgroup_
 		return;
 	}
 	container_put(b, path, read);
+	if (maker != MAKER_ROOT) {
+		strbuf_printf(b, "//by/%u", maker);
+		strbuf_put_size(b, path, read->size);
+	}
 	if (!read->outer_size)
 		return;
 	_cleanup_(free) char *outer_path = strndup(path, read->outer_size);

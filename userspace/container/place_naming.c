@@ -52,6 +52,8 @@ static bool place_look(struct place_naming *naming, struct place_entry *entry)
 		err = container_files_find_by_cgroup(naming->files, cgroup, &names, &size);
 	} else {
 		cgroup_path_read(cgroup, &path);
+		if (entry->maker[0]) /* his files alone */
+			path.user = (struct path_piece){entry->maker, strlen(entry->maker)};
 		err = container_files_find(naming->files, cgroup, &path, &names);
 	}
 	if (err)
