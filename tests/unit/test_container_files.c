@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "container/container_files.h"
 #include "container/host_file.h"
 
@@ -397,6 +398,123 @@ Test(container_files, files_that_are_not_what_they_should_be_say_nothing)
 	put_file("/var/lib/containers/storage/overlay-containers/containers.json",
 		 "[7, {\"id\":8}, {\"id\":\"" A "\",\"names\":7,\"metadata\":\"[\"}]");
 	check_find("/libpod_parent/libpod-" A, "");
+}
+
+#define LIST "/var/lib/containers/storage/overlay-containers/containers.json"
+#define LISTED \
+	"{\"id\":\"%064x\",\"names\":[\"box%u\"],\"metadata\":\"{\\\"image-name\\\":\\\"nginx:%u\\\"}\",\"x\":\"%s\"}"
+
+static void put_list(unsigned cnt)
+{
+	_cleanup_(free) char *text = malloc(cnt * 800ul + 16);
+	char *at = text, filler[512];
+
+	cr_assert_not_null(text);
+	memset(filler, 'x', sizeof(filler) - 1);
+	filler[sizeof(filler) - 1] = 0;
+	for (unsigned i = 0; i < cnt; i++)
+		at += sprintf(at, "%s" LISTED, i ? ", " : " [ ", i, i, i, filler);
+	strcpy(at, "\n]\n");
+	put_file(LIST, text);
+}
+
+Test(container_files, podman_may_have_eight_thousand_containers)
+{
+	put_list(8000);
+	check_find("/libpod_parent/libpod-0000000000000000000000000000000000000000000000000000000000001f3f",
+		   "container_name=box7999 image=nginx:7999");
+	check_find("/libpod_parent/libpod-0000000000000000000000000000000000000000000000000000000000000000",
+		   "container_name=box0 image=nginx:0");
+	check_nothing("/libpod_parent/libpod-0000000000000000000000000000000000000000000000000000000000001f40");
+}
+
+static void make_old(const char *path)
+{
+	char full[512];
+
+	/* What the kernel stamped just now may change once more within the tick. */
+	usleep(30000);
+	make_parents(path, full);
+	cr_assert_eq(access(full, F_OK), 0);
+}
+
+Test(container_files, what_did_not_change_is_not_read_again)
+{
+	u64 start_ns, first_ns, again_ns;
+
+	put_list(8000);
+	make_old(LIST);
+	start_ns = clock_own_cpu_ns();
+	check_nothing("/libpod_parent/libpod-" A);
+	first_ns = clock_own_cpu_ns() - start_ns;
+	start_ns = clock_own_cpu_ns();
+	for (int i = 0; i < 10; i++)
+		check_nothing("/libpod_parent/libpod-" A);
+	again_ns = clock_own_cpu_ns() - start_ns;
+	cr_expect_lt(again_ns, first_ns, "ten looks cost %llu ns, the first %llu", (unsigned long long)again_ns,
+		     (unsigned long long)first_ns);
+	/* Under the same name, and of the same size. */
+	put_file(LIST, PODMAN_LIST("box"));
+	check_find("/libpod_parent/libpod-" A, "container_name=box image=localhost/box:latest");
+	put_file(LIST, PODMAN_LIST("fox"));
+	check_find("/libpod_parent/libpod-" A, "container_name=fox image=localhost/box:latest");
+}
+
+Test(container_files, a_users_files_cost_little_and_once)
+{
+	static const char *const drivers[] = {"overlay", "vfs", "btrfs", "zfs"};
+	static char text[USER_FILE_MAX - 1];
+	uid_t uid = geteuid() + 1000;
+	char full[512], path[256], cgroup[512];
+
+	if (geteuid())
+		cr_skip_test("only root may give files away");
+	for (size_t i = 0; i + 3 < sizeof(text); i += 3)
+		memcpy(text + i, i ? "{}," : "[7,", 3);
+	strcpy(text + sizeof(text) - 7, "{}]");
+	put_user("/home/me");
+	for (size_t i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path), "/home/me/.local/share/containers/storage/%s-containers/%s.json",
+			 drivers[i / 2], i % 2 ? "containers" : "volatile-containers");
+		put_file(path, text);
+		make_parents(path, full);
+		cr_assert_eq(chown(full, uid, (gid_t)-1), 0);
+	}
+	make_old(path);
+	snprintf(cgroup, sizeof(cgroup), USERS, uid, uid);
+	u64 start_ns = clock_own_cpu_ns();
+	check_nothing(cgroup);
+	u64 first_ns = clock_own_cpu_ns() - start_ns;
+	cr_expect_lt(first_ns, 100 * NS_PER_MS, "no look parses all of them: %llu ns", (unsigned long long)first_ns);
+	for (int i = 0; i < 5; i++)
+		check_nothing(cgroup);
+	start_ns = clock_own_cpu_ns();
+	for (int i = 0; i < 10; i++)
+		check_nothing(cgroup);
+	cr_expect_lt(clock_own_cpu_ns() - start_ns, 10 * NS_PER_MS);
+	/* Too large is not even read. */
+	snprintf(path, sizeof(path), "/home/me/.local/share/containers/storage/overlay-containers/containers.json");
+	_cleanup_(free) char *large = malloc(USER_FILE_MAX + 512);
+	cr_assert_not_null(large);
+	memset(large, ' ', USER_FILE_MAX);
+	strcpy(large + USER_FILE_MAX, PODMAN_LIST("box"));
+	put_file(path, large);
+	check_nothing(cgroup);
+}
+
+Test(container_files, a_list_that_breaks_off_says_nothing)
+{
+	put_file(LIST, "[{\"id\":\"" A "\",\"names\":[\"box\"]}");
+	check_nothing("/libpod_parent/libpod-" A);
+	put_file(LIST, "[{\"id\":\"" A "\",\"names\":[\"box\"]} {}]");
+	check_nothing("/libpod_parent/libpod-" A);
+	put_file(LIST, "{\"id\":\"" A "\"}");
+	check_nothing("/libpod_parent/libpod-" A);
+	put_file(LIST, "  [ ] ");
+	check_nothing("/libpod_parent/libpod-" A);
+	put_file(LIST, " [ 12 , null, {\"id\":\"" A "\",\"names\":[\"b\\u00fcx\"]} , {\"id\":\"" A
+		       "\",\"names\":[\"second\"]}\n]");
+	check_find("/libpod_parent/libpod-" A, "container_name=b\xc3\xbcx");
 }
 
 Test(container_files, links_lead_nowhere_outside_of_the_root)

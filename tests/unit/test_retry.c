@@ -38,6 +38,33 @@ Test(retry, waits_grow_to_a_second_and_end_with_the_limit)
 	cr_expect_eq(retry_due_ns(&queue), UINT64_MAX);
 }
 
+Test(retry, a_first_look_is_due_at_once)
+{
+	struct retry_queue queue = {.limit_ns = NS_PER_S};
+	struct retry retry = {0};
+
+	retry_start_now(&queue, &retry, START_NS);
+	cr_expect_eq(retry_due_ns(&queue), START_NS);
+	cr_expect_eq(retry_due(&queue, START_NS), &retry);
+	cr_expect(retry_again(&queue, &retry, START_NS));
+	cr_expect_eq(retry_due_ns(&queue), START_NS + NS_PER_MS);
+}
+
+Test(retry, the_oldest_is_the_one_that_was_looked_for_the_longest_ago)
+{
+	struct retry_queue queue = {.limit_ns = NS_PER_S};
+	struct retry first = {0}, second = {0};
+
+	cr_expect_null(retry_oldest(&queue, UINT64_MAX));
+	retry_start(&queue, &first, START_NS);
+	retry_start_now(&queue, &second, START_NS + 1);
+	cr_expect_eq(retry_oldest(&queue, START_NS + 10), &first);
+	cr_expect(retry_again(&queue, &first, START_NS + 10));
+	cr_expect_eq(retry_oldest(&queue, START_NS + 10), &second);
+	cr_expect(retry_again(&queue, &second, START_NS + 10));
+	cr_expect_null(retry_oldest(&queue, START_NS + 10), "each once");
+}
+
 Test(retry, the_youngest_come_first_and_of_equals_the_one_that_waits_longer)
 {
 	struct retry_queue queue = {.limit_ns = NS_PER_S};

@@ -237,7 +237,7 @@ static int places_read(struct place_table *places)
 {
 	int err = place_table_walk(places);
 
-	place_table_name(places);
+	place_table_name_all(places);
 	return err == -ENOSPC ? 0 : err;
 }
 

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "container/name_cache.h"
 #include "container/name_source.h"
 #include "container/runtime_states.h"
 
 struct container_files {
 	int root_fd;
+	struct name_cache *cache;
 	struct runtime_states *states;
 };
 
@@ -33,7 +35,10 @@ int container_files_open(const char *root, struct container_files **ret)
 	files->root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (files->root_fd < 0)
 		return -errno;
-	int err = runtime_states_new(files->root_fd, &files->states);
+	int err = name_cache_new(files->root_fd, &files->cache);
+	if (err)
+		return err;
+	err = runtime_states_new(files->root_fd, &files->states);
 	if (err)
 		return err;
 	*ret = take(files);
@@ -45,34 +50,54 @@ void container_files_close(struct container_files *files)
 	if (!files)
 		return;
 	runtime_states_free(files->states);
+	name_cache_free(files->cache);
 	if (files->root_fd >= 0)
 		close(files->root_fd);
 	free(files);
 }
 
-/* Of a user, from the host's own list: "NAME:x:UID:GID:WHO:HOME:SHELL" each line. -ENOENT: it does not have that one. */
-static int home_find(int root_fd, u32 uid, char **ret)
+/* The homes of users by uid, "NAME:x:UID:GID:WHO:HOME:SHELL" each line. */
+static int passwd_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
 {
-	_cleanup_(free) char *text = NULL;
-	char *rest, *fields[7];
-	size_t size;
+	_cleanup_(free) char *copy = strndup(text, size);
+	char *rest = copy, *fields[7];
 
-	int err = host_file_read(root_fd, "/etc/passwd", HOST_ANYBODY, &text, &size);
-	if (err)
-		return err;
-	rest = text;
+	if (!copy)
+		return -ENOMEM;
 	for (char *line; (line = strsep(&rest, "\n"));) {
+		const char *texts[LABEL_PLACE_CNT] = {0};
+		char *end, id[24];
 		size_t cnt = 0;
-		char *end;
 
 		while (cnt < 7 && line)
 			fields[cnt++] = strsep(&line, ":");
-		if (cnt < 6 || strtoul(fields[2], &end, 10) != uid || *end || end == fields[2] || fields[5][0] != '/')
+		if (cnt < 6 || fields[5][0] != '/')
 			continue;
-		*ret = strdup(fields[5]);
-		return *ret ? 0 : -ENOMEM;
+		snprintf(id, sizeof(id), "%lu", strtoul(fields[2], &end, 10));
+		if (*end || end == fields[2])
+			continue;
+		texts[0] = fields[5];
+		int err = name_rows_add(rows, id, texts);
+		if (err)
+			return err;
 	}
-	return -ENOENT;
+	return 0;
+}
+
+static const struct name_file passwd_file = {passwd_parse, HOST_FILE_MAX};
+
+/* Of a user, from the host's own list. -ENOENT: it does not have that one. */
+static int home_find(struct name_cache *cache, u32 uid, char **ret)
+{
+	const char *texts[LABEL_PLACE_CNT];
+	char id[24];
+
+	snprintf(id, sizeof(id), "%u", uid);
+	int err = name_cache_find(cache, &passwd_file, "/etc/passwd", HOST_ANYBODY, false, id, texts);
+	if (err)
+		return err;
+	*ret = strdup(texts[0]);
+	return *ret ? 0 : -ENOMEM;
 }
 
 /* The uid of a pod that the host's kubelet runs, and nobody inside of a container. */
@@ -140,6 +165,7 @@ static int query_init(const struct container_files *files, const char *cgroup, c
 {
 	*query = (struct name_query){
 		.root_fd = files->root_fd,
+		.cache = files->cache,
 		.states = files->states,
 		.cgroup = cgroup,
 		.owner = HOST_ANYBODY,
@@ -154,7 +180,7 @@ static int query_init(const struct container_files *files, const char *cgroup, c
 	if (uid >= HOST_ANYBODY)
 		return -ENOENT;
 	query->owner = (u32)uid;
-	int err = home_find(files->root_fd, query->owner, ret_home);
+	int err = home_find(files->cache, query->owner, ret_home);
 	query->home = *ret_home;
 	return err;
 }
@@ -166,6 +192,7 @@ int container_files_find(struct container_files *files, const char *cgroup, cons
 	struct name_query query;
 	_cleanup_(free) char *home = NULL;
 
+	name_cache_look(files->cache);
 	int err = path->runtime ? query_init(files, cgroup, path, &query, &home) : -ENOENT;
 	if (err)
 		return err;
@@ -193,7 +220,7 @@ static int containerd_find(const struct container_files *files, const char *cgro
 		return -ENOENT;
 	snprintf(name_space, sizeof(name_space), "%.*s", (int)space_size, cgroup + 1);
 	snprintf(id, sizeof(id), "%.*s", (int)id_size, id_at);
-	int err = containerd_names_in(files->root_fd, name_space, id, in_pod, names);
+	int err = containerd_names_in(files->cache, name_space, id, in_pod, names);
 	if (!err)
 		err = container_names_set(names, LABEL_CONTAINER_ID, id);
 	if (!err)
@@ -210,7 +237,7 @@ static int group_find(struct container_files *files, const char *cgroup, bool in
 		return containerd_find(files, cgroup, in_pod, names, ret_size);
 	int err = 0;
 	if (state->name_space)
-		err = containerd_names_in(files->root_fd, state->name_space, state->id, in_pod, names);
+		err = containerd_names_in(files->cache, state->name_space, state->id, in_pod, names);
 	if (err == -ENOMEM)
 		return err;
 	err = runtime_state_names(state, in_pod, names);
@@ -226,6 +253,7 @@ int container_files_find_by_cgroup(struct container_files *files, const char *cg
 	_cleanup_(free) char *home = NULL;
 	size_t size;
 
+	name_cache_look(files->cache);
 	cgroup_path_read(cgroup, &path);
 	if (path.runtime || *cgroup != '/' || query_init(files, cgroup, &path, &query, &home) == -ENOMEM)
 		return -ENOENT;

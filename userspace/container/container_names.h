@@ -21,6 +21,10 @@ struct container_names {
 };
 
 void container_names_deinit(struct container_names *names);
+static inline void names_cleanup_(struct container_names *names)
+{
+	container_names_deinit(names);
+}
 /* Unless there is one already, or the text is empty or NULL. -ENOMEM. */
 int container_names_set(struct container_names *names, enum label label, const char *text);
 int container_names_set_size(struct container_names *names, enum label label, const char *text, size_t size);

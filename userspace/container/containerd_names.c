@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "container/name_cache.h"
 #include "container/name_source.h"
 
 #define NAMESPACES_MAX 256 /* that are looked into */
@@ -25,29 +26,39 @@ static const char *const states[] = {
 	"/run/docker/containerd/daemon",
 };
 
-static int bundle_read(int root_fd, const char *state, const char *name_space, const char *id, bool in_pod,
+static int config_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	_cleanup_(json) json_t *file = json_loadb(text, size, 0, NULL);
+	_cleanup_(names) struct container_names names = {0};
+
+	if (!file)
+		return -EBADMSG;
+	int err = container_names_set_annotations(&names, json_object_get(file, "annotations"), in_pod);
+	return err ? err : name_rows_add(rows, "", (const char *const *)names.values);
+}
+
+static const struct name_file config_file = {config_parse, HOST_FILE_MAX};
+
+static int bundle_read(struct name_cache *cache, const char *state, const char *name_space, const char *id, bool in_pod,
 		       struct container_names *names)
 {
-	_cleanup_(json) json_t *file = NULL;
 	char path[HOST_PATH_MAX];
 
 	if (snprintf(path, sizeof(path), "%s/io.containerd.runtime.v2.task/%s/%s/config.json", state, name_space, id) >=
 	    (int)sizeof(path))
 		return -ENAMETOOLONG;
-	int err = host_file_json(root_fd, path, HOST_ANYBODY, &file);
-	if (err)
-		return err;
 	in_pod = in_pod || !strcmp(name_space, "k8s.io");
-	err = container_names_set_annotations(names, json_object_get(file, "annotations"), in_pod);
+	int err = name_cache_read(cache, &config_file, path, HOST_ANYBODY, in_pod, "", names);
 	if (err)
 		return err;
 	return container_names_set(names, LABEL_RUNTIME, strcmp(name_space, "moby") ? "containerd" : "docker");
 }
 
-int containerd_names_in(int root_fd, const char *name_space, const char *id, bool in_pod, struct container_names *names)
+int containerd_names_in(struct name_cache *cache, const char *name_space, const char *id, bool in_pod,
+			struct container_names *names)
 {
 	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
-		int err = bundle_read(root_fd, states[i], name_space, id, in_pod, names);
+		int err = bundle_read(cache, states[i], name_space, id, in_pod, names);
 		if (err != -ENOENT)
 			return err;
 	}
@@ -64,7 +75,7 @@ static int namespace_seen(void *data, const char *name_space)
 {
 	const struct bundle_search *search = data;
 	const struct name_query *query = search->query;
-	int err = bundle_read(query->root_fd, search->state, name_space, query->id, *query->pod_uid, search->names);
+	int err = bundle_read(query->cache, search->state, name_space, query->id, *query->pod_uid, search->names);
 
 	return err ? (err == -ENOENT ? 0 : err) : 1;
 }

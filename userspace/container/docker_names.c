@@ -9,45 +9,69 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "container/name_cache.h"
 #include "container/name_source.h"
 
 /* dockerd's --data-root. */
 static const char *const data_roots[] = {"/var/lib/docker", "/var/snap/docker/common/var-lib-docker"};
 
+static int config_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	_cleanup_(json) json_t *file = json_loadb(text, size, 0, NULL);
+	_cleanup_(names) struct container_names names = {0};
+
+	if (!file)
+		return -EBADMSG;
+	const json_t *config = json_object_get(file, "Config");
+	const char *name = json_text(file, "Name");
+	int err = container_names_set(&names, LABEL_CONTAINER_NAME, name && *name == '/' ? name + 1 : name);
+	if (!err)
+		err = container_names_set(&names, LABEL_IMAGE, json_text(config, "Image"));
+	if (!err)
+		err = container_names_set_annotations(&names, json_object_get(config, "Labels"), in_pod);
+	if (!err)
+		err = container_names_set(&names, LABEL_RUNTIME, "docker");
+	return err ? err : name_rows_add(rows, "", (const char *const *)names.values);
+}
+
+static const struct name_file config_file = {config_parse, HOST_FILE_MAX};
+
 static int config_read(const struct name_query *query, const char *data_root, struct container_names *names)
 {
-	_cleanup_(json) json_t *file = NULL;
 	char path[HOST_PATH_MAX];
 
 	if (snprintf(path, sizeof(path), "%s/containers/%s/config.v2.json", data_root, query->id) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	int err = host_file_json(query->root_fd, path, query->owner, &file);
-	if (err)
-		return err;
-	const json_t *config = json_object_get(file, "Config");
-	const char *name = json_text(file, "Name");
-	err = container_names_set(names, LABEL_CONTAINER_NAME, name && *name == '/' ? name + 1 : name);
-	if (!err)
-		err = container_names_set(names, LABEL_IMAGE, json_text(config, "Image"));
-	if (!err)
-		err = container_names_set_annotations(names, json_object_get(config, "Labels"), *query->pod_uid);
-	if (!err)
-		err = container_names_set(names, LABEL_RUNTIME, "docker");
-	return err;
+	return name_cache_read(query->cache, &config_file, path, query->owner, *query->pod_uid, "", names);
 }
 
-/* Where the administrator moved it to; "graph" is what it was called until docker 17.05. */
+/* One text, the data root; "graph" is what it was called until docker 17.05. */
+static int daemon_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	_cleanup_(json) json_t *file = json_loadb(text, size, 0, NULL);
+	const char *texts[LABEL_PLACE_CNT] = {0};
+
+	if (!file)
+		return -EBADMSG;
+	texts[0] = json_text(file, "data-root") ?: json_text(file, "graph");
+	return texts[0] ? name_rows_add(rows, "", texts) : 0;
+}
+
+static const struct name_file daemon_file = {daemon_parse, HOST_FILE_MAX};
+
+/* Where the administrator moved it to. */
 static int moved_read(const struct name_query *query, struct container_names *names)
 {
-	_cleanup_(json) json_t *file = NULL;
+	const char *texts[LABEL_PLACE_CNT];
+	char data_root[HOST_PATH_MAX];
 
-	int err = host_file_json(query->root_fd, "/etc/docker/daemon.json", HOST_ANYBODY, &file);
+	int err = name_cache_find(query->cache, &daemon_file, "/etc/docker/daemon.json", HOST_ANYBODY, false, "",
+				  texts);
 	if (err)
 		return err;
-	const char *data_root = json_text(file, "data-root");
-	if (!data_root)
-		data_root = json_text(file, "graph");
-	return data_root ? config_read(query, data_root, names) : -ENOENT;
+	if (snprintf(data_root, sizeof(data_root), "%s", texts[0]) >= (int)sizeof(data_root))
+		return -ENAMETOOLONG;
+	return config_read(query, data_root, names);
 }
 
 int docker_names(const struct name_query *query, struct container_names *names)

@@ -11,42 +11,57 @@
 #include "base/file.h"
 #include "process/process_root.h"
 
-int host_file_read(int root_fd, const char *path, u32 owner, char **ret, size_t *ret_size)
+int host_file_find(int root_fd, const char *path, struct stat *ret)
 {
 	_cleanup_(fd) int fd = -1;
 	struct stat st;
 
-	int err = process_root_open_at(root_fd, path, 0, &fd);
+	int err = process_root_find_at(root_fd, path, 0, 0, &fd);
 	if (err)
 		return err;
-	if (owner == HOST_ANYBODY)
-		return file_read_fd(fd, HOST_FILE_MAX, ret, ret_size);
 	if (fstat(fd, &st))
 		return -errno;
-	if (st.st_uid != owner)
+	if (!S_ISREG(st.st_mode))
 		return -EACCES;
-	return file_read_fd(fd, USER_FILE_MAX, ret, ret_size);
-}
-
-int host_file_json(int root_fd, const char *path, u32 owner, json_t **ret)
-{
-	_cleanup_(free) char *text = NULL;
-	size_t size;
-
-	int err = host_file_read(root_fd, path, owner, &text, &size);
-	if (err)
-		return err;
-	json_t *json = json_loadb(text, size, 0, NULL);
-	if (!json)
-		return -EBADMSG;
-	*ret = json;
+	*ret = st;
 	return 0;
 }
 
-int host_directory_list(int root_fd, const char *path, u32 max, int (*visit)(void *ctx, const char *name), void *ctx)
+/* But not when its links were counted: a list that is replaced is whole. */
+static bool is_unchanged(const struct stat *before, const struct stat *after)
+{
+	return before->st_size == after->st_size && before->st_mtim.tv_sec == after->st_mtim.tv_sec &&
+	       before->st_mtim.tv_nsec == after->st_mtim.tv_nsec;
+}
+
+int host_file_read(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size, struct stat *ret_stat)
+{
+	_cleanup_(fd) int fd = -1;
+	_cleanup_(free) char *text = NULL;
+	struct stat before, after;
+	size_t size;
+
+	int err = process_root_open_at(root_fd, path, 0, &fd);
+	if (err)
+		return err;
+	if (fstat(fd, &before))
+		return -errno;
+	err = file_read_fd(fd, max, &text, &size);
+	if (err)
+		return err;
+	if (fstat(fd, &after))
+		return -errno;
+	if (!is_unchanged(&before, &after) || size != (size_t)before.st_size)
+		return -EAGAIN;
+	*ret = take(text);
+	*ret_size = size;
+	*ret_stat = before;
+	return 0;
+}
+
+int host_directory_open(int root_fd, const char *path, DIR **ret)
 {
 	_cleanup_(fd) int found = -1;
-	_cleanup_(directory) DIR *directory = NULL;
 
 	int err = process_root_find_at(root_fd, path, O_DIRECTORY, 0, &found);
 	if (err)
@@ -54,12 +69,23 @@ int host_directory_list(int root_fd, const char *path, u32 max, int (*visit)(voi
 	int fd = openat(found, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	directory = fdopendir(fd);
+	DIR *directory = fdopendir(fd);
 	if (!directory) {
 		err = -errno;
 		close(fd);
 		return err;
 	}
+	*ret = directory;
+	return 0;
+}
+
+int host_directory_list(int root_fd, const char *path, u32 max, int (*visit)(void *ctx, const char *name), void *ctx)
+{
+	_cleanup_(directory) DIR *directory = NULL;
+
+	int err = host_directory_open(root_fd, path, &directory);
+	if (err)
+		return err;
 	for (u32 i = 0; i < max; i++) {
 		const struct dirent *entry = readdir(directory);
 

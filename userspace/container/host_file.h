@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * host_file.h - files and directories below the root directory of the host, which is an open
- * descriptor. Links are followed inside of it. What is too large, too many or no JSON is refused.
+ * descriptor. Links are followed inside of it. What is too large or too many is refused.
  */
 #ifndef PYPROF_HOST_FILE_H
 #define PYPROF_HOST_FILE_H
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,18 +14,27 @@
 #include "base/cleanup.h"
 #include "pyprof/types.h"
 
-#define HOST_FILE_MAX (4 << 20) /* bytes of a file of root's */
-#define USER_FILE_MAX (1 << 20) /* of one that anybody may have written */
+#define HOST_FILE_MAX (4 << 20) /* bytes of a file of root's about one container */
+#define LIST_FILE_MAX (64 << 20) /* of one about all of them */
+#define USER_FILE_MAX (64 << 10) /* of any that is not root's */
 #define HOST_PATH_MAX 1024
 
 DEFINE_CLEANUP(json, json_t *, json_decref)
 
-/* -EFBIG, -EACCES (no regular file), and what opening and reading say. owner: whose file it has to be; HOST_ANYBODY. */
-#define HOST_ANYBODY ((u32)-1)
-int host_file_read(int root_fd, const char *path, u32 owner, char **ret, size_t *ret_size);
-/* An object or an array, to be released. -EBADMSG: it is none. */
-int host_file_json(int root_fd, const char *path, u32 owner, json_t **ret);
+#define HOST_ANYBODY ((u32)-1) /* whose file it may be: of anyone, for only root can put one there */
 
+struct stat;
+
+/* What lies there, unopened. -EACCES: no regular file. */
+int host_file_find(int root_fd, const char *path, struct stat *ret);
+/*
+ * At most max bytes of a file, a NUL behind them, and what it was when they were read. -EFBIG, -EACCES (no regular
+ * file), -EAGAIN (it changed meanwhile), and what opening and reading say.
+ */
+int host_file_read(int root_fd, const char *path, size_t max, char **ret, size_t *ret_size, struct stat *ret_stat);
+
+/* To be closed by the caller. */
+int host_directory_open(int root_fd, const char *path, DIR **ret);
 /*
  * Calls visit for at most max entries of a directory, until it answers something else than 0; that is
  * the answer then. . and .. are left out.

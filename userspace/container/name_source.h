@@ -10,11 +10,13 @@
 #include "container/host_file.h"
 #include "pyprof/types.h"
 
+struct name_cache;
 struct runtime_state;
 struct runtime_states;
 
 struct name_query {
 	int root_fd;
+	struct name_cache *cache;
 	struct runtime_states *states;
 	const char *cgroup; /* the whole path of it */
 	char id[NAME_MAX + 1]; /* the name of a file; "" when the id is none */
@@ -38,7 +40,7 @@ name_source kubelet_names; /* names of a pod's directories and links of logs */
 /*
  * A containerd container by namespace and id, as `ctr` puts them into the path, too. -ENOENT: there is none.
  */
-int containerd_names_in(int root_fd, const char *name_space, const char *id, bool in_pod,
+int containerd_names_in(struct name_cache *cache, const char *name_space, const char *id, bool in_pod,
 			struct container_names *names);
 /* What its own runtime keeps of a container. */
 int runtime_state_names(const struct runtime_state *state, bool in_pod, struct container_names *names);

@@ -19,7 +19,9 @@
 #include "container/retry.h"
 
 #define TURN_NS	       (5 * NS_PER_MS)
-#define REST_NS	       (45 * NS_PER_MS) /* after a turn that was not enough: at most a tenth of a CPU */
+#define REST_TIMES     9 /* what a turn took that was not enough: at most a tenth of a CPU */
+#define NAME_NS	       (20 * NS_PER_MS) /* of place_table_name() */
+#define NAME_ALL_NS    (2 * NS_PER_S)
 #define OWNER_LIMIT_NS NS_PER_S
 #define CHECK_AGAIN_NS (10 * NS_PER_S)
 
@@ -129,7 +131,7 @@ static int place_get(struct place_table *table, const char *path, const struct c
 
 static void place_leave(struct place_table *table, struct place_entry *entry, u64 now_ns)
 {
-	place_naming_end(&table->naming, entry);
+	place_naming_end(&table->naming, entry, now_ns);
 	place_store_leave(&table->places, entry, now_ns);
 }
 
@@ -199,8 +201,17 @@ static bool cgroup_ask(struct place_table *table, struct cgroup *cgroup, u64 now
 	    !place_store_add(&table->places, identity.at, cgroup->path, size, true, &entry))
 		place_naming_told(&table->naming, entry, &names, now_ns);
 	container_names_deinit(&names);
-	if (entry)
-		cgroups_claim(table, entry, now_ns);
+	if (!entry)
+		return true;
+	cgroups_claim(table, entry, now_ns);
+	/* Its end was news before its beginning could be. */
+	if (cgroup->state == CGROUP_REMOVED && cgroup->place != entry) {
+		cgroup_leave(table, cgroup, now_ns);
+		cgroup_enter(table, cgroup, entry);
+		table->moves++;
+		if (!entry->there_cnt && !entry->place.gone)
+			place_leave(table, entry, now_ns);
+	}
 	return true;
 }
 
@@ -267,12 +278,18 @@ static void cgroup_settle(struct place_table *table, struct cgroup *cgroup, bool
 	if (!entry && read.size && place_get(table, cgroup->path, &read, maker, now_ns, &entry))
 		entry = NULL;
 	cgroup_enter(table, cgroup, entry ? entry : table->host);
-	if (!is_told && cgroup_may_be_container(table, cgroup, &read) && !cgroup_ask(table, cgroup, now_ns) && is_new)
-		retry_start(&table->owners, &cgroup->retry, now_ns);
+	if (is_told || !cgroup_may_be_container(table, cgroup, &read))
+		return;
+	/* News waits for no files: there may be a flood of it. */
+	if (is_new)
+		retry_start_now(&table->owners, &cgroup->retry, now_ns);
+	else
+		cgroup_ask(table, cgroup, now_ns);
 }
 
 static void cgroup_forget(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
 {
+	table->moves += cgroup->retry.waits; /* nobody will tell any more whose it was */
 	retry_stop(&table->owners, &cgroup->retry);
 	cgroup_leave(table, cgroup, now_ns);
 	cgroup_table_forget(table->cgroups, cgroup);
@@ -288,11 +305,9 @@ static void cgroups_sweep(struct place_table *table, u64 now_ns)
 
 static void cgroup_remove(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
 {
-	if (cgroup->retry.waits) {
-		cgroup_ask(table, cgroup, now_ns);
-		table->moves++; /* also when it is nobody's: there will be no other answer */
-	}
-	retry_stop(&table->owners, &cgroup->retry);
+	/* The next turn asks once more (cgroup_retry). */
+	if (cgroup->retry.waits)
+		retry_start_now(&table->owners, &cgroup->retry, now_ns);
 	cgroups_sweep(table, now_ns);
 	cgroup_table_retire(table->cgroups, cgroup, now_ns);
 	struct place_entry *entry = cgroup->place;
@@ -479,36 +494,45 @@ static struct cgroup *cgroup_of_retry(struct retry *retry)
 
 static void cgroup_retry(struct place_table *table, struct cgroup *cgroup, u64 now_ns)
 {
-	if (cgroup_ask(table, cgroup, now_ns))
+	if (cgroup_ask(table, cgroup, now_ns)) {
 		retry_stop(&table->owners, &cgroup->retry);
-	else if (!retry_again(&table->owners, &cgroup->retry, now_ns))
+	} else if (cgroup->state != CGROUP_THERE || !retry_again(&table->owners, &cgroup->retry, now_ns)) {
+		retry_stop(&table->owners, &cgroup->retry);
 		table->moves++; /* it is nobody's, which is news too */
+	}
 }
 
-/* Whether time was enough. */
-static bool names_turn(struct place_table *table, u64 now_ns)
+/* What is due, half of the time for each kind. How long it took if that was not enough; else 0. */
+static u64 names_turn(struct place_table *table, u64 now_ns)
 {
-	u64 end_ns = clock_monotonic_ns() + TURN_NS;
+	u64 start_ns = clock_monotonic_ns(), end_ns = start_ns + TURN_NS / 2;
+	bool was_enough = true;
 	struct retry *retry;
 
-	while ((retry = retry_due(&table->owners, now_ns))) {
+	while (was_enough && (retry = retry_due(&table->owners, now_ns))) {
 		cgroup_retry(table, cgroup_of_retry(retry), now_ns);
-		if (clock_monotonic_ns() > end_ns)
-			return false;
+		was_enough = clock_monotonic_ns() <= end_ns;
 	}
-	return place_naming_turn(&table->naming, now_ns, end_ns);
+	end_ns = clock_monotonic_ns() + TURN_NS / 2;
+	was_enough &= place_naming_turn(&table->naming, now_ns, end_ns);
+	return was_enough ? 0 : clock_monotonic_ns() - start_ns;
 }
 
 void place_table_turn(struct place_table *table, u64 now_ns, void (*gone)(void *ctx, struct place *place), void *ctx)
 {
 	struct place_entry *entry;
 
-	if (now_ns >= table->rest_until_ns && !names_turn(table, now_ns))
-		table->rest_until_ns = now_ns + TURN_NS + REST_NS;
+	if (now_ns >= table->rest_until_ns) {
+		u64 took_ns = names_turn(table, now_ns);
+
+		if (took_ns)
+			table->rest_until_ns = now_ns + took_ns + REST_TIMES * took_ns;
+	}
 	cgroups_sweep(table, now_ns);
 	while ((entry = place_store_expired(&table->places, now_ns))) {
 		if (gone)
 			gone(ctx, &entry->place);
+		place_naming_forget(&table->naming, entry);
 		place_store_forget(&table->places, entry);
 	}
 }
@@ -528,16 +552,24 @@ u64 place_table_due_ns(const struct place_table *table)
 	return min_ns(names_ns, min_ns(gone_ns, cgroup_table_due_ns(table->cgroups)));
 }
 
+static void names_hurry(struct place_table *table, u64 budget_ns)
+{
+	u64 now_ns = clock_monotonic_ns();
+	struct retry *retry;
+
+	while (clock_monotonic_ns() < now_ns + budget_ns / 2 && (retry = retry_oldest(&table->owners, now_ns)))
+		cgroup_retry(table, cgroup_of_retry(retry), now_ns);
+	place_naming_hurry(&table->naming, now_ns, clock_monotonic_ns() + budget_ns / 2);
+}
+
 void place_table_name(struct place_table *table)
 {
-	struct place_entry *entry, *next;
-	struct cgroup *cgroup = NULL;
+	names_hurry(table, NAME_NS);
+}
 
-	while ((cgroup = cgroup_table_next(table->cgroups, cgroup)))
-		if (cgroup->retry.waits && cgroup_ask(table, cgroup, clock_monotonic_ns()))
-			retry_stop(&table->owners, &cgroup->retry);
-	HASH_ITER(hh, table->places.by_key, entry, next)
-	place_naming_hurry(&table->naming, entry);
+void place_table_name_all(struct place_table *table)
+{
+	names_hurry(table, NAME_ALL_NS);
 }
 
 int place_table_for_each(struct place_table *table, int (*visit)(void *ctx, struct place *place), void *ctx)

@@ -77,8 +77,12 @@ struct place *place_table_at(struct place_table *table, u32 key); /* NULL: it wa
 void place_table_turn(struct place_table *table, u64 now_ns, void (*gone)(void *ctx, struct place *place), void *ctx);
 /* When the next turn has something to do; UINT64_MAX: nothing waits. */
 u64 place_table_due_ns(const struct place_table *table);
-/* Looks for all names that are missing once more, now. */
+/*
+ * Looks for names that are missing once more, now, for a few milliseconds: those first that were looked for the longest ago.
+ * The latter takes two seconds, if so many are needed for all: for who has nothing else to do.
+ */
 void place_table_name(struct place_table *table);
+void place_table_name_all(struct place_table *table);
 /*
  * Grows when a value of any place changes, or cgroups turn out to be of another place than the one they were
  * given, or to be settled: then what was selected is to be asked again.

@@ -105,10 +105,8 @@ int place_naming_read_path(struct place_naming *naming, struct place_entry *entr
 void place_naming_start(struct place_naming *naming, struct place_entry *entry, u64 now_ns)
 {
 	entry->place.named = false;
-	if (place_look(naming, entry) || entry->is_nested)
-		place_settle(naming, entry);
-	else
-		retry_start(&naming->queue, &entry->retry, now_ns);
+	entry->is_ended = false;
+	retry_start_now(&naming->queue, &entry->retry, now_ns);
 }
 
 void place_naming_told(struct place_naming *naming, struct place_entry *entry, const struct container_names *names,
@@ -122,16 +120,30 @@ void place_naming_told(struct place_naming *naming, struct place_entry *entry, c
 		retry_start(&naming->queue, &entry->retry, now_ns);
 }
 
-void place_naming_end(struct place_naming *naming, struct place_entry *entry)
+void place_naming_end(struct place_naming *naming, struct place_entry *entry, u64 now_ns)
 {
-	place_naming_hurry(naming, entry);
-	if (!entry->place.named)
-		place_settle(naming, entry);
+	if (entry->place.named)
+		return;
+	entry->is_ended = true;
+	retry_start_now(&naming->queue, &entry->retry, now_ns);
+}
+
+void place_naming_forget(struct place_naming *naming, struct place_entry *entry)
+{
+	retry_stop(&naming->queue, &entry->retry);
 }
 
 static struct place_entry *entry_of_retry(struct retry *retry)
 {
 	return (struct place_entry *)((char *)retry - offsetof(struct place_entry, retry));
+}
+
+static void place_ask(struct place_naming *naming, struct place_entry *entry, u64 now_ns)
+{
+	bool is_last = entry->is_ended || entry->is_nested;
+
+	if (place_look(naming, entry) || is_last || !retry_again(&naming->queue, &entry->retry, now_ns))
+		place_settle(naming, entry);
 }
 
 bool place_naming_turn(struct place_naming *naming, u64 now_ns, u64 end_ns)
@@ -141,16 +153,17 @@ bool place_naming_turn(struct place_naming *naming, u64 now_ns, u64 end_ns)
 	while ((retry = retry_due(&naming->queue, now_ns))) {
 		struct place_entry *entry = entry_of_retry(retry);
 
-		if (place_look(naming, entry) || !retry_again(&naming->queue, retry, now_ns))
-			place_settle(naming, entry);
+		place_ask(naming, entry, now_ns);
 		if (clock_monotonic_ns() > end_ns)
 			return false;
 	}
 	return true;
 }
 
-void place_naming_hurry(struct place_naming *naming, struct place_entry *entry)
+void place_naming_hurry(struct place_naming *naming, u64 now_ns, u64 end_ns)
 {
-	if (!entry->place.named && place_look(naming, entry))
-		place_settle(naming, entry);
+	struct retry *retry;
+
+	while (clock_monotonic_ns() <= end_ns && (retry = retry_oldest(&naming->queue, now_ns)))
+		place_ask(naming, entry_of_retry(retry), now_ns);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * place_naming.h - how places come to their names: from their path at once, and from the files of their runtime,
- * which may be written a little later. Looks for those when the place is first seen, which for a container that
- * lives shortly may be the only chance, and again after growing waits, for ten seconds or until it is gone.
+ * which may be written a little later. Looks for those at the first turn after the place was seen, for one that
+ * lives shortly may have no other chance, and again after growing waits, for ten seconds or until it is gone.
+ *
+ * News of a container never waits for its files: all looks are in turns, which have an end.
  */
 #ifndef PYPROF_PLACE_NAMING_H
 #define PYPROF_PLACE_NAMING_H
@@ -24,16 +26,18 @@ void place_naming_deinit(struct place_naming *naming);
 
 /* A new place: what its path tells. -ENOMEM. */
 int place_naming_read_path(struct place_naming *naming, struct place_entry *entry, const struct cgroup_path *path);
-/* A container, new or again there: looks for its files. */
+/* A container, new or again there: the next turn looks for its files. */
 void place_naming_start(struct place_naming *naming, struct place_entry *entry, u64 now_ns);
 /* The same, of one that was found by its files. */
 void place_naming_told(struct place_naming *naming, struct place_entry *entry, const struct container_names *names,
 		       u64 now_ns);
-/* It is gone: looks once more, for files often stay a little longer, and never again. */
-void place_naming_end(struct place_naming *naming, struct place_entry *entry);
+/* It is gone: the next turn looks once more, for files often stay a little longer, and never again. */
+void place_naming_end(struct place_naming *naming, struct place_entry *entry, u64 now_ns);
+/* Before it is forgotten. */
+void place_naming_forget(struct place_naming *naming, struct place_entry *entry);
 /* Looks for what is due; whether the time until end_ns was enough for all. */
 bool place_naming_turn(struct place_naming *naming, u64 now_ns, u64 end_ns);
-/* Looks now, if it still has no names. */
-void place_naming_hurry(struct place_naming *naming, struct place_entry *entry);
+/* Looks for all that have no names yet once, due or not, until end_ns: those first that were looked for the longest ago. */
+void place_naming_hurry(struct place_naming *naming, u64 now_ns, u64 end_ns);
 
 #endif

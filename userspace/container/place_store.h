@@ -27,6 +27,7 @@ struct place_entry {
 	u32 there_cnt; /* of them, those that are there */
 	char maker[11]; /* uid of who made the group, if not root (group_maker.h), as cgroup_path's user; "" */
 	bool is_told; /* by files alone: in by_path */
+	bool is_ended; /* for names: one more look, and no other */
 	bool is_nested; /* in another container: the host has no files of it but its pod's */
 	bool failed; /* not in a hash, for want of memory */
 	UT_hash_handle hh, hh_identity, hh_path;

@@ -13,11 +13,11 @@
 
 #include "pyprof/types.h"
 
-#define RETRY_STEP_CNT 10
+#define RETRY_STEP_CNT 11
 
 struct retry {
 	struct retry *prev, *next;
-	u64 since_ns, due_ns;
+	u64 since_ns, asked_ns, due_ns;
 	u8 step;
 	bool waits;
 };
@@ -27,6 +27,8 @@ struct retry_queue {
 	u64 limit_ns; /* so long after the first look there is no other */
 };
 
+/* Before the first look, which is due at once. */
+void retry_start_now(struct retry_queue *queue, struct retry *retry, u64 now_ns);
 /* After the first look. */
 void retry_start(struct retry_queue *queue, struct retry *retry, u64 now_ns);
 /* After a further one. False: the time is over, it waits no more. */
@@ -34,6 +36,8 @@ bool retry_again(struct retry_queue *queue, struct retry *retry, u64 now_ns);
 void retry_stop(struct retry_queue *queue, struct retry *retry);
 /* One whose time has come, which still waits; NULL: none. */
 struct retry *retry_due(struct retry_queue *queue, u64 now_ns);
+/* The one that was looked for the longest ago, due or not, before a time; NULL: none. */
+struct retry *retry_oldest(struct retry_queue *queue, u64 before_ns);
 /* When the next one's time comes; UINT64_MAX: nothing waits. */
 u64 retry_due_ns(const struct retry_queue *queue);
 

@@ -6,7 +6,8 @@
 #include "container/host_file.h"
 #include "container/runtime_states.h"
 
-#define LABELS_MAX 1024 /* of one container that are looked at */
+#define LABELS_MAX	 1024 /* of one container that are looked at */
+#define LABEL_EXTRA_SIZE 128 /* of memory for each, about */
 
 void runtime_state_free(struct runtime_state *state)
 {
@@ -81,6 +82,7 @@ static int labels_read(struct runtime_state *state, const json_t *labels)
 		_cleanup_(free) char *key = strndup(label, (size_t)(value++ - label));
 		if (!key || json_object_set_new(state->annotations, key, json_string(value)))
 			return -ENOMEM;
+		state->size += strlen(label) + LABEL_EXTRA_SIZE;
 	}
 	const char *bundle = json_text(state->annotations, "bundle");
 	if (!bundle)

@@ -28,6 +28,7 @@ struct runtime_state {
 	char *bundle; /* directory, or NULL */
 	char *cgroups[RUNTIME_CGROUPS_MAX]; /* as in /proc/PID/cgroup; NULL: no more */
 	json_t *annotations; /* object of texts */
+	size_t size; /* bytes of them */
 };
 
 void runtime_state_free(struct runtime_state *state);
@@ -46,8 +47,11 @@ DEFINE_CLEANUP(runtime_states, struct runtime_states *, runtime_states_free)
 int runtime_states_read(struct runtime_states *states, const char *id, struct runtime_state **ret);
 /*
  * The container whose group a group is, or is in: the innermost. Borrowed until the next call. NULL: there is none. All
- * files are read for that, but only again when a directory changed.
+ * files are read for that at the first call; later only those of containers that are new, or were started again, and not
+ * many in one call. What has no file yet is asked for again, often while it is young.
  */
 const struct runtime_state *runtime_states_find(struct runtime_states *states, const char *cgroup, size_t *ret_size);
+/* Files that were opened so far, for tests. */
+u64 runtime_states_opened(const struct runtime_states *states);
 
 #endif

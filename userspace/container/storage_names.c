@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "container/name_cache.h"
 #include "container/name_source.h"
 #include "container/runtime_states.h"
 
@@ -22,57 +23,96 @@ static const char *const drivers[] = {"overlay", "vfs", "btrfs", "zfs"};
 static const char *const lists[] = {"containers.json", "volatile-containers.json"};
 
 /* Who made it says so in an annotation (CRI-O, pkg/annotations; podman, libpod/container_internal_common.go). */
+static int config_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	_cleanup_(json) json_t *file = json_loadb(text, size, 0, NULL);
+	_cleanup_(names) struct container_names names = {0};
+
+	if (!file)
+		return -EBADMSG;
+	const json_t *annotations = json_object_get(file, "annotations");
+	const char *maker = json_text(annotations, "io.container.manager");
+	if (!maker || strcmp(maker, "cri-o"))
+		return 0;
+	int err = container_names_set_annotations(&names, annotations, in_pod);
+	if (!err)
+		err = container_names_set(&names, LABEL_RUNTIME, "cri-o");
+	return err ? err : name_rows_add(rows, "", (const char *const *)names.values);
+}
+
+static const struct name_file config_file = {config_parse, HOST_FILE_MAX};
+
 static int config_read(const struct name_query *query, const char *directory, struct container_names *names)
 {
-	_cleanup_(json) json_t *file = NULL;
 	char path[HOST_PATH_MAX];
 
 	if (snprintf(path, sizeof(path), "%s/%s/userdata/config.json", directory, query->id) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	int err = host_file_json(query->root_fd, path, query->owner, &file);
-	if (err)
-		return err;
-	const json_t *annotations = json_object_get(file, "annotations");
-	const char *maker = json_text(annotations, "io.container.manager");
-	if (!maker || strcmp(maker, "cri-o"))
-		return -ENOENT;
-	err = container_names_set_annotations(names, annotations, query->owner == HOST_ANYBODY);
-	return err ? err : container_names_set(names, LABEL_RUNTIME, "cri-o");
+	return name_cache_read(query->cache, &config_file, path, query->owner, query->owner == HOST_ANYBODY, "", names);
 }
 
-static int listed_read(const json_t *container, struct container_names *names)
+static int listed_add(const json_t *container, struct name_rows *rows)
 {
-	const char *text = json_text(container, "metadata");
+	const char *id = json_text(container, "id"), *text = json_text(container, "metadata");
 	_cleanup_(json) json_t *metadata = text ? json_loads(text, 0, NULL) : NULL;
+	_cleanup_(names) struct container_names names = {0};
 
-	int err = container_names_set(names, LABEL_CONTAINER_NAME,
+	if (!id || !*id)
+		return 0;
+	int err = container_names_set(&names, LABEL_CONTAINER_NAME,
 				      json_string_value(json_array_get(json_object_get(container, "names"), 0)));
 	if (!err)
-		err = container_names_set(names, LABEL_IMAGE, json_text(metadata, "image-name"));
-	return err ? err : container_names_set(names, LABEL_RUNTIME, "podman");
+		err = container_names_set(&names, LABEL_IMAGE, json_text(metadata, "image-name"));
+	if (!err)
+		err = container_names_set(&names, LABEL_RUNTIME, "podman");
+	return err ? err : name_rows_add(rows, id, (const char *const *)names.values);
 }
+
+static size_t blanks_size(const char *text)
+{
+	return strspn(text, " \t\r\n");
+}
+
+/* One element after the other: as a whole, a list is many times as large in memory as its text. */
+static int list_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	const char *at = text + blanks_size(text), *end = text + size;
+
+	if (*at != '[')
+		return -EBADMSG;
+	at++;
+	at += blanks_size(at);
+	if (*at == ']')
+		return 0;
+	for (;;) {
+		json_error_t stop;
+		_cleanup_(json) json_t *container = json_loadb(at, (size_t)(end - at),
+							       JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &stop);
+
+		if (!container)
+			return -EBADMSG;
+		int err = listed_add(container, rows);
+		if (err)
+			return err;
+		at += stop.position;
+		at += blanks_size(at);
+		if (*at == ']')
+			return 0;
+		if (*at++ != ',')
+			return -EBADMSG;
+	}
+}
+
+static const struct name_file list_file = {list_parse, LIST_FILE_MAX};
 
 static int list_read(const struct name_query *query, const char *directory, const char *list,
 		     struct container_names *names)
 {
-	_cleanup_(json) json_t *file = NULL;
 	char path[HOST_PATH_MAX];
-	const json_t *container;
-	size_t i;
 
 	if (snprintf(path, sizeof(path), "%s/%s", directory, list) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	int err = host_file_json(query->root_fd, path, query->owner, &file);
-	if (err)
-		return err;
-	json_array_foreach(file, i, container)
-	{
-		const char *id = json_text(container, "id");
-
-		if (id && !strcmp(id, query->id))
-			return listed_read(container, names);
-	}
-	return -ENOENT;
+	return name_cache_read(query->cache, &list_file, path, query->owner, false, query->id, names);
 }
 
 /* directory: STORAGE/DRIVER-containers. */
