@@ -4,11 +4,14 @@
  * engines are receivers of the tests (receiver.py), and what they have taken is read by others' protocols (read_export.py). The
  * real engines are in tests/e2e/engines.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -219,6 +222,98 @@ Test(export, does_not_keep_the_end_waiting_for_an_engine_that_never_answers)
 	child_kill(busy);
 }
 
+Test(export, ends_at_the_second_signal_whatever_waits)
+{
+	struct place place = place_in("/");
+	struct engine engine = engine_start(&place, "otlp", "never", 0);
+	struct child *busy = native_start(&place, "native-fp", NULL);
+	struct child *profiler = profiler_start(NULL, "--all", "--window", "0.5", "--export", engine_url(&engine),
+						NULL);
+
+	sleep_s(3);
+	child_signal(profiler, SIGINT);
+	double asked = now_s();
+	sleep_s(1.5);
+	cr_assert(child_is_running(profiler), "the first one is waited with: %s", child_err(profiler));
+	child_signal(profiler, SIGINT);
+	cr_assert_eq(child_wait(profiler, 20), 0, "%s", child_err(profiler));
+	cr_expect_leq(now_s() - asked, 4, "it ended after %.1f s", now_s() - asked);
+	child_kill(busy);
+}
+
+/* The profiler where these commands were run first: mounts are seen by it alone. */
+static struct child *profiler_start_behind(const char *commands, const char *arguments)
+{
+	const char *line = text_of("%s && exec %s %s", commands, profiler_path(), arguments);
+
+	return child_start(NULL, (const char *[]){"unshare", "-m", "sh", "-c", line, NULL});
+}
+
+Test(export, does_not_keep_the_end_waiting_for_a_name_server_that_never_answers)
+{
+	struct place place = place_in("/");
+	const struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(0x7f000009)};
+	int silent = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(bind(silent, (const struct sockaddr *)&address, sizeof(address)), 0);
+	struct child *busy = native_start(&place, "native-fp", NULL);
+	const char *commands = text_of(
+		"cd %s && printf 'nameserver 127.0.0.9\noptions timeout:30 attempts:5\n' >resolv && "
+		"echo 'hosts: dns' >nss && mount --bind resolv /etc/resolv.conf && "
+		"mount --bind nss /etc/nsswitch.conf && cd -",
+		place.outside);
+	struct child *profiler = profiler_start_behind(
+		commands, text_of("--all --window 0.5 --spool %s --export otlp=http://engine.example:4318",
+				  in_place(&place, "spool")));
+
+	sleep_s(4);
+	child_signal(profiler, SIGTERM);
+	double asked = now_s();
+	cr_assert_eq(child_wait(profiler, 100), 0, "%s", child_err(profiler));
+	cr_expect_leq(now_s() - asked, 10, "it ended after %.1f s", now_s() - asked);
+	cr_expect_not_null(strstr(child_err(profiler), "kept for the next run"), "%s", child_err(profiler));
+	child_kill(busy);
+	close(silent);
+}
+
+Test(export, does_not_say_that_it_kept_what_the_disk_had_no_room_for)
+{
+	struct place place = place_in("/");
+	struct engine engine = engine_start(&place, "otlp", "200", 0);
+	struct child *busy = native_start(&place, "native-fp", NULL);
+
+	child_kill(engine.child); /* nobody listens */
+	const char *folder = in_place(&place, "small");
+	struct child *profiler = profiler_start_behind(
+		text_of("mkdir %s && mount -t tmpfs -o size=4k none %s", folder, folder),
+		text_of("--all -d 3 --window 0.5 --spool %s/spool --export %s", folder, engine_url(&engine)));
+
+	cr_assert_eq(child_wait(profiler, 30), 0, "%s", child_err(profiler));
+	cr_expect_not_null(strstr(child_err(profiler), "the spool had no room"), "%s", child_err(profiler));
+	child_kill(busy);
+}
+
+Test(export, has_the_last_window_although_the_file_beside_it_cannot_be_written)
+{
+	struct place place = place_in("/");
+	struct engine engine = engine_start(&place, "otlp", "200", 0);
+	const char *folder = in_place(&place, "gone");
+	struct child *busy = native_start(&place, "native-fp", NULL);
+
+	cr_assert_eq(mkdir(folder, 0700), 0);
+	struct child *profiler = profiler_start(NULL, "--all", "-d", "4", "--window", "60", "-o",
+						text_of("%s/x.pb.gz", folder), "--export", engine_url(&engine), NULL);
+	profiler_sampling(profiler);
+	sleep_s(1);
+	struct child *rm = child_start(NULL, (const char *[]){"rm", "-r", folder, NULL});
+	cr_assert_eq(child_wait(rm, 10), 0);
+	cr_expect_eq(child_wait(profiler, 30), 1, "%s", child_err(profiler));
+	child_kill(busy);
+	const char *taken = engine_taken(&engine, "-");
+	cr_expect_eq(taken_number(taken, "windows"), 1, "%s", taken);
+}
+
 Test(export, of_wrong_words_is_refused_before_anything_is_sampled)
 {
 	static const struct {
@@ -228,6 +323,7 @@ Test(export, of_wrong_words_is_refused_before_anything_is_sampled)
 	} lines[] = {
 		{{"--export", "otlp=ftp://x"}, 2, "http"},
 		{{"--export", "kafka=http://x"}, 2, "pyroscope"},
+		{{"--export", "otlp=http://x", "--export", "otlp=http://x:80/"}, 2, "twice"},
 		{{"--export", "otlp=http://localhost:1", "--export-ca", "/nonexistent"}, 1, "--export-ca"},
 		{{"--export", "otlp=http://localhost:1", "--spool", "/proc/spool"}, 1, "spool's folder"},
 	};

@@ -116,7 +116,7 @@ static int describe(CURLU *url, struct destination *destination)
 	if (!err)
 		err = url_get(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, &port);
 	if (!err)
-		err = url_get(url, CURLUPART_URL, 0, &destination->url);
+		err = url_get(url, CURLUPART_URL, CURLU_NO_DEFAULT_PORT, &destination->url);
 	if (err)
 		return err;
 	destination->is_plain = !strcmp(scheme, "http");
