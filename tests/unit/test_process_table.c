@@ -223,6 +223,19 @@ ProcessTest(a_sample_that_comes_before_its_exec_does_no_harm)
 	cr_assert_str_eq(path_at(fresh, 0x3000), "/new");
 }
 
+ProcessTest(a_child_says_of_itself_what_its_parent_did)
+{
+	struct process *parent = add(PID, 5, 1);
+
+	parent->words = (struct process_words){.exe = strdup("/usr/bin/app")};
+	parent->words_read = true;
+	struct process *child = fork_of(parent, PID + 1, 20);
+	cr_assert(child->words_read);
+	cr_assert_str_eq(child->words.exe, "/usr/bin/app");
+	cr_assert_neq(child->words.exe, parent->words.exe);
+	cr_assert_null(child->words.command_line);
+}
+
 /* vfork and posix_spawn: a child that runs in its parent's memory until it execs. */
 ProcessTest(an_exec_of_a_child_leaves_its_parent_alone)
 {

@@ -238,6 +238,9 @@ static void process_share_memory(struct process *child, struct process *parent)
 	child->replaced_ns = parent->replaced_ns;
 	child->replaced_cnt = parent->replaced_cnt;
 
+	/* Nor is what it says of itself another, until it execs. */
+	child->words_read = parent->words_read && !process_words_copy(&parent->words, &child->words);
+
 	child->python_checked = parent->python_checked;
 	child->python_file = parent->python_file ? mapped_file_ref(parent->python_file) : NULL;
 	child->python_bias = parent->python_bias;

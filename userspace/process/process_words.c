@@ -97,6 +97,25 @@ int process_words_read(const struct process_id *id, const struct words_wanted *w
 	return err;
 }
 
+static int text_copy(const char *text, char **ret)
+{
+	*ret = text ? strdup(text) : NULL;
+	return text && !*ret ? -ENOMEM : 0;
+}
+
+int process_words_copy(const struct process_words *words, struct process_words *ret)
+{
+	*ret = (struct process_words){0};
+	int err = text_copy(words->exe, &ret->exe);
+	if (!err)
+		err = text_copy(words->command_line, &ret->command_line);
+	if (!err)
+		err = text_copy(words->environment, &ret->environment);
+	if (err)
+		process_words_deinit(ret);
+	return err;
+}
+
 void process_words_deinit(struct process_words *words)
 {
 	free(words->exe);

@@ -24,6 +24,8 @@ struct process_words {
 
 /* What cannot be read any more stays NULL. -ENOMEM. */
 int process_words_read(const struct process_id *id, const struct words_wanted *wanted, struct process_words *ret);
+/* What a fork shares. -ENOMEM. */
+int process_words_copy(const struct process_words *words, struct process_words *ret);
 void process_words_deinit(struct process_words *words);
 
 #endif
