@@ -289,3 +289,30 @@ Test(cgroup_path, whatever_is_in_a_path_its_pieces_are)
 	cgroup_path_read("/\n\033[2J.service", &path);
 	cr_assert_eq(path.unit.size, strlen("\n\033[2J.service"));
 }
+
+Test(cgroup_path, what_may_be_a_container_though_it_does_not_say_so)
+{
+	static const struct {
+		const char *path;
+		bool may_be;
+	} rows[] = {
+		{"/", false},
+		{"/mine", true},
+		{"/k8s.io/t1", true},
+		{"/system.slice", false},
+		{"/system.slice/foo.service", false},
+		{"/system.slice/foo.service/mine", true},
+		{"/system.slice/runc-mine.scope", true},
+		{"/system.slice/run-u12.scope", false},
+		{"/user.slice/user-1000.slice/session-3.scope", false},
+		{"/init.scope", false},
+		{"/kubepods/burstable/pod12345678-1234-1234-1234-123456789abc", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct cgroup_path read;
+
+		cgroup_path_read(rows[i].path, &read);
+		cr_expect_eq(cgroup_path_may_be_container(rows[i].path, &read), rows[i].may_be, "%s", rows[i].path);
+	}
+}

@@ -319,3 +319,32 @@ char *cgroup_path_name(const struct cgroup_path *path)
 	*end = 0;
 	return name;
 }
+
+static bool text_has(const char *text, size_t size, const char *start, const char *end)
+{
+	size_t start_size = strlen(start), end_size = strlen(end);
+
+	return size >= start_size + end_size && !memcmp(text, start, start_size) &&
+	       !memcmp(text + size - end_size, end, end_size);
+}
+
+/* runc with systemd's driver makes SLICE:PREFIX:NAME to PREFIX-NAME.scope; these are systemd's and desktops' own. */
+static bool unit_may_be_container(const struct path_piece *unit)
+{
+	static const char *const others[] = {"session-", "init.scope", "run-", "app-",
+					     "machine-", "vte-spawn-", "snap."};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (text_has(unit->at, unit->size, others[i], ""))
+			return false;
+	return text_has(unit->at, unit->size, "", ".scope");
+}
+
+bool cgroup_path_may_be_container(const char *path, const struct cgroup_path *read)
+{
+	size_t size = strlen(path);
+
+	if (read->runtime || read->pod_uid.size || size == 1 || text_has(path, size, "", ".slice"))
+		return false;
+	return read->size != size || unit_may_be_container(&read->unit);
+}

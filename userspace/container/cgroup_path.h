@@ -14,6 +14,7 @@
 #ifndef PYPROF_CGROUP_PATH_H
 #define PYPROF_CGROUP_PATH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A piece of the path. size 0: there is none. */
@@ -53,5 +54,11 @@ void cgroup_path_read(const char *path, struct cgroup_path *ret);
 
 /* The name without systemd's escapes, to be freed. NULL: memory is short. */
 char *cgroup_path_name(const struct cgroup_path *path);
+
+/*
+ * Whether a group whose path tells no container may be one's all the same: any name but the root's, a pod's (which has
+ * groups of containers in it), a slice's (which has no processes), and most units'.
+ */
+bool cgroup_path_may_be_container(const char *path, const struct cgroup_path *read);
 
 #endif

@@ -225,41 +225,11 @@ static u32 cgroup_maker(const struct place_table *table, const struct cgroup *cg
 	return group_maker_find(hierarchy_of(table, cgroup->id), path, size, until);
 }
 
-static bool text_has(const char *text, size_t size, const char *start, const char *end)
-{
-	size_t start_size = strlen(start), end_size = strlen(end);
-
-	return size >= start_size + end_size && !memcmp(text, start, start_size) &&
-	       !memcmp(text + size - end_size, end, end_size);
-}
-
-/* runc with systemd's driver makes SLICE:PREFIX:NAME to PREFIX-NAME.scope; these are systemd's and desktops' own. */
-static bool unit_may_be_container(const struct path_piece *unit)
-{
-	static const char *const others[] = {"session-", "init.scope", "run-", "app-",
-					     "machine-", "vte-spawn-", "snap."};
-
-	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-		if (text_has(unit->at, unit->size, others[i], ""))
-			return false;
-	return text_has(unit->at, unit->size, "", ".scope");
-}
-
-/*
- * Whether a group whose path tells no container may be one's: any name but the root's, a pod's (which has groups of
- * containers in it), a slice's (which has no processes), and most units'. Files of root's say so: what somebody else made
- * is not in them.
- */
+/* Files of root's say so: what somebody else made is not in them. */
 static bool cgroup_may_be_container(const struct place_table *table, const struct cgroup *cgroup,
 				    const struct cgroup_path *read)
 {
-	size_t size = strlen(cgroup->path);
-
-	if (read->runtime || read->pod_uid.size || size == 1 || text_has(cgroup->path, size, "", ".slice"))
-		return false;
-	if (read->size == size && !unit_may_be_container(&read->unit))
-		return false;
-	return cgroup_maker(table, cgroup, read) == MAKER_ROOT;
+	return cgroup_path_may_be_container(cgroup->path, read) && cgroup_maker(table, cgroup, read) == MAKER_ROOT;
 }
 
 /* What place a new cgroup is of. is_new: its runtime may not have written its files yet. */
