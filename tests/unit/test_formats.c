@@ -195,6 +195,7 @@ Test(stats, all_that_the_contract_names_is_there)
 		.samples = 1000,
 		.lost = {[LOSS_RING_FULL] = 2, [LOSS_NOT_TAKEN] = 1},
 		.incomplete = {[LOSS_CODE_GONE] = 4},
+		.untold = 17,
 		.python_samples = 700,
 		.python_complete = 699,
 		.native = {.samples = 990, .complete = 980, .fallback = 12},
@@ -213,23 +214,24 @@ Test(stats, all_that_the_contract_names_is_there)
 	};
 	json_t *json = stats_of(&truth), *lost, *incomplete, *versions;
 	json_int_t samples, complete, python, hz, cpus, bpf_ns, bpf_runs, ring, map, rss;
-	json_int_t native, reached, fallback, verified, counted, unmerged;
+	json_int_t native, reached, fallback, verified, counted, unmerged, untold;
 	double seconds, first, agent;
 
-	cr_assert_eq(json_unpack_ex(json, NULL, JSON_STRICT,
-				    "{s:I,s:o,s:o,s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I},s:o,s:F,s:F,s:I,s:I,s:I,"
-				    "s:I,s:F,s:I,s:I,s:I}",
-				    "samples", &samples, "lost", &lost, "incomplete", &incomplete, "python", "samples",
-				    &python, "complete", &complete, "native", "samples", &native, "complete", &reached,
-				    "fallback", &fallback, "merge", "verified", &verified, "counted", &counted,
-				    "unmerged", &unmerged, "python_versions", &versions, "seconds", &seconds,
-				    "first_sample_s", &first, "hz", &hz, "cpus", &cpus, "bpf_ns", &bpf_ns, "bpf_runs",
-				    &bpf_runs, "agent_cpu_s", &agent, "ring_bytes", &ring, "map_bytes", &map,
-				    "rss_bytes", &rss),
+	cr_assert_eq(json_unpack_ex(
+			     json, NULL, JSON_STRICT,
+			     "{s:I,s:o,s:o,s:I,s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I},s:o,s:F,s:F,s:I,s:I,s:I,"
+			     "s:I,s:F,s:I,s:I,s:I}",
+			     "samples", &samples, "lost", &lost, "incomplete", &incomplete, "untold", &untold, "python",
+			     "samples", &python, "complete", &complete, "native", "samples", &native, "complete",
+			     &reached, "fallback", &fallback, "merge", "verified", &verified, "counted", &counted,
+			     "unmerged", &unmerged, "python_versions", &versions, "seconds", &seconds, "first_sample_s",
+			     &first, "hz", &hz, "cpus", &cpus, "bpf_ns", &bpf_ns, "bpf_runs", &bpf_runs, "agent_cpu_s",
+			     &agent, "ring_bytes", &ring, "map_bytes", &map, "rss_bytes", &rss),
 		     0);
 	cr_assert_eq(samples, 1000);
 	cr_assert_eq(python, 700);
 	cr_assert_eq(complete, 699);
+	cr_assert_eq(untold, 17);
 	cr_assert(native == 990 && reached == 980 && fallback == 12);
 	cr_assert(verified == 600 && counted == 50 && unmerged == 6);
 	cr_assert_eq(map, 1ll << 33);

@@ -64,28 +64,28 @@ static json_t *json_of_merge(const struct merge_truth *merge)
 
 static json_t *json_of_truth(const struct truth *truth)
 {
-	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /**/
-		"samples", json_of_count(truth->samples), /**/
-		"lost", json_of_losses(truth->lost), /**/
-		"incomplete", json_of_losses(truth->incomplete), /**/
-		"untold", json_of_count(truth->untold), /**/
-		"python", /**/
-		"samples", json_of_count(truth->python_samples), /**/
-		"complete", json_of_count(truth->python_complete), /**/
-		"native", json_of_native(&truth->native), /**/
-		"merge", json_of_merge(&truth->merge), /**/
-		"python_versions", json_of_versions(truth), /**/
-		"seconds", json_of_seconds(truth->seconds), /**/
-		"first_sample_s", json_of_seconds(truth->first_sample_s), /**/
-		"hz", json_of_count(truth->hz), /**/
-		"cpus", json_of_count(truth->cpus), /**/
-		"bpf_ns", json_of_count(truth->bpf_ns), /**/
-		"bpf_runs", json_of_count(truth->bpf_runs), /**/
-		"agent_cpu_s", json_of_seconds(truth->agent_cpu_s), /**/
-		"ring_bytes", json_of_count(truth->ring_bytes), /**/
-		"map_bytes", json_of_count(truth->map_bytes), /**/
-		"rss_bytes", json_of_count(truth->rss_bytes));
+	return json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+			 "s:o, s:o}", /**/
+			 "samples", json_of_count(truth->samples), /**/
+			 "lost", json_of_losses(truth->lost), /**/
+			 "incomplete", json_of_losses(truth->incomplete), /**/
+			 "untold", json_of_count(truth->untold), /**/
+			 "python", /**/
+			 "samples", json_of_count(truth->python_samples), /**/
+			 "complete", json_of_count(truth->python_complete), /**/
+			 "native", json_of_native(&truth->native), /**/
+			 "merge", json_of_merge(&truth->merge), /**/
+			 "python_versions", json_of_versions(truth), /**/
+			 "seconds", json_of_seconds(truth->seconds), /**/
+			 "first_sample_s", json_of_seconds(truth->first_sample_s), /**/
+			 "hz", json_of_count(truth->hz), /**/
+			 "cpus", json_of_count(truth->cpus), /**/
+			 "bpf_ns", json_of_count(truth->bpf_ns), /**/
+			 "bpf_runs", json_of_count(truth->bpf_runs), /**/
+			 "agent_cpu_s", json_of_seconds(truth->agent_cpu_s), /**/
+			 "ring_bytes", json_of_count(truth->ring_bytes), /**/
+			 "map_bytes", json_of_count(truth->map_bytes), /**/
+			 "rss_bytes", json_of_count(truth->rss_bytes));
 }
 
 int stats_json_write(const struct truth *truth, FILE *out)
