@@ -16,7 +16,7 @@ static __always_inline struct counters *counters_get(void)
 /*
  * Sends size bytes. User space polls on a clock, for a wakeup costs more than a
  * sample: it is woken only when somebody must be read soon, or when the ring is a
- * quarter full. Returns 0, or why there was no room.
+ * quarter full. LOSS_NONE, or why there was no room.
  */
 static __always_inline int ring_send(void *record, u64 size, int soon)
 {
@@ -29,21 +29,23 @@ static __always_inline int ring_send(void *record, u64 size, int soon)
 	u64 flags = soon || waiting > config.ring_size / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 
 	if (!bpf_ringbuf_output(ring, record, size, flags))
-		return 0;
+		return LOSS_NONE;
 
 	/* A record has a header of 8 bytes in the ring. */
 	return waiting + size + 8 >= config.ring_size ? LOSS_RING_FULL : LOSS_RING_BUSY;
 }
 
-/* What is told beside samples. Counted, when there is no room. */
+/* What is told beside samples: 0, or there was no room, and that is counted. */
 static __always_inline int ring_tell(void *record, u64 size, int soon)
 {
-	int loss = ring_send(record, size, soon);
-	struct counters *count = loss ? counters_get() : NULL;
+	if (ring_send(record, size, soon) == LOSS_NONE)
+		return 0;
+
+	struct counters *count = counters_get();
 
 	if (count)
 		count->untold++;
-	return loss;
+	return 1;
 }
 
 #endif

@@ -404,7 +404,7 @@ static __always_inline void sample_send(struct scratch *s, struct sent_cache *ca
 	u32 loss = ring_send(&s->sample, size,
 			     s->python.fresh || s->sample.flags & SAMPLE_THREAD_LOOKUP ||
 				     !(s->sample.flags & SAMPLE_KNOWN));
-	if (loss) {
+	if (loss != LOSS_NONE) {
 		count->losses[BOUND(loss, 31)]++;
 		return;
 	}
