@@ -52,6 +52,8 @@ command qemu-system-x86_64 qemu-system-x86
 command busybox busybox-static
 command runc runc
 command podman podman
+command openssl openssl
+command systemd-analyze systemd
 '
 
 usage() {
