@@ -9,7 +9,7 @@ import time
 import pytest
 
 from stacktrace import get_thread_stack
-from standing import Busy, parked
+from standing import IS_SANITIZED, Busy, parked
 
 # To fork a process of many threads is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -47,7 +47,12 @@ def trace_of_new_thread():
     return 0 if "_run" in [entry.name.split(".")[-1] for entry in stack] else 1
 
 
-@pytest.mark.parametrize("work", [own_trace, trace_of_new_thread])
+# The sanitizer's own locks, which a thread needs to begin, may be held by another thread at the moment of the fork.
+NEW_THREAD = pytest.param(trace_of_new_thread, marks=pytest.mark.skipif(IS_SANITIZED, reason="a fork leaves the "
+                                                                         "sanitizer's locks behind"))
+
+
+@pytest.mark.parametrize("work", [own_trace, NEW_THREAD])
 def test_a_child_traces_itself_and_its_threads(work):
     assert in_child(work) == 0  # also the first trace of all may be a child's
     with parked() as target:
