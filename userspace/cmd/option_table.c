@@ -166,12 +166,18 @@ static int apply_label(struct option_line *line, const char *value)
 	return err == -EINVAL ? option_line_error(line, "--label %s: %s", value, why.at) : err;
 }
 
-static int apply_stats(struct option_line *line, const char *value)
+/* option: for the sentence that refuses an empty word. */
+static int file_take(struct option_line *line, const char *option, const char *value, const char **ret)
 {
 	if (!*value)
-		return option_line_error(line, "--stats takes the name of a file, not an empty word");
-	line->options->stats = strcmp(value, "-") ? value : "/dev/stdout";
+		return option_line_error(line, "%s takes the name of a file, not an empty word", option);
+	*ret = value;
 	return 0;
+}
+
+static int apply_stats(struct option_line *line, const char *value)
+{
+	return file_take(line, "--stats", strcmp(value, "-") ? value : "/dev/stdout", &line->options->stats);
 }
 
 static int apply_format(struct option_line *line, const char *value)
@@ -217,18 +223,12 @@ static int apply_stack_copy(struct option_line *line, const char *value)
 
 static int apply_token_file(struct option_line *line, const char *value)
 {
-	if (!*value)
-		return option_line_error(line, "--export-token-file takes the name of a file, not an empty word");
-	line->options->token_file = value;
-	return 0;
+	return file_take(line, "--export-token-file", value, &line->options->token_file);
 }
 
 static int apply_ca(struct option_line *line, const char *value)
 {
-	if (!*value)
-		return option_line_error(line, "--export-ca takes the name of a file, not an empty word");
-	line->options->ca_file = value;
-	return 0;
+	return file_take(line, "--export-ca", value, &line->options->ca_file);
 }
 
 static int apply_spool(struct option_line *line, const char *value)
@@ -305,8 +305,7 @@ const struct option_row option_rows[] = {
 	{.help = "Where the profile goes:"},
 	{"output", 'o', "FILE",
 	 "write one profile at the end; its suffix chooses the format; - is stdout; with {container} in its name, one "
-	 "for "
-	 "each container, unit, and the host",
+	 "for each container, unit, and the host",
 	 .apply = apply_output},
 	{"format", 0, "NAME", NULL, .apply = apply_format},
 	{"window", 0, "SECONDS", "length of one window of a stream, 0.1 to 3600 (default 10)", .apply = apply_window},

@@ -145,12 +145,17 @@ int outputs_open(const struct record_options *options, pid_t pid, uid_t uid, gid
 	return 0;
 }
 
+void outputs_leave_terminal(struct outputs *o)
+{
+	while (o->sink_cnt)
+		sink_close(o->sinks[--o->sink_cnt]);
+}
+
 void outputs_close(struct outputs *o)
 {
 	if (!o)
 		return;
-	while (o->sink_cnt)
-		sink_close(o->sinks[--o->sink_cnt]);
+	outputs_leave_terminal(o);
 	profile_free(o->whole);
 	free(o);
 }
@@ -235,12 +240,6 @@ bool outputs_own_terminal(const struct outputs *o)
 	const struct sink *local = local_of(o);
 
 	return local && local->type->owns_terminal;
-}
-
-void outputs_leave_terminal(struct outputs *o)
-{
-	while (o->sink_cnt)
-		sink_close(o->sinks[--o->sink_cnt]);
 }
 
 const char *outputs_path(const struct outputs *o)
