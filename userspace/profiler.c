@@ -32,6 +32,7 @@
 #define STRING_BYTES_KEPT (8u << 20)
 #define ORIGINS_KEPT	  (128u << 10) /* every process that ever was */
 #define LABELS_KEPT	  (16u << 10) /* every container */
+#define FILES_KEPT	  (16u << 10) /* every build of a library */
 
 struct profiler {
 	struct profiler_options options;
@@ -612,7 +613,8 @@ bool profiler_is_full(const struct profiler *p)
 {
 	return frame_table_cnt(p->tables.frames) > FRAMES_KEPT || stack_table_cnt(p->tables.stacks) > STACKS_KEPT ||
 	       string_table_bytes(p->tables.strings) > STRING_BYTES_KEPT ||
-	       profile_origin_cnt(p->profile) > ORIGINS_KEPT || label_table_cnt(p->tables.labels) > LABELS_KEPT;
+	       profile_origin_cnt(p->profile) > ORIGINS_KEPT || label_table_cnt(p->tables.labels) > LABELS_KEPT ||
+	       file_table_cnt(p->tables.files) > FILES_KEPT;
 }
 
 int profiler_forget(struct profiler *p)
