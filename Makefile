@@ -245,7 +245,7 @@ $(O)/tests/bench/levels.so: tests/bench/levels.c
 	$(Q)mkdir -p $(@D) && $(WORKLOAD) -fomit-frame-pointer -fPIC -shared $< -o $@
 
 bench: $(O)/pyprof-bpf $(BENCHES) $(O)/tests/bench/empty.bpf.o $(O)/tests/bench/levels.so
-	$(Q)tests/bench/run.sh $(O) $(BENCHES) tests/bench/bench_stacktrace.py
+	$(Q)tests/bench/run.sh $(O) $(BENCHES) tests/bench/bench_fleet.py tests/bench/bench_stacktrace.py
 
 fuzz: $(FUZZERS)
 
