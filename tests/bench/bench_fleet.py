@@ -71,10 +71,10 @@ def containers():
 
 
 class Receiver:
-    def __init__(self, name):
+    def __init__(self, name, port=0):
         self.saved = os.path.join(SCRATCH, name)
         os.makedirs(self.saved)
-        command = [sys.executable, RECEIVER, "--save", self.saved]
+        command = [sys.executable, RECEIVER, "--save", self.saved, "--port", str(port)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline().split()[1])
         self.log = open(os.path.join(SCRATCH, name + ".log"), "w+")
@@ -154,15 +154,9 @@ def drain():
     profile(BACKLOG_S, "--export", "pyroscope=http://127.0.0.1:%d" % port, *common)
     waiting = len([name for name in os.listdir(spool) if not name.startswith(".")])
 
-    back = Receiver.__new__(Receiver)
-    back.saved = os.path.join(SCRATCH, "back")
-    os.makedirs(back.saved)
-    process = subprocess.Popen([sys.executable, RECEIVER, "--save", back.saved, "--port", str(port)],
-                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    time.sleep(1)
+    back = Receiver("back", port)
     profile(10, "--export", "pyroscope=http://127.0.0.1:%d" % port, "--spool", spool, "--window", "9")
-    process.stdin.close()
-    process.wait()
+    back.close()
     times = back.times()[:waiting]
     line("fleet.backlog.drained_per_second", (len(times) - 1) / (times[-1] - times[0]), "requests/s")
     print("# %d requests were waiting, %d B each, %d were delivered; the receiver is Python's"
