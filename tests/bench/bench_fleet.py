@@ -152,7 +152,7 @@ def drain():
     common = ["--spool", spool, "--window", str(BACKLOG_WINDOW_S)]
     port = away.port
     profile(BACKLOG_S, "--export", "pyroscope=http://127.0.0.1:%d" % port, *common)
-    waiting = len([name for name in os.listdir(spool) if not name.startswith(".")])
+    waiting = len([name for name in os.listdir(spool) if name.endswith(".msg")])
 
     back = Receiver("back", port)
     profile(10, "--export", "pyroscope=http://127.0.0.1:%d" % port, "--spool", spool, "--window", "9")
