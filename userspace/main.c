@@ -17,10 +17,13 @@ static const struct command *command_find(const char *name)
 
 /* Above this a piece of memory goes back to the system when it is freed; glibc would raise it with each such piece. */
 #define MMAP_THRESHOLD (256 << 10)
+/* So much is kept of what smaller pieces leave: a window's messages take and free it sixty times in a row. */
+#define TRIM_THRESHOLD (1 << 20)
 
 int main(int argc, char **argv)
 {
 	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+	mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 	/* What we write is UTF-8 in any locale; only the widths of characters are asked of libc. */
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "");

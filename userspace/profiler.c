@@ -25,6 +25,7 @@
 #define BUILD_SLICE_NS (20 * NS_PER_MS) /* nor must unwind tables that are made */
 #define BUILD_FIRST_NS (200 * NS_PER_MS)
 #define TICK_NS	       NS_PER_S
+#define CPUS_NS	       (10 * NS_PER_S) /* CPUs come and go seldom, and to ask costs 0.1 ms */
 #define EXITED_KEEP_NS (2 * NS_PER_S) /* their samples may still be in a ring */
 /* What a run without end may keep from one window to the next: some 50 MiB at the very most. */
 #define FRAMES_KEPT	  (128u << 10)
@@ -57,7 +58,7 @@ struct profiler {
 	size_t waiting_cnt, waiting_next;
 	size_t waiting_capacity;
 	u64 exec_ns; /* the latest exec: its program is being mapped now */
-	u64 tick_ns;
+	u64 tick_ns, cpus_ns;
 	u64 untold; /* as the counters were last seen */
 	u32 selected_alive;
 
@@ -520,7 +521,10 @@ static void tick(struct profiler *p, u64 now)
 	process_table_retire(p->processes, now, EXITED_KEEP_NS, on_gone, p);
 	registrar_tick(p->registrar);
 	supplier_tick(p->supplier, now);
-	capture_check_cpus(p->capture);
+	if (now - p->cpus_ns >= CPUS_NS) {
+		p->cpus_ns = now;
+		capture_check_cpus(p->capture);
+	}
 	news_check(p);
 }
 
@@ -533,7 +537,7 @@ int profiler_start(struct profiler *p)
 	if (!err)
 		err = capture_start(p->capture);
 
-	p->start_ns = p->tick_ns = clock_monotonic_ns();
+	p->start_ns = p->tick_ns = p->cpus_ns = clock_monotonic_ns();
 	p->truth.start_realtime_ns = clock_realtime_ns();
 	return err;
 }

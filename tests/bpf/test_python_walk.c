@@ -587,7 +587,9 @@ Test(fresh_code, is_noted_once_and_copied_whole)
 	live = built_memory(python);
 	memset(python->bytes + (leaf - BUILT_BASE), 0xee, CODE_OBJECT_SIZE);
 	code_snapshot_init(&snapshot, record, &live);
-	cr_assert_eq(code_object_read(&snapshot.memory, &host.layout, leaf, record->signature, &code), 0);
+	cr_assert_eq(code_object_read(&snapshot.memory, &host.layout, leaf, record->signature, &(struct code_types){0},
+				      &code),
+		     0);
 	cr_assert_str_eq(code->function, "Class.leaf");
 	cr_assert_str_eq(code->file, "app.py");
 	cr_assert_eq(code->first_line, 20);
@@ -626,7 +628,9 @@ Test(fresh_code, a_text_longer_than_its_piece_is_not_taken_from_what_came_after_
 	walk(frame_of(leaf, shim_of(0), 0), NULL);
 	live = built_memory(python);
 	code_snapshot_init(&snapshot, recorded(0), &live);
-	cr_assert_neq(code_object_read(&snapshot.memory, &host.layout, leaf, host.scratch.code.signature, &code), 0);
+	cr_assert_neq(code_object_read(&snapshot.memory, &host.layout, leaf, host.scratch.code.signature,
+				       &(struct code_types){0}, &code),
+		      0);
 	end();
 }
 
@@ -674,8 +678,9 @@ Test(fresh_code, a_piece_ends_with_its_page_if_the_next_one_is_not_there)
 		live = built_memory(python);
 		memset(python->bytes + (leaf - BUILT_BASE), 0xee, CODE_OBJECT_SIZE);
 		code_snapshot_init(&snapshot, &host.scratch.code, &live);
-		cr_assert_eq(code_object_read(&snapshot.memory, l, leaf, host.scratch.code.signature, &code), 0,
-			     "piece %d", piece);
+		cr_assert_eq(code_object_read(&snapshot.memory, l, leaf, host.scratch.code.signature,
+					      &(struct code_types){0}, &code),
+			     0, "piece %d", piece);
 		cr_assert_str_eq(piece == CODE_PIECE_QUALNAME ? code->function : "it", "it");
 		cr_assert_str_eq(piece == CODE_PIECE_FILENAME ? code->file : "it", "it");
 		cr_assert_eq(code_object_line(code, 2), 21);

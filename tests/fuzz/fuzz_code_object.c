@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		if (python_layout_of_version(versions[i], &layout))
 			__builtin_trap();
 		if (code_object_signature(&memory, &layout, BASE, &signature) ||
-		    code_object_read(&memory, &layout, BASE, signature, &code))
+		    code_object_read(&memory, &layout, BASE, signature, &(struct code_types){0}, &code))
 			continue;
 		for (u32 instr = 0; instr < 32; instr += 2)
 			if (code_object_is_visible(code, instr))

@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (record_check(&record, sizeof(record)))
 		return 0;
 	code_snapshot_init(&snapshot, &record, &live);
-	if (!code_object_read(&snapshot.memory, &layout, record.code, record.signature, &code)) {
+	if (!code_object_read(&snapshot.memory, &layout, record.code, record.signature, &(struct code_types){0},
+			      &code)) {
 		code_object_line(code, 8);
 		code_object_free(code);
 	}

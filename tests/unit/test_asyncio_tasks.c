@@ -98,7 +98,7 @@ static void frame_tell(struct told *told, const struct asyncio_task *task, size_
 	STRBUF(line);
 
 	cr_assert(!code_object_read(&told->python->memory, &told->python->file.layout, frame->code, frame->signature,
-				    &code));
+				    &(struct code_types){0}, &code));
 	cr_expect(code_object_is_visible(code, frame->instr));
 	strbuf_printf(&line, "frame %#llx %zu %u ", (unsigned long long)task->address, index,
 		      code_object_line(code, frame->instr));
@@ -233,7 +233,7 @@ static int move(void *ctx, const struct asyncio_task *task)
 		_cleanup_(code_object) struct code_object *code = NULL;
 
 		if (code_object_read(&moving->python->memory, &moving->python->file.layout, frame->code,
-				     frame->signature, &code)) {
+				     frame->signature, &(struct code_types){0}, &code)) {
 			moving->impossible++; /* these code objects live as long as the process */
 			return 0;
 		}

@@ -13,7 +13,8 @@ static struct code_object *read_built(const struct built_python *built, u64 addr
 	struct remote_memory memory = built_memory(built);
 	struct code_object *code = NULL;
 
-	cr_assert_eq(code_object_read(&memory, &built->layout, address, signature, &code), expected);
+	cr_assert_eq(code_object_read(&memory, &built->layout, address, signature, &(struct code_types){0}, &code),
+		     expected);
 	return code;
 }
 
@@ -172,6 +173,44 @@ Test(code_object, with_a_line_table_that_is_too_long_is_invalid)
 	}
 }
 
+static size_t reads;
+
+static int read_counted(const struct remote_memory *memory, u64 address, void *ret, size_t size)
+{
+	const struct remote_memory *counted = memory->bytes;
+
+	reads++;
+	return remote_read(counted, address, ret, size);
+}
+
+/* The reads that it takes to read the code object at address. */
+static size_t reads_of(const struct built_python *built, u64 address, struct code_types *types, int expected)
+{
+	struct remote_memory memory = built_memory(built), counting = {.read = read_counted, .bytes = &memory};
+	_cleanup_(code_object) struct code_object *code = NULL;
+
+	reads = 0;
+	cr_assert_eq(
+		code_object_read(&counting, &built->layout, address, built_signature(built, address), types, &code),
+		expected);
+	return reads;
+}
+
+Test(code_object, whose_types_are_known_takes_four_reads_less)
+{
+	for_each_version(built)
+	{
+		u64 address = built_code(built, "f", "f", "a.py", 7);
+		struct code_types types = {0};
+
+		size_t unknown = reads_of(built, address, &types, 0);
+		cr_expect_eq(reads_of(built, address, &types, 0), unknown - 4);
+		/* What is known of one type says nothing of another. */
+		built_poke_u64(built, address + built->layout.object_type, built_type(built, "codec"));
+		reads_of(built, address, &types, -EINVAL);
+	}
+}
+
 Test(code_object, outside_memory_is_a_fault)
 {
 	for_each_version(built) read_built(built, 0x1000, 1, -EFAULT);
@@ -200,7 +239,8 @@ static void check_code(const struct live_python *python, const char *fact)
 	_cleanup_(free) char *file = fact_text(fact + file_at);
 	_cleanup_(code_object) struct code_object *code = NULL;
 	u32 signature = signature_read(&python->memory, &python->file.layout, address);
-	int err = code_object_read(&python->memory, &python->file.layout, address, signature, &code);
+	int err = code_object_read(&python->memory, &python->file.layout, address, signature, &(struct code_types){0},
+				   &code);
 
 	cr_assert_eq(err, 0, "%s: %s: %s", python->name, function, strerror(-err));
 	cr_assert_str_eq(code->function, function, "%s", python->name);
@@ -230,8 +270,9 @@ static void check_gone(const struct live_python *python)
 
 	cr_assert_eq(sscanf(live_python_fact(python, "string", NULL), "string %llx", &address), 1);
 	u32 signature = signature_read(&python->memory, &python->file.layout, address);
-	cr_assert_neq(code_object_read(&python->memory, &python->file.layout, address, signature, &code), 0,
-		      "%s: took a string for code", python->name);
+	cr_assert_neq(code_object_read(&python->memory, &python->file.layout, address, signature,
+				       &(struct code_types){0}, &code),
+		      0, "%s: took a string for code", python->name);
 }
 
 Test(code_object, a_live_string_is_none, .timeout = 120)

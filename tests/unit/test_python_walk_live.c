@@ -41,7 +41,7 @@ static struct code_object *code_of(const struct live_python *python, const struc
 {
 	struct code_object *code = NULL;
 	int err = code_object_read(&python->memory, &python->file.layout, frame->code & ~PYTHON_RUN_BEGIN,
-				   frame->signature, &code);
+				   frame->signature, &(struct code_types){0}, &code);
 
 	cr_assert_eq(err, 0, "%s: %s", python->name, strerror(-err));
 	return code;

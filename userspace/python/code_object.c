@@ -142,10 +142,13 @@ static int code_window_check(const struct code_window *window, const struct remo
 	return now == signature ? 0 : -ESTALE;
 }
 
-/* 0 when the type at this address has this name. */
+/* 0 when the type at this address has this name, or is known to have it. */
 static int type_check(const struct remote_memory *memory, const struct python_layout *layout, u64 type,
-		      const char *expected)
+		      const char *expected, u64 *known)
 {
+	if (type && type == *known)
+		return 0;
+
 	char name[8];
 	size_t size = strlen(expected) + 1; /* with its NUL: a prefix does not do */
 	u64 name_address;
@@ -155,7 +158,10 @@ static int type_check(const struct remote_memory *memory, const struct python_la
 		err = remote_read(memory, name_address, name, size);
 	if (err)
 		return err == -EFAULT ? -EINVAL : err; /* what leads nowhere is no type */
-	return memcmp(name, expected, size) ? -EINVAL : 0;
+	if (memcmp(name, expected, size))
+		return -EINVAL;
+	*known = type;
+	return 0;
 }
 
 static int text_take(struct strbuf *text, char **ret)
@@ -185,7 +191,7 @@ static int path_read(const struct remote_memory *memory, const struct python_lay
 }
 
 static int line_table_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address,
-			   struct code_object *code)
+			   u64 *known_type, struct code_object *code)
 {
 	u8 header[BYTES_HEADER_MAX];
 	int err = remote_read(memory, address, header, layout->bytes_data);
@@ -193,7 +199,7 @@ static int line_table_read(const struct remote_memory *memory, const struct pyth
 		return err;
 	/* Where strings are plain bytes, there is one type for both. */
 	err = type_check(memory, layout, window_u64(header, layout->object_type),
-			 layout->string_state == ABSENT ? "str" : "bytes");
+			 layout->string_state == ABSENT ? "str" : "bytes", known_type);
 	if (err)
 		return err;
 	u64 size = window_u64(header, layout->bytes_size);
@@ -217,7 +223,7 @@ static u32 first_traceable_bytes(const struct code_window *window)
 }
 
 static int contents_read(const struct remote_memory *memory, const struct python_layout *layout,
-			 const struct code_window *window, struct code_object *code)
+			 const struct code_window *window, struct code_types *types, struct code_object *code)
 {
 	int err = window->qualname ? text_read(memory, layout, window->qualname, &code->function) : -EINVAL;
 	if (err == -EINVAL || err == -EFAULT)
@@ -225,7 +231,7 @@ static int contents_read(const struct remote_memory *memory, const struct python
 	if (!err)
 		err = path_read(memory, layout, window->filename, &code->file);
 	if (!err)
-		err = line_table_read(memory, layout, window->line_table, code);
+		err = line_table_read(memory, layout, window->line_table, &types->line_table, code);
 	code->line_table_kind = layout->line_table_kind;
 	code->has_version = window->version;
 	code->first_line = window->first_line;
@@ -249,21 +255,21 @@ static int code_still_there(const struct remote_memory *memory, const struct pyt
 }
 
 int code_object_read(const struct remote_memory *memory, const struct python_layout *layout, u64 address, u32 signature,
-		     struct code_object **ret)
+		     struct code_types *types, struct code_object **ret)
 {
 	struct code_window window;
 	int err = code_window_read(memory, layout, address, &window);
 	if (!err)
 		err = code_window_check(&window, memory, layout, signature);
 	if (!err)
-		err = type_check(memory, layout, window.type, "code");
+		err = type_check(memory, layout, window.type, "code", &types->code);
 	if (err)
 		return err;
 
 	_cleanup_(code_object) struct code_object *code = calloc(1, sizeof(*code));
 	if (!code)
 		return -ENOMEM;
-	err = contents_read(memory, layout, &window, code);
+	err = contents_read(memory, layout, &window, types, code);
 	int gone = code_still_there(memory, layout, address, signature, window.type);
 	/* Why it is gone says more than what did not fit in its remains. */
 	if (gone || err)

@@ -24,6 +24,7 @@ struct entry {
 
 struct owner {
 	u32 process;
+	struct code_types types;
 	struct entry *first;
 	UT_hash_handle hh;
 };
@@ -135,6 +136,14 @@ static struct entry *entry_find(struct code_cache *cache, const struct entry_key
 	return entry;
 }
 
+static int object_read(struct code_cache *cache, const struct entry_key *key, const struct remote_memory *memory,
+		       const struct python_layout *layout, struct code_object **ret)
+{
+	struct owner *owner = owner_get(cache, key->process);
+
+	return owner ? code_object_read(memory, layout, key->address, key->signature, &owner->types, ret) : -ENOMEM;
+}
+
 static struct entry *entry_new(struct code_cache *cache, const struct entry_key *key)
 {
 	struct owner *owner = owner_get(cache, key->process);
@@ -199,7 +208,7 @@ int code_cache_get(struct code_cache *cache, u32 process, const struct remote_me
 		return -ESRCH;
 
 	struct code_object *code = NULL;
-	int err = code_object_read(memory, layout, address, signature, &code);
+	int err = object_read(cache, &key, memory, layout, &code);
 	if (err && !is_lasting(err))
 		return err;
 	int put_err = entry_put(cache, &key, code, err);
@@ -213,7 +222,7 @@ static int entry_read(struct code_cache *cache, const struct entry_key *key, con
 		      const struct python_layout *layout, const struct code_object **ret)
 {
 	struct code_object *code;
-	int err = code_object_read(memory, layout, key->address, key->signature, &code);
+	int err = object_read(cache, key, memory, layout, &code);
 
 	if (!err)
 		err = entry_put(cache, key, code, 0);
