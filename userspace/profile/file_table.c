@@ -4,16 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/array.h"
-#include "profile/id_index.h"
+#include "profile/rows.h"
 
 /* More than a host maps: a program that makes libraries without end stops here. */
 #define FILE_TABLE_MAX (1u << 16)
 
 struct file_table {
-	struct file_row *at;
-	u32 cnt, capacity;
-	struct id_index index;
+	struct rows rows; /* struct file_row */
 };
 
 int file_table_new(struct file_table **ret)
@@ -34,49 +31,32 @@ void file_table_free(struct file_table *table)
 {
 	if (!table)
 		return;
-	id_index_deinit(&table->index);
-	free(table->at);
+	rows_deinit(&table->rows);
 	free(table);
-}
-
-static int file_table_add(struct file_table *table, const struct file_row *row, u64 hash, u32 *ret)
-{
-	if (table->cnt >= FILE_TABLE_MAX)
-		return -ENOSPC;
-
-	struct file_row *at = array_room(table->at, &table->capacity, table->cnt, sizeof(*at));
-	if (!at)
-		return -ENOMEM;
-	table->at = at;
-
-	int err = id_index_add(&table->index, hash, table->cnt);
-	if (err)
-		return err;
-	at[table->cnt] = *row;
-	*ret = table->cnt++;
-	return 0;
 }
 
 int file_table_intern(struct file_table *table, const struct file_row *row, u32 *ret)
 {
 	u64 hash = id_hash(row->path, row->build_id);
-	u32 at = id_index_start(&table->index, hash), id;
+	u32 at = id_index_start(&table->rows.index, hash), id;
 
-	while (id_index_next(&table->index, hash, &at, &id)) {
-		if (table->at[id].path == row->path && table->at[id].build_id == row->build_id) {
+	while (id_index_next(&table->rows.index, hash, &at, &id)) {
+		const struct file_row *known = file_table_at(table, id);
+
+		if (known->path == row->path && known->build_id == row->build_id) {
 			*ret = id;
 			return 0;
 		}
 	}
-	return file_table_add(table, row, hash, ret);
+	return rows_add(&table->rows, row, sizeof(*row), FILE_TABLE_MAX, hash, ret);
 }
 
 u32 file_table_cnt(const struct file_table *table)
 {
-	return table->cnt;
+	return table->rows.cnt;
 }
 
 const struct file_row *file_table_at(const struct file_table *table, u32 id)
 {
-	return &table->at[id];
+	return (const struct file_row *)table->rows.at + id;
 }

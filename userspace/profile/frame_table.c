@@ -3,16 +3,13 @@
 
 #include <errno.h>
 
-#include "base/array.h"
-#include "profile/id_index.h"
+#include "profile/rows.h"
 
 /* More than any host's code: a program that makes code without end stops here. */
 #define FRAME_TABLE_MAX (1u << 20)
 
 struct frame_table {
-	struct frame *at;
-	u32 cnt, capacity;
-	struct id_index index;
+	struct rows rows; /* struct frame */
 };
 
 int frame_table_new(struct frame_table **ret)
@@ -28,8 +25,7 @@ void frame_table_free(struct frame_table *table)
 {
 	if (!table)
 		return;
-	id_index_deinit(&table->index);
-	free(table->at);
+	rows_deinit(&table->rows);
 	free(table);
 }
 
@@ -46,31 +42,13 @@ static bool frame_same_key(const struct frame *a, const struct frame *b)
 	       a->loss == b->loss;
 }
 
-static int frame_table_add(struct frame_table *table, const struct frame *key, u64 hash, u32 *ret)
-{
-	if (table->cnt >= FRAME_TABLE_MAX)
-		return -ENOSPC;
-
-	struct frame *at = array_room(table->at, &table->capacity, table->cnt, sizeof(*at));
-	if (!at)
-		return -ENOMEM;
-	table->at = at;
-
-	int err = id_index_add(&table->index, hash, table->cnt);
-	if (err)
-		return err;
-	at[table->cnt] = *key;
-	*ret = table->cnt++;
-	return 0;
-}
-
 int frame_table_intern(struct frame_table *table, const struct frame *key, u32 *ret, bool *ret_new)
 {
 	u64 hash = frame_hash(key);
-	u32 at = id_index_start(&table->index, hash), id;
+	u32 at = id_index_start(&table->rows.index, hash), id;
 
-	while (id_index_next(&table->index, hash, &at, &id)) {
-		if (frame_same_key(&table->at[id], key)) {
+	while (id_index_next(&table->rows.index, hash, &at, &id)) {
+		if (frame_same_key(frame_table_get(table, id), key)) {
 			*ret = id;
 			if (ret_new)
 				*ret_new = false;
@@ -78,7 +56,7 @@ int frame_table_intern(struct frame_table *table, const struct frame *key, u32 *
 		}
 	}
 
-	int err = frame_table_add(table, key, hash, ret);
+	int err = rows_add(&table->rows, key, sizeof(*key), FRAME_TABLE_MAX, hash, ret);
 	if (!err && ret_new)
 		*ret_new = true;
 	return err;
@@ -96,20 +74,20 @@ int frame_table_mark(struct frame_table *table, enum frame_mark mark, u32 *ret)
 
 struct frame *frame_table_at(struct frame_table *table, u32 id)
 {
-	return &table->at[id];
+	return (struct frame *)table->rows.at + id;
 }
 
 const struct frame *frame_table_get(const struct frame_table *table, u32 id)
 {
-	return &table->at[id];
+	return (const struct frame *)table->rows.at + id;
 }
 
 u32 frame_table_cnt(const struct frame_table *table)
 {
-	return table->cnt;
+	return table->rows.cnt;
 }
 
 size_t frame_table_bytes(const struct frame_table *table)
 {
-	return table->capacity * sizeof(*table->at) + id_index_bytes(&table->index);
+	return rows_bytes(&table->rows, sizeof(struct frame));
 }

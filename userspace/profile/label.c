@@ -4,9 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/array.h"
-#include "profile/id_index.h"
 #include "profile/profile.h"
+#include "profile/rows.h"
 
 /* More containers than a host runs, with those that come and go. */
 #define LABEL_TABLE_MAX (1u << 16)
@@ -47,9 +46,7 @@ int label_find(const char *name, enum label *ret)
 }
 
 struct label_table {
-	struct label_set *at;
-	u32 cnt, capacity;
-	struct id_index index;
+	struct rows rows; /* struct label_set */
 };
 
 int label_table_new(struct label_table **ret)
@@ -70,8 +67,7 @@ void label_table_free(struct label_table *table)
 {
 	if (!table)
 		return;
-	id_index_deinit(&table->index);
-	free(table->at);
+	rows_deinit(&table->rows);
 	free(table);
 }
 
@@ -84,61 +80,38 @@ u64 label_set_hash(const struct label_set *set)
 	return hash;
 }
 
-static int row_add(struct label_table *table, const struct label_set *set, u32 *ret)
-{
-	if (table->cnt >= LABEL_TABLE_MAX)
-		return -ENOSPC;
-
-	struct label_set *at = array_room(table->at, &table->capacity, table->cnt, sizeof(*at));
-	if (!at)
-		return -ENOMEM;
-	table->at = at;
-	at[table->cnt] = *set;
-	*ret = table->cnt++;
-	return 0;
-}
-
-static int label_table_add(struct label_table *table, const struct label_set *set, u64 hash, u32 *ret)
-{
-	int err = row_add(table, set, ret);
-
-	if (!err && (err = id_index_add(&table->index, hash, *ret)))
-		table->cnt--;
-	return err;
-}
-
 int label_table_intern(struct label_table *table, const struct label_set *set, u32 *ret)
 {
 	u64 hash = label_set_hash(set);
-	u32 at = id_index_start(&table->index, hash), id;
+	u32 at = id_index_start(&table->rows.index, hash), id;
 
-	while (id_index_next(&table->index, hash, &at, &id)) {
-		if (!memcmp(&table->at[id], set, sizeof(*set))) {
+	while (id_index_next(&table->rows.index, hash, &at, &id)) {
+		if (!memcmp(label_table_at(table, id), set, sizeof(*set))) {
 			*ret = id;
 			return 0;
 		}
 	}
-	return label_table_add(table, set, hash, ret);
+	return rows_add(&table->rows, set, sizeof(*set), LABEL_TABLE_MAX, hash, ret);
 }
 
 int label_table_reserve(struct label_table *table, u32 *ret)
 {
-	return row_add(table, &(struct label_set){0}, ret);
+	return rows_push(&table->rows, &(struct label_set){0}, sizeof(struct label_set), LABEL_TABLE_MAX, ret);
 }
 
 void label_table_set(struct label_table *table, u32 id, const struct label_set *set)
 {
-	table->at[id] = *set;
+	((struct label_set *)table->rows.at)[id] = *set;
 }
 
 u32 label_table_cnt(const struct label_table *table)
 {
-	return table->cnt;
+	return table->rows.cnt;
 }
 
 const struct label_set *label_table_at(const struct label_table *table, u32 id)
 {
-	return &table->at[id];
+	return (const struct label_set *)table->rows.at + id;
 }
 
 u32 *origin_text(struct origin *origin, enum label label)

@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/array.h"
-#include "profile/id_index.h"
+#include "profile/rows.h"
 
 #define PART_MAX      (1u << 20)
 #define KNOWN_MAX     (2u << 20)
@@ -18,20 +17,11 @@ struct join {
 };
 
 struct part_table {
-	struct known_part *known;
-	u32 known_cnt, known_capacity;
-	struct id_index by_id;
-
-	struct part *parts;
-	u32 part_cnt, part_capacity;
-	struct id_index by_items;
-
+	struct rows known; /* struct known_part, by id */
+	struct rows parts; /* struct part, by items */
 	u32 *items;
 	u32 item_cnt, item_capacity;
-
-	struct join *joins;
-	u32 join_cnt, join_capacity;
-	struct id_index by_seam;
+	struct rows joins; /* struct join, by seam */
 };
 
 int part_table_new(struct part_table **ret)
@@ -48,13 +38,10 @@ void part_table_free(struct part_table *table)
 {
 	if (!table)
 		return;
-	id_index_deinit(&table->by_id);
-	id_index_deinit(&table->by_items);
-	id_index_deinit(&table->by_seam);
-	free(table->known);
-	free(table->parts);
+	rows_deinit(&table->known);
+	rows_deinit(&table->parts);
+	rows_deinit(&table->joins);
 	free(table->items);
-	free(table->joins);
 	free(table);
 }
 
@@ -62,32 +49,27 @@ void part_table_free(struct part_table *table)
 
 const struct known_part *part_table_find(const struct part_table *table, u64 id)
 {
-	u32 at = id_index_start(&table->by_id, id), i;
+	const struct known_part *known = table->known.at;
+	u32 at = id_index_start(&table->known.index, id), i;
 
-	while (id_index_next(&table->by_id, id, &at, &i)) {
-		if (table->known[i].id == id)
-			return &table->known[i];
+	while (id_index_next(&table->known.index, id, &at, &i)) {
+		if (known[i].id == id)
+			return &known[i];
 	}
 	return NULL;
 }
 
 int part_table_add(struct part_table *table, const struct known_part *known)
 {
-	if (table->known_cnt == KNOWN_MAX)
-		return -ENOSPC;
-
-	struct known_part *at = array_room(table->known, &table->known_capacity, table->known_cnt, sizeof(*at));
-	if (!at)
-		return -ENOMEM;
-	table->known = at;
-	int err = id_index_add(&table->by_id, known->id, table->known_cnt);
-	if (err)
-		return err;
-	at[table->known_cnt++] = *known;
-	return 0;
+	return rows_add(&table->known, known, sizeof(*known), KNOWN_MAX, known->id, NULL);
 }
 
 /* ---- by content */
+
+const struct part *part_table_at(const struct part_table *table, u32 part)
+{
+	return (const struct part *)table->parts.at + part;
+}
 
 static int items_reserve(struct part_table *table, size_t more)
 {
@@ -107,22 +89,9 @@ static int items_reserve(struct part_table *table, size_t more)
 	return 0;
 }
 
-static int part_make(struct part_table *table, const u32 *items, size_t cnt, u32 losses, u64 hash)
+static int part_make(struct part_table *table, const u32 *items, size_t cnt, u32 losses, u64 hash, u32 *ret)
 {
 	struct part part = {.first = table->item_cnt, .cnt = cnt, .losses = losses};
-
-	if (table->part_cnt == PART_MAX)
-		return -ENOSPC;
-	int err = items_reserve(table, cnt);
-	if (err)
-		return err;
-	struct part *parts = array_room(table->parts, &table->part_capacity, table->part_cnt, sizeof(*parts));
-	if (!parts)
-		return -ENOMEM;
-	table->parts = parts;
-	err = id_index_add(&table->by_items, hash, table->part_cnt);
-	if (err)
-		return err;
 
 	for (size_t i = 0; i < cnt; i++) {
 		if (items[i] == ITEM_PYTHON)
@@ -131,10 +100,14 @@ static int part_make(struct part_table *table, const u32 *items, size_t cnt, u32
 		if (items[i] == ITEM_LEAF)
 			part.leaf = i + 1 == cnt ? LEAF_INNERMOST : LEAF_INSIDE;
 	}
+	int err = items_reserve(table, cnt);
+	if (!err)
+		err = rows_add(&table->parts, &part, sizeof(part), PART_MAX, hash, ret);
+	if (err)
+		return err;
 	if (cnt)
 		memcpy(table->items + table->item_cnt, items, cnt * sizeof(*items));
 	table->item_cnt += cnt;
-	parts[table->part_cnt++] = part;
 	return 0;
 }
 
@@ -143,10 +116,10 @@ int part_table_intern(struct part_table *table, const u32 *items, size_t cnt, u3
 	u64 hash = id_hash(cnt, losses);
 	for (size_t i = 0; i < cnt; i++)
 		hash = id_hash(hash, items[i]);
-	u32 at = id_index_start(&table->by_items, hash), i;
+	u32 at = id_index_start(&table->parts.index, hash), i;
 
-	while (id_index_next(&table->by_items, hash, &at, &i)) {
-		const struct part *part = &table->parts[i];
+	while (id_index_next(&table->parts.index, hash, &at, &i)) {
+		const struct part *part = part_table_at(table, i);
 
 		if (part->cnt == cnt && part->losses == losses &&
 		    (!cnt || !memcmp(table->items + part->first, items, cnt * sizeof(*items)))) {
@@ -154,15 +127,7 @@ int part_table_intern(struct part_table *table, const u32 *items, size_t cnt, u3
 			return 0;
 		}
 	}
-	int err = part_make(table, items, cnt, losses, hash);
-	if (!err)
-		*ret = table->part_cnt - 1;
-	return err;
-}
-
-const struct part *part_table_at(const struct part_table *table, u32 part)
-{
-	return &table->parts[part];
+	return part_make(table, items, cnt, losses, hash, ret);
 }
 
 /* ---- put together */
@@ -186,7 +151,7 @@ static void joiner_push_part(struct joiner *j, u32 part)
 {
 	if (part == PART_NONE)
 		return;
-	const struct part *p = &j->table->parts[part];
+	const struct part *p = part_table_at(j->table, part);
 
 	for (u32 i = 0; i < p->cnt; i++)
 		joiner_push(j, j->table->items[p->first + i]);
@@ -209,7 +174,7 @@ static void joiner_push_runs(struct joiner *j)
 
 static void joiner_push_native(struct joiner *j, const struct seam *seam, u32 without_run)
 {
-	const struct part *part = &j->table->parts[seam->native];
+	const struct part *part = part_table_at(j->table, seam->native);
 	const u32 *items = j->table->items + part->first;
 
 	for (u32 i = 0; i < part->cnt; i++) {
@@ -241,14 +206,14 @@ static int stack_of(const struct part_table *table, struct stack_table *stacks, 
 	u32 runs = 0, places = 0;
 
 	if (seam->python != PART_NONE) {
-		const struct part *python = &table->parts[seam->python];
+		const struct part *python = part_table_at(table, seam->python);
 
 		j.python = table->items + python->first;
 		j.python_end = j.python + python->cnt;
 		runs = python->run_cnt;
 	}
 	if (seam->native != PART_NONE)
-		places = table->parts[seam->native].run_cnt;
+		places = part_table_at(table, seam->native)->run_cnt;
 
 	for (u32 i = places; i < runs; i++)
 		joiner_push_run(&j);
@@ -269,26 +234,22 @@ static bool seam_same(const struct seam *a, const struct seam *b)
 /* Remembering is for speed alone: at the bound it begins anew, and short memory is no failure. */
 static void join_remember(struct part_table *table, const struct seam *seam, u64 hash, u32 stack)
 {
-	if (table->join_cnt == JOIN_MAX) {
-		id_index_clear(&table->by_seam);
-		table->join_cnt = 0;
-	}
-	struct join *joins = array_room(table->joins, &table->join_capacity, table->join_cnt, sizeof(*joins));
-	if (!joins)
-		return;
-	table->joins = joins;
-	if (!id_index_add(&table->by_seam, hash, table->join_cnt))
-		joins[table->join_cnt++] = (struct join){*seam, stack};
+	const struct join join = {*seam, stack};
+
+	if (table->joins.cnt == JOIN_MAX)
+		rows_clear(&table->joins);
+	rows_add(&table->joins, &join, sizeof(join), JOIN_MAX, hash, NULL);
 }
 
 int part_table_join(struct part_table *table, struct stack_table *stacks, const struct seam *seam, u32 *ret)
 {
 	u64 hash = id_hash((u64)seam->prefix << 32 | seam->python, (u64)seam->native << 32 | seam->leaf);
-	u32 at = id_index_start(&table->by_seam, hash), i, stack;
+	const struct join *joins = table->joins.at;
+	u32 at = id_index_start(&table->joins.index, hash), i, stack;
 
-	while (id_index_next(&table->by_seam, hash, &at, &i)) {
-		if (seam_same(&table->joins[i].seam, seam)) {
-			*ret = table->joins[i].stack;
+	while (id_index_next(&table->joins.index, hash, &at, &i)) {
+		if (seam_same(&joins[i].seam, seam)) {
+			*ret = joins[i].stack;
 			return 0;
 		}
 	}
@@ -303,15 +264,14 @@ int part_table_join(struct part_table *table, struct stack_table *stacks, const 
 
 void part_table_clear(struct part_table *table)
 {
-	id_index_clear(&table->by_id);
-	id_index_clear(&table->by_items);
-	id_index_clear(&table->by_seam);
-	table->known_cnt = table->part_cnt = table->item_cnt = table->join_cnt = 0;
+	rows_clear(&table->known);
+	rows_clear(&table->parts);
+	rows_clear(&table->joins);
+	table->item_cnt = 0;
 }
 
 size_t part_table_bytes(const struct part_table *table)
 {
-	return table->known_capacity * sizeof(*table->known) + table->part_capacity * sizeof(*table->parts) +
-	       table->item_capacity * sizeof(*table->items) + table->join_capacity * sizeof(*table->joins) +
-	       id_index_bytes(&table->by_id) + id_index_bytes(&table->by_items) + id_index_bytes(&table->by_seam);
+	return rows_bytes(&table->known, sizeof(struct known_part)) + rows_bytes(&table->parts, sizeof(struct part)) +
+	       rows_bytes(&table->joins, sizeof(struct join)) + table->item_capacity * sizeof(*table->items);
 }

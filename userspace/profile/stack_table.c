@@ -3,8 +3,7 @@
 
 #include <errno.h>
 
-#include "base/array.h"
-#include "profile/id_index.h"
+#include "profile/rows.h"
 
 /* 8 bytes each and 16 of index; a host that shows more distinct stacks than this is not being counted but recorded. */
 #define STACK_TABLE_MAX (4u << 20)
@@ -14,9 +13,7 @@ struct stack_node {
 };
 
 struct stack_table {
-	struct stack_node *at;
-	u32 cnt, capacity;
-	struct id_index index;
+	struct rows rows; /* struct stack_node */
 };
 
 int stack_table_new(struct stack_table **ret)
@@ -24,13 +21,12 @@ int stack_table_new(struct stack_table **ret)
 	_cleanup_(stack_table) struct stack_table *table = calloc(1, sizeof(*table));
 	if (!table)
 		return -ENOMEM;
-	table->at = array_room(NULL, &table->capacity, 0, sizeof(*table->at));
-	if (!table->at)
-		return -ENOMEM;
-	/* The empty stack: its own parent, and nobody's child, so it is not in the index. */
-	table->at[STACK_ROOT] = (struct stack_node){.parent = STACK_ROOT};
-	table->cnt = 1;
 
+	/* The empty stack: its own parent, and nobody's child, so it is not in the index. */
+	const struct stack_node root = {.parent = STACK_ROOT};
+	int err = rows_push(&table->rows, &root, sizeof(root), STACK_TABLE_MAX, NULL);
+	if (err)
+		return err;
 	*ret = take(table);
 	return 0;
 }
@@ -39,59 +35,46 @@ void stack_table_free(struct stack_table *table)
 {
 	if (!table)
 		return;
-	id_index_deinit(&table->index);
-	free(table->at);
+	rows_deinit(&table->rows);
 	free(table);
 }
 
-static int stack_table_add(struct stack_table *table, struct stack_node node, u64 hash, u32 *ret)
+static const struct stack_node *stack_node(const struct stack_table *table, u32 id)
 {
-	if (table->cnt >= STACK_TABLE_MAX)
-		return -ENOSPC;
-
-	struct stack_node *at = array_room(table->at, &table->capacity, table->cnt, sizeof(*at));
-	if (!at)
-		return -ENOMEM;
-	table->at = at;
-
-	int err = id_index_add(&table->index, hash, table->cnt);
-	if (err)
-		return err;
-	at[table->cnt] = node;
-	*ret = table->cnt++;
-	return 0;
+	return (const struct stack_node *)table->rows.at + id;
 }
 
 int stack_table_push(struct stack_table *table, u32 parent, u32 frame, u32 *ret)
 {
 	u64 hash = id_hash(parent, frame);
-	u32 at = id_index_start(&table->index, hash), id;
+	u32 at = id_index_start(&table->rows.index, hash), id;
 
-	while (id_index_next(&table->index, hash, &at, &id)) {
-		if (table->at[id].parent == parent && table->at[id].frame == frame) {
+	while (id_index_next(&table->rows.index, hash, &at, &id)) {
+		if (stack_node(table, id)->parent == parent && stack_node(table, id)->frame == frame) {
 			*ret = id;
 			return 0;
 		}
 	}
-	return stack_table_add(table, (struct stack_node){.parent = parent, .frame = frame}, hash, ret);
+	const struct stack_node node = {.parent = parent, .frame = frame};
+	return rows_add(&table->rows, &node, sizeof(node), STACK_TABLE_MAX, hash, ret);
 }
 
 u32 stack_table_parent(const struct stack_table *table, u32 id)
 {
-	return table->at[id].parent;
+	return stack_node(table, id)->parent;
 }
 
 u32 stack_table_frame(const struct stack_table *table, u32 id)
 {
-	return table->at[id].frame;
+	return stack_node(table, id)->frame;
 }
 
 u32 stack_table_cnt(const struct stack_table *table)
 {
-	return table->cnt;
+	return table->rows.cnt;
 }
 
 size_t stack_table_bytes(const struct stack_table *table)
 {
-	return table->capacity * sizeof(*table->at) + id_index_bytes(&table->index);
+	return rows_bytes(&table->rows, sizeof(struct stack_node));
 }
