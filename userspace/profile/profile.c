@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/array.h"
-#include "profile/id_index.h"
+#include "profile/rows.h"
 
 /* Distinct (process, thread) pairs and distinct (origin, stack) pairs of one profile. */
 #define PROFILE_MAX_ORIGINS (1u << 20)
@@ -15,12 +14,8 @@ _Static_assert(sizeof(struct origin) == 8 * sizeof(u32), "origins are compared a
 
 struct profile {
 	struct profile_tables tables;
-	struct origin *origins;
-	u32 origin_cnt, origin_capacity;
-	struct id_index origin_index;
-	struct profile_entry *entries;
-	u32 entry_cnt, entry_capacity;
-	struct id_index entry_index;
+	struct rows origins; /* struct origin */
+	struct rows entries; /* struct profile_entry */
 	u64 samples;
 	const struct common_labels *common;
 };
@@ -77,106 +72,70 @@ void profile_free(struct profile *profile)
 {
 	if (!profile)
 		return;
-	id_index_deinit(&profile->origin_index);
-	id_index_deinit(&profile->entry_index);
-	free(profile->origins);
-	free(profile->entries);
+	rows_deinit(&profile->origins);
+	rows_deinit(&profile->entries);
 	free(profile);
-}
-
-static int profile_add_origin(struct profile *profile, const struct origin *origin, u64 hash, u32 *ret)
-{
-	if (profile->origin_cnt >= PROFILE_MAX_ORIGINS)
-		return -ENOSPC;
-
-	struct origin *at = array_room(profile->origins, &profile->origin_capacity, profile->origin_cnt, sizeof(*at));
-	if (!at)
-		return -ENOMEM;
-	profile->origins = at;
-
-	int err = id_index_add(&profile->origin_index, hash, profile->origin_cnt);
-	if (err)
-		return err;
-	at[profile->origin_cnt] = *origin;
-	*ret = profile->origin_cnt++;
-	return 0;
 }
 
 int profile_origin(struct profile *profile, const struct origin *origin, u32 *ret)
 {
 	u64 hash = id_hash((u64)origin->pid << 32 | origin->tid, (u64)origin->comm << 32 | origin->labels);
-	u32 at = id_index_start(&profile->origin_index, hash), id;
+	u32 at = id_index_start(&profile->origins.index, hash), id;
 
-	while (id_index_next(&profile->origin_index, hash, &at, &id)) {
-		if (!memcmp(&profile->origins[id], origin, sizeof(*origin))) { /* it has no holes */
+	while (id_index_next(&profile->origins.index, hash, &at, &id)) {
+		if (!memcmp(profile_origin_at(profile, id), origin, sizeof(*origin))) { /* it has no holes */
 			*ret = id;
 			return 0;
 		}
 	}
-	return profile_add_origin(profile, origin, hash, ret);
+	return rows_add(&profile->origins, origin, sizeof(*origin), PROFILE_MAX_ORIGINS, hash, ret);
 }
 
 u32 profile_origin_cnt(const struct profile *profile)
 {
-	return profile->origin_cnt;
+	return profile->origins.cnt;
 }
 
 const struct origin *profile_origin_at(const struct profile *profile, u32 id)
 {
-	return &profile->origins[id];
-}
-
-static int profile_add_entry(struct profile *profile, const struct profile_entry *entry, u64 hash)
-{
-	if (profile->entry_cnt >= PROFILE_MAX_ENTRIES)
-		return -ENOSPC;
-
-	struct profile_entry *at = array_room(profile->entries, &profile->entry_capacity, profile->entry_cnt,
-					      sizeof(*at));
-	if (!at)
-		return -ENOMEM;
-	profile->entries = at;
-
-	int err = id_index_add(&profile->entry_index, hash, profile->entry_cnt);
-	if (err)
-		return err;
-	at[profile->entry_cnt++] = *entry;
-	profile->samples += entry->samples;
-	return 0;
+	return (const struct origin *)profile->origins.at + id;
 }
 
 int profile_add(struct profile *profile, u32 origin, u32 stack, u64 samples)
 {
 	u64 hash = id_hash(origin, stack);
-	u32 at = id_index_start(&profile->entry_index, hash), id;
+	struct profile_entry *entries = profile->entries.at;
+	u32 at = id_index_start(&profile->entries.index, hash), id;
 
-	while (id_index_next(&profile->entry_index, hash, &at, &id)) {
-		struct profile_entry *entry = &profile->entries[id];
-
-		if (entry->origin == origin && entry->stack == stack) {
-			entry->samples += samples;
+	while (id_index_next(&profile->entries.index, hash, &at, &id)) {
+		if (entries[id].origin == origin && entries[id].stack == stack) {
+			entries[id].samples += samples;
 			profile->samples += samples;
 			return 0;
 		}
 	}
-	return profile_add_entry(profile, &(struct profile_entry){origin, stack, samples}, hash);
+
+	const struct profile_entry entry = {origin, stack, samples};
+	int err = rows_add(&profile->entries, &entry, sizeof(entry), PROFILE_MAX_ENTRIES, hash, NULL);
+	if (!err)
+		profile->samples += samples;
+	return err;
 }
 
 void profile_clear(struct profile *profile)
 {
-	id_index_clear(&profile->entry_index);
-	profile->entry_cnt = 0;
+	rows_clear(&profile->entries);
 	profile->samples = 0;
 }
 
 size_t profile_cnt(const struct profile *profile)
 {
-	return profile->entry_cnt;
+	return profile->entries.cnt;
 }
 
 const struct profile_entry *profile_at(const struct profile *profile, size_t i)
 {
-	return &profile->entries[i];
+	return (const struct profile_entry *)profile->entries.at + i;
 }
 
 u64 profile_samples(const struct profile *profile)
@@ -203,11 +162,11 @@ int profile_merge(struct profile *profile, const struct profile *other)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < other->entry_cnt; i++) {
-		const struct profile_entry *entry = &other->entries[i];
+	for (size_t i = 0; !err && i < profile_cnt(other); i++) {
+		const struct profile_entry *entry = profile_at(other, i);
 		u32 origin;
 
-		err = profile_origin(profile, &other->origins[entry->origin], &origin);
+		err = profile_origin(profile, profile_origin_at(other, entry->origin), &origin);
 		if (!err)
 			err = profile_add(profile, origin, entry->stack, entry->samples);
 	}
