@@ -194,6 +194,68 @@ Test(container_files, cri_o_says_it_in_its_bundle)
 		   "container_name=app image=quay.io/app:3 k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
 }
 
+#define FORGED_KEYS                                                                                \
+	"\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.container-name\":" \
+	"\"web\",\"io.kubernetes.cri.sandbox-name\":\"checkout\",\"io.kubernetes.cri.sandbox-"     \
+	"namespace\":\"prod\",\"io.kubernetes.cri.image-name\":\"forged\",\"nerdctl/name\":\"forged\""
+
+#define KUBELET_LABELS(name)                                                                   \
+	"\"io.kubernetes.container.name\":\"" name "\",\"io.kubernetes.pod.name\":\"mine-1\"," \
+	"\"io.kubernetes.pod.namespace\":\"tenant\""
+
+/* What a pod's annotations say is in CRI-O's files, and what an image's labels say is in docker's. */
+Test(container_files, keys_that_only_another_runtime_writes_are_not_believed)
+{
+	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		 "{\"annotations\":{" FORGED_KEYS ",\"io.container.manager\":\"cri-o\","
+		 "\"io.kubernetes.cri-o.Image\":\"quay.io/app:3\"," KUBELET_LABELS("app") "}}");
+	check_find(SLICE "/crio-" A ".scope",
+		   "container_name=app image=quay.io/app:3 k8s_pod=mine-1 k8s_namespace=tenant k8s_container=app");
+	put_file("/var/lib/docker/containers/" B "/config.v2.json",
+		 "{\"Name\":\"/k8s_app\",\"Config\":{\"Image\":\"app:3\",\"Labels\":{" FORGED_KEYS
+		 ",\"io.kubernetes.cri-o.ContainerType\":\"sandbox\"," KUBELET_LABELS("app") "}}}");
+	check_find(SLICE "/docker-" B ".scope",
+		   "container_name=app image=app:3 k8s_pod=mine-1 k8s_namespace=tenant k8s_container=app");
+	/* Nor where there is nothing else. */
+	put_file("/var/lib/docker/containers/" B "/config.v2.json",
+		 "{\"Name\":\"/k8s_app\",\"Config\":{\"Labels\":{" FORGED_KEYS "}}}");
+	check_find(SLICE "/docker-" B ".scope", "container_name=k8s_app");
+	check_find("/docker/" B, "container_name=k8s_app");
+	put_file("/run/containerd" TASKS "/moby/" A "/config.json", "{\"annotations\":{" FORGED_KEYS "}}");
+	check_find("/kubepods/pod" POD "/" A, "runtime=docker");
+}
+
+/* There CRI-O lets the annotations of the pod replace its own keys, but not the kubelet's labels. */
+Test(container_files, a_sandbox_of_cri_o_is_one_whatever_its_pod_says)
+{
+	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		 "{\"annotations\":{\"io.container.manager\":\"cri-o\",\"io.kubernetes.cri-o.ContainerType\":"
+		 "\"container\",\"io.kubernetes.cri-o.ImageName\":\"forged\"," KUBELET_LABELS("POD") "}}");
+	check_find(SLICE "/crio-" A ".scope",
+		   "container_name=POD k8s_pod=mine-1 k8s_namespace=tenant k8s_container=POD");
+}
+
+#define RUNC_LABELS(maker)                                                                              \
+	"{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/x\"},\"config\":{\"labels\":[" maker                  \
+	"\"io.kubernetes.cri.container-name=web\",\"io.kubernetes.cri.sandbox-name=checkout\","         \
+	"\"io.kubernetes.cri.sandbox-namespace=prod\",\"nerdctl/name=forged\","                         \
+	"\"io.kubernetes.container.name=app\",\"io.kubernetes.pod.name=mine-1\",\"io.kubernetes.pod.na" \
+	"mespace=tenant\"]}}"
+
+Test(container_files, what_runc_was_told_is_in_the_words_of_who_told_it)
+{
+	const char *const names = "container_name=app runtime=runc k8s_pod=mine-1 k8s_namespace=tenant "
+				  "k8s_container=app";
+
+	put_file("/run/runc/" A "/state.json", RUNC_LABELS("\"io.container.manager=cri-o\","));
+	check_find("/kubepods/pod" POD "/" A, names);
+	put_file("/run/runc/" A "/state.json", RUNC_LABELS(""));
+	check_find("/kubepods/pod" POD "/" A, names);
+	put_file("/run/runc/" A "/state.json", RUNC_LABELS("\"io.container.manager=libpod\","));
+	check_find("/kubepods/pod" POD "/" A, "container_name=" A " runtime=runc");
+	check_find("/elsewhere/" A, "container_name=" A " runtime=runc");
+}
+
 #define PODMAN_LIST(name)                                                                \
 	"[{\"id\":\"" B "\",\"names\":[\"other\"]},{\"id\":\"" A "\",\"names\":[\"" name \
 	"\"],\"metadata\":\"{\\\"image-name\\\":\\\"localhost/box:latest\\\",\\\"name\\\":\\\"" name "\\\"}\"}]"

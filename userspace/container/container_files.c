@@ -56,6 +56,11 @@ void container_files_close(struct container_files *files)
 	free(files);
 }
 
+struct runtime_states *container_files_states(const struct container_files *files)
+{
+	return files->states;
+}
+
 /* The homes of users by uid, "NAME:x:UID:GID:WHO:HOME:SHELL" each line. */
 static int passwd_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
 {
@@ -208,8 +213,8 @@ int container_files_find(struct container_files *files, const char *cgroup, cons
 }
 
 /* What containerd names /NAMESPACE/ID by itself. */
-static int containerd_find(const struct container_files *files, const char *cgroup, bool in_pod,
-			   struct container_names *names, size_t *ret_size)
+static int containerd_find(const struct container_files *files, const char *cgroup, struct container_names *names,
+			   size_t *ret_size)
 {
 	size_t space_size = strcspn(cgroup + 1, "/");
 	const char *id_at = cgroup + 1 + space_size;
@@ -220,7 +225,7 @@ static int containerd_find(const struct container_files *files, const char *cgro
 		return -ENOENT;
 	snprintf(name_space, sizeof(name_space), "%.*s", (int)space_size, cgroup + 1);
 	snprintf(id, sizeof(id), "%.*s", (int)id_size, id_at);
-	int err = containerd_names_in(files->cache, name_space, id, in_pod, names);
+	int err = containerd_names_in(files->cache, name_space, id, names);
 	if (!err)
 		err = container_names_set(names, LABEL_CONTAINER_ID, id);
 	if (!err)
@@ -234,10 +239,10 @@ static int group_find(struct container_files *files, const char *cgroup, bool in
 	const struct runtime_state *state = runtime_states_find(files->states, cgroup, ret_size);
 
 	if (!state)
-		return containerd_find(files, cgroup, in_pod, names, ret_size);
+		return containerd_find(files, cgroup, names, ret_size);
 	int err = 0;
 	if (state->name_space)
-		err = containerd_names_in(files->cache, state->name_space, state->id, in_pod, names);
+		err = containerd_names_in(files->cache, state->name_space, state->id, names);
 	if (err == -ENOMEM)
 		return err;
 	err = runtime_state_names(state, in_pod, names);

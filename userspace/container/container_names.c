@@ -7,29 +7,39 @@
 
 #include "container/host_file.h"
 
+#define SANDBOX "POD" /* what holds a pod's namespaces; a container's name has no capitals in Kubernetes */
+
 /*
- * cri: containerd, pkg/cri/annotations. cri-o: CRI-O, pkg/annotations. The ones without either: kubernetes,
- * staging/src/k8s.io/kubelet/pkg/types/labels.go, which dockershim, cri-dockerd and CRI-O note.
- * nerdctl: its pkg/labels. The first that is there counts.
+ * The first that is there counts. Who may write one:
+ *
+ * containerd (internal/cri/annotations): all that it has, after those of the pod that its administrator lets through
+ * (pod_annotations), so nobody else. But 1.4 and older have only some of these keys: what such a one lets through under
+ * the others cannot be told from its own.
+ *
+ * CRI-O (internal/factory/container, server/sandbox_run): all annotations of the pod are in each of its containers, then
+ * its own, then the kubelet's labels (container.name, pod.name, pod.namespace: kubernetes, staging/src/k8s.io/kubelet/pkg/types/labels.go).
+ * In the sandbox those of the pod come behind its own, and before the labels: there the cri-o.* are anybody's, so
+ * that it is a sandbox is said by the labels, and its image by nobody.
+ *
+ * dockershim, cri-dockerd: the kubelet's labels replace those of the image. nerdctl: its pkg/labels.
  */
 static const struct annotation_row {
+	unsigned dialects;
 	const char *key;
 	enum label label;
-	bool in_pod;
 	const char *value, *means; /* if it has that value; NULL: any, as it is */
 } rows[] = {
-	{"io.kubernetes.cri.container-type", LABEL_K8S_CONTAINER, true, "sandbox", "POD"},
-	{"io.kubernetes.cri-o.ContainerType", LABEL_K8S_CONTAINER, true, "sandbox", "POD"},
-	{"io.kubernetes.cri.container-name", LABEL_K8S_CONTAINER, true, NULL, NULL},
-	{"io.kubernetes.container.name", LABEL_K8S_CONTAINER, true, NULL, NULL},
-	{"io.kubernetes.cri.sandbox-name", LABEL_K8S_POD, true, NULL, NULL},
-	{"io.kubernetes.pod.name", LABEL_K8S_POD, true, NULL, NULL},
-	{"io.kubernetes.cri.sandbox-namespace", LABEL_K8S_NAMESPACE, true, NULL, NULL},
-	{"io.kubernetes.pod.namespace", LABEL_K8S_NAMESPACE, true, NULL, NULL},
-	{"io.kubernetes.cri.image-name", LABEL_IMAGE, true, NULL, NULL},
-	{"io.kubernetes.cri-o.ImageName", LABEL_IMAGE, true, NULL, NULL},
-	{"io.kubernetes.cri-o.Image", LABEL_IMAGE, true, NULL, NULL},
-	{"nerdctl/name", LABEL_CONTAINER_NAME, false, NULL, NULL},
+	{DIALECT_CONTAINERD, "io.kubernetes.cri.container-type", LABEL_K8S_CONTAINER, "sandbox", SANDBOX},
+	{DIALECT_CONTAINERD, "io.kubernetes.cri.container-name", LABEL_K8S_CONTAINER, NULL, NULL},
+	{DIALECT_CONTAINERD, "io.kubernetes.cri.sandbox-name", LABEL_K8S_POD, NULL, NULL},
+	{DIALECT_CONTAINERD, "io.kubernetes.cri.sandbox-namespace", LABEL_K8S_NAMESPACE, NULL, NULL},
+	{DIALECT_CONTAINERD, "io.kubernetes.cri.image-name", LABEL_IMAGE, NULL, NULL},
+	{DIALECT_KUBELET | DIALECT_CRI_O, "io.kubernetes.container.name", LABEL_K8S_CONTAINER, NULL, NULL},
+	{DIALECT_KUBELET | DIALECT_CRI_O, "io.kubernetes.pod.name", LABEL_K8S_POD, NULL, NULL},
+	{DIALECT_KUBELET | DIALECT_CRI_O, "io.kubernetes.pod.namespace", LABEL_K8S_NAMESPACE, NULL, NULL},
+	{DIALECT_CRI_O, "io.kubernetes.cri-o.ImageName", LABEL_IMAGE, NULL, NULL},
+	{DIALECT_CRI_O, "io.kubernetes.cri-o.Image", LABEL_IMAGE, NULL, NULL},
+	{DIALECT_NERDCTL, "nerdctl/name", LABEL_CONTAINER_NAME, NULL, NULL},
 };
 
 void container_names_deinit(struct container_names *names)
@@ -58,14 +68,24 @@ int container_names_set(struct container_names *names, enum label label, const c
 	return text ? container_names_set_size(names, label, text, strlen(text)) : 0;
 }
 
-int container_names_set_annotations(struct container_names *names, const json_t *annotations, bool in_pod)
+static bool is_sandbox(const struct container_names *names)
+{
+	const char *container = names->values[LABEL_K8S_CONTAINER];
+
+	return container && !strcmp(container, SANDBOX);
+}
+
+int container_names_set_annotations(struct container_names *names, const json_t *annotations, unsigned dialects)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		const char *text = json_text(annotations, rows[i].key);
+		const struct annotation_row *row = &rows[i];
+		const char *text = row->dialects & dialects ? json_text(annotations, row->key) : NULL;
 
-		if (!text || (rows[i].in_pod && !in_pod) || (rows[i].value && strcmp(text, rows[i].value)))
+		if (!text || (row->value && strcmp(text, row->value)))
 			continue;
-		int err = container_names_set(names, rows[i].label, rows[i].value ? rows[i].means : text);
+		if (row->label == LABEL_IMAGE && is_sandbox(names))
+			continue;
+		int err = container_names_set(names, row->label, row->value ? row->means : text);
 		if (err)
 			return err;
 	}

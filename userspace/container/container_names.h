@@ -29,10 +29,20 @@ static inline void names_cleanup_(struct container_names *names)
 int container_names_set(struct container_names *names, enum label label, const char *text);
 int container_names_set_size(struct container_names *names, enum label label, const char *text, size_t size);
 /*
- * From what the runtime, and whoever told it to, noted with the container: an object of texts, or anything else, which says nothing.
- * in_pod: it is known to be of Kubernetes. If not, then what says so may come from
- * an image, and is not believed.
+ * Whose keys are read: those that the program writes itself. A key of another's stands there only because somebody who
+ * chose a label of an image, or an annotation of a pod, wants to be taken for what he is not.
  */
-int container_names_set_annotations(struct container_names *names, const json_t *annotations, bool in_pod);
+enum name_dialect {
+	DIALECT_NONE = 0,
+	DIALECT_KUBELET = 1 << 0, /* dockershim and cri-dockerd, with what the kubelet told them; plain runc's */
+	DIALECT_CONTAINERD = 1 << 1, /* its part for Kubernetes */
+	DIALECT_CRI_O = 1 << 2,
+	DIALECT_NERDCTL = 1 << 3,
+};
+/*
+ * From what the runtime noted with the container: an object of texts, or anything else, which says nothing. dialects: set of
+ * those that count there. None of Kubernetes', unless it is known to be of a pod: labels come from images, too.
+ */
+int container_names_set_annotations(struct container_names *names, const json_t *annotations, unsigned dialects);
 
 #endif

@@ -6,7 +6,7 @@
  *	STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/config.json
  *
  * Its namespace k8s.io is Kubernetes', moby is dockerd's. `ctr` notes nothing in there: the image that such a container
- * was made of is in containerd's database only.
+ * was made of is in containerd's database only. dockerd writes nothing there but what `docker run --annotation` says.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,39 +26,69 @@ static const char *const states[] = {
 	"/run/docker/containerd/daemon",
 };
 
-static int config_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+static int config_read(const char *text, size_t size, unsigned dialects, struct name_rows *rows)
 {
 	_cleanup_(json) json_t *file = json_loadb(text, size, 0, NULL);
 	_cleanup_(names) struct container_names names = {0};
 
 	if (!file)
 		return -EBADMSG;
-	int err = container_names_set_annotations(&names, json_object_get(file, "annotations"), in_pod);
+	int err = container_names_set_annotations(&names, json_object_get(file, "annotations"), dialects);
 	return err ? err : name_rows_add(rows, "", (const char *const *)names.values);
 }
 
-static const struct name_file config_file = {config_parse, HOST_FILE_MAX};
+static int kubernetes_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	return config_read(text, size, DIALECT_CONTAINERD | DIALECT_NERDCTL, rows);
+}
 
-static int bundle_read(struct name_cache *cache, const char *state, const char *name_space, const char *id, bool in_pod,
+static int docker_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	return config_read(text, size, DIALECT_NONE, rows);
+}
+
+static int other_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	return config_read(text, size, DIALECT_NERDCTL, rows);
+}
+
+/* Whose a namespace is, and what its configurations say therefore. */
+static const struct namespace_row {
+	const char *name; /* NULL: any other */
+	struct name_file file;
+	const char *runtime;
+} namespaces[] = {
+	{"k8s.io", {kubernetes_parse, HOST_FILE_MAX}, "containerd"},
+	{"moby", {docker_parse, HOST_FILE_MAX}, "docker"},
+	{NULL, {other_parse, HOST_FILE_MAX}, "containerd"},
+};
+
+static const struct namespace_row *namespace_find(const char *name)
+{
+	const struct namespace_row *row = namespaces;
+
+	while (row->name && strcmp(row->name, name) != 0)
+		row++;
+	return row;
+}
+
+static int bundle_read(struct name_cache *cache, const char *state, const char *name_space, const char *id,
 		       struct container_names *names)
 {
+	const struct namespace_row *row = namespace_find(name_space);
 	char path[HOST_PATH_MAX];
 
 	if (snprintf(path, sizeof(path), "%s/io.containerd.runtime.v2.task/%s/%s/config.json", state, name_space, id) >=
 	    (int)sizeof(path))
 		return -ENAMETOOLONG;
-	in_pod = in_pod || !strcmp(name_space, "k8s.io");
-	int err = name_cache_read(cache, &config_file, path, HOST_ANYBODY, in_pod, "", names);
-	if (err)
-		return err;
-	return container_names_set(names, LABEL_RUNTIME, strcmp(name_space, "moby") ? "containerd" : "docker");
+	int err = name_cache_read(cache, &row->file, path, HOST_ANYBODY, false, "", names);
+	return err ? err : container_names_set(names, LABEL_RUNTIME, row->runtime);
 }
 
-int containerd_names_in(struct name_cache *cache, const char *name_space, const char *id, bool in_pod,
-			struct container_names *names)
+int containerd_names_in(struct name_cache *cache, const char *name_space, const char *id, struct container_names *names)
 {
 	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
-		int err = bundle_read(cache, states[i], name_space, id, in_pod, names);
+		int err = bundle_read(cache, states[i], name_space, id, names);
 		if (err != -ENOENT)
 			return err;
 	}
@@ -75,7 +105,7 @@ static int namespace_seen(void *data, const char *name_space)
 {
 	const struct bundle_search *search = data;
 	const struct name_query *query = search->query;
-	int err = bundle_read(query->cache, search->state, name_space, query->id, *query->pod_uid, search->names);
+	int err = bundle_read(query->cache, search->state, name_space, query->id, search->names);
 
 	return err ? (err == -ENOENT ? 0 : err) : 1;
 }

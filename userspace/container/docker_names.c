@@ -28,7 +28,8 @@ static int config_parse(const char *text, size_t size, bool in_pod, struct name_
 	if (!err)
 		err = container_names_set(&names, LABEL_IMAGE, json_text(config, "Image"));
 	if (!err)
-		err = container_names_set_annotations(&names, json_object_get(config, "Labels"), in_pod);
+		err = container_names_set_annotations(&names, json_object_get(config, "Labels"),
+						      in_pod ? DIALECT_KUBELET : DIALECT_NONE);
 	if (!err)
 		err = container_names_set(&names, LABEL_RUNTIME, "docker");
 	return err ? err : name_rows_add(rows, "", (const char *const *)names.values);

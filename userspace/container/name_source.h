@@ -40,7 +40,7 @@ name_source kubelet_names; /* names of a pod's directories and links of logs */
 /*
  * A containerd container by namespace and id, as `ctr` puts them into the path, too. -ENOENT: there is none.
  */
-int containerd_names_in(struct name_cache *cache, const char *name_space, const char *id, bool in_pod,
+int containerd_names_in(struct name_cache *cache, const char *name_space, const char *id,
 			struct container_names *names);
 /* What its own runtime keeps of a container. */
 int runtime_state_names(const struct runtime_state *state, bool in_pod, struct container_names *names);

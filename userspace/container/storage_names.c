@@ -34,7 +34,7 @@ static int config_parse(const char *text, size_t size, bool in_pod, struct name_
 	const char *maker = json_text(annotations, "io.container.manager");
 	if (!maker || strcmp(maker, "cri-o"))
 		return 0;
-	int err = container_names_set_annotations(&names, annotations, in_pod);
+	int err = container_names_set_annotations(&names, annotations, in_pod ? DIALECT_CRI_O : DIALECT_NONE);
 	if (!err)
 		err = container_names_set(&names, LABEL_RUNTIME, "cri-o");
 	return err ? err : name_rows_add(rows, "", (const char *const *)names.values);
