@@ -221,7 +221,7 @@ static bool user_fits(struct path_piece group, struct path_piece *ret)
 {
 	*ret = group;
 	return piece_cut_start(ret, "user-") && piece_cut_end(ret, ".slice") && ret->size && ret->size <= 10 &&
-	       piece_of(*ret, DIGITS);
+	       piece_of(*ret, DIGITS) && !piece_is(*ret, "0");
 }
 
 /* The innermost container so far. */

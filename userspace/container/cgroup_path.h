@@ -33,7 +33,8 @@ struct cgroup_path {
 	struct path_piece name; /* where the path itself has it: lxc, nspawn (there as systemd escapes it) */
 	struct path_piece pod_uid; /* as written there: a systemd driver writes _ for - */
 	struct path_piece unit; /* "nginx.service", the innermost of the host's; of no container */
-	struct path_piece user; /* "1000" of the outermost user-1000.slice: who may make groups below it */
+	/* "1000" of the outermost user-1000.slice: who may make groups below it. Root's slice is like any other of root's. */
+	struct path_piece user;
 	size_t size; /* of the path up to and with the group of the container or unit itself; 0: neither */
 	/*
 	 * The same of the outermost container, when the one above is inside of it; 0: it is not. What is

@@ -514,7 +514,7 @@ static u64 min_ns(u64 a, u64 b)
 
 u64 place_table_due_ns(const struct place_table *table)
 {
-	u64 names_ns = min_ns(retry_due_ns(&table->naming.queue), retry_due_ns(&table->owners));
+	u64 names_ns = min_ns(place_naming_due_ns(&table->naming), retry_due_ns(&table->owners));
 	u64 gone_ns = table->places.gone ? table->places.gone->forget_ns : UINT64_MAX;
 
 	if (names_ns < table->rest_until_ns)

@@ -21,14 +21,14 @@
 struct place_entry {
 	struct place place; /* first, see place_entry_of */
 	struct place_entry *prev, *next; /* in `gone` */
-	struct retry retry; /* for names */
+	struct retry retry; /* for names; when it is named, for other ones */
 	u64 forget_ns;
 	u32 cgroup_cnt; /* that say they are of this place, removed ones included */
 	u32 there_cnt; /* of them, those that are there */
 	char maker[11]; /* uid of who made the group, if not root (group_maker.h), as cgroup_path's user; "" */
 	bool is_told; /* by files alone: in by_path */
 	bool is_ended; /* for names: one more look, and no other */
-	bool is_nested; /* in another container: the host has no files of it but its pod's */
+	size_t outer_size; /* of `cgroup`, up to the container that it is in: the host has no files of it but its pod's; 0: none */
 	bool failed; /* not in a hash, for want of memory */
 	UT_hash_handle hh, hh_identity, hh_path;
 	char identity[];

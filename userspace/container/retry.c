@@ -31,6 +31,12 @@ void retry_start(struct retry_queue *queue, struct retry *retry, u64 now_ns)
 	retry_put(queue, retry, 1, now_ns);
 }
 
+void retry_start_in(struct retry_queue *queue, struct retry *retry, u64 wait_ns, u64 now_ns)
+{
+	retry_start_now(queue, retry, now_ns);
+	retry->due_ns += wait_ns;
+}
+
 bool retry_again(struct retry_queue *queue, struct retry *retry, u64 now_ns)
 {
 	u8 step = retry->step + 1 < RETRY_STEP_CNT ? retry->step + 1 : retry->step;

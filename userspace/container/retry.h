@@ -31,6 +31,8 @@ struct retry_queue {
 void retry_start_now(struct retry_queue *queue, struct retry *retry, u64 now_ns);
 /* After the first look. */
 void retry_start(struct retry_queue *queue, struct retry *retry, u64 now_ns);
+/* Alone in its queue, or with others that wait equally long: due after this time. */
+void retry_start_in(struct retry_queue *queue, struct retry *retry, u64 wait_ns, u64 now_ns);
 /* After a further one. False: the time is over, it waits no more. */
 bool retry_again(struct retry_queue *queue, struct retry *retry, u64 now_ns);
 void retry_stop(struct retry_queue *queue, struct retry *retry);

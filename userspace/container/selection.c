@@ -13,16 +13,21 @@
 
 #define ID_DIGITS_MIN 12 /* as much as the runtimes' own programs show */
 
-/* A name is itself first, then a pattern: "[" may be in one. */
+/*
+ * A name is itself first, then a pattern: "[" may be in one. What somebody else chose stands behind a slash (place_naming.h),
+ * and no pattern of names reaches over that, but the one that is for all.
+ */
 static bool text_matches(const char *text, const char *pattern)
 {
-	return text && (!strcmp(text, pattern) || !fnmatch(pattern, text, 0));
+	return text && (!strcmp(text, pattern) || !strcmp(pattern, "*") || !fnmatch(pattern, text, FNM_PATHNAME));
 }
 
 static bool id_begins(const char *id, const char *digits)
 {
 	size_t size = strlen(digits);
 
+	if (strchr(id, '/'))
+		return false;
 	for (size_t i = 0; i < size; i++)
 		if (!isxdigit((unsigned char)digits[i]))
 			return false;

@@ -13,7 +13,7 @@ struct place;
 struct strbuf;
 
 enum selection_kind {
-	SELECT_CONTAINER, /* NAME, ID, the beginning of an id (12 digits at least), or a glob of names */
+	SELECT_CONTAINER, /* NAME, ID, the beginning of an id (12 digits at least), or a glob of names, whose / is none but its own */
 	SELECT_CGROUP, /* PATH: that group and all below it; from the root of its hierarchy (hierarchies_path) */
 	SELECT_POD, /* NAMESPACE/NAME, both may be globs */
 };
