@@ -173,7 +173,7 @@ Test(containers_list, counts_all_that_the_machine_does_once)
 	json_array_foreach(list, i, row) sum += number_in(row, "cpu_percent");
 	cr_expect(sum > busy - 12 && sum < busy + 12, "%g %% in all where the machine did %g %%", sum, busy);
 	double outer_said = number_in(row_with(list, "id", outer_id), "cpu_percent");
-	double inner_said = number_in(row_with(list, "id", inner.id), "cpu_percent");
+	double inner_said = number_in(row_with(list, "id", text_of("%s/%s", outer_id, inner.id)), "cpu_percent");
 	cr_expect(inner_said > inner_used - 5 && inner_said < inner_used + 5, "inner: %g %% for %g %%", inner_said,
 		  inner_used);
 	cr_expect(outer_said > outer_used - 5 && outer_said < outer_used + 5, "outer: %g %% for %g %%", outer_said,

@@ -133,6 +133,7 @@ static int list_write_json(const struct containers_list *list)
 
 #define CELL_MAX 40 /* characters of a cell; of a longer one the beginning is shown */
 #define ID_SHOWN 12 /* bytes of an id, as the runtimes' own lists have it */
+#define ID_WHOLE 16 /* of what is no longer than this, such as a user's number, all is shown */
 
 static void pod_put(const struct container_row *row, struct strbuf *b)
 {
@@ -154,7 +155,17 @@ static void runtime_put(const struct container_row *row, struct strbuf *b)
 
 static void id_put(const struct container_row *row, struct strbuf *b)
 {
-	strbuf_printf(b, "%.*s", ID_SHOWN, row->place->values[LABEL_CONTAINER_ID] ?: "");
+	const char *at = row->place->values[LABEL_CONTAINER_ID] ?: "";
+
+	/* OUTER/INNER: of each the beginning. */
+	while (*at) {
+		size_t size = strcspn(at, "/");
+
+		strbuf_put_size(b, at, size > ID_WHOLE ? ID_SHOWN : size);
+		at += size;
+		if (*at)
+			strbuf_put_char(b, *at++);
+	}
 }
 
 static void image_put(const struct container_row *row, struct strbuf *b)
