@@ -298,7 +298,11 @@ static void expect_rescued(struct rescue *rescue, const char *why)
 	cr_assert_eq(glob(in_place(&rescue->place, "tmp/pyprof-bpf-*.folded"), 0, NULL, &found), 0,
 		     "%s: no profile in TMPDIR: %s", why, child_err(rescue->child));
 	cr_expect_eq(found.gl_pathc, 1);
-	cr_expect_not_null(strstr(found.gl_pathv[0], text_of("pyprof-bpf-%d.folded", rescue->child->pid)));
+	/* Under a name that nobody could lie in wait for, for nobody else to read. */
+	cr_expect_null(strstr(found.gl_pathv[0], text_of("pyprof-bpf-%d", rescue->child->pid)));
+	struct stat kept;
+	cr_assert_eq(lstat(found.gl_pathv[0], &kept), 0);
+	cr_expect_eq(kept.st_mode, S_IFREG | 0600);
 	cr_expect_not_null(strstr(child_err(rescue->child), found.gl_pathv[0]), "%s: stderr names no file: %s", why,
 			   child_err(rescue->child));
 	expect_null_problem(folded_parse(file_text(found.gl_pathv[0]), &folded), "%s", why);
@@ -327,6 +331,23 @@ Test(bad_cases, a_disk_that_becomes_read_only_while_sampling_loses_nothing)
 	child_wait(rescue.child, 20);
 	if (rescue.child->status != 0)
 		expect_rescued(&rescue, "read-only");
+}
+
+/* Whoever is first in a folder for all may have put links there under every name that we might take. */
+Test(bad_cases, a_name_of_our_own_choice_follows_no_link)
+{
+	struct place place = place_in("/");
+	struct start how = {.directory = place.outside};
+	const char *victim = in_place(&place, "victim");
+	FILE *file = fopen(victim, "we");
+
+	cr_assert(file && fputs("mine", file) >= 0 && !fclose(file));
+	for (int pid = getpid(), i = 0; i < 1000; i++)
+		cr_assert_eq(symlink(victim, in_place(&place, text_of("pyprof-bpf-%d.svg", pid + i))), 0);
+	struct child *child = profiler_start(&how, "-F", "99", "--", "/bin/true", NULL);
+	cr_expect_eq(child_wait(child, 20), 1);
+	expect_null_problem(check_error_line(child_err(child)), "a link");
+	cr_expect_str_eq(file_text(victim), "mine");
 }
 
 Test(bad_cases, a_full_disk_is_an_error_and_what_was_sampled_is_kept)

@@ -73,11 +73,35 @@ Test(profile, what_another_has_counted_is_added_by_origin_and_stack)
 	cr_assert_eq(profile_add(window, same, 3, 5), 0);
 	cr_assert_eq(profile_add(window, other, 3, 1), 0);
 
-	cr_assert_eq(profile_merge(profile, window), 0);
+	u64 lost = 1;
+	cr_assert_eq(profile_merge(profile, window, &lost), 0);
+	cr_assert_eq(lost, 0);
 	cr_assert_eq(profile_samples(profile), 8);
 	cr_assert_eq(profile_cnt(profile), 2);
 	cr_assert_eq(profile_at(profile, 0)->samples, 7);
 	cr_assert_eq(profile_origin_at(profile, profile_at(profile, 1)->origin)->pid, 11);
+	profile_free(window);
+}
+
+Test(profile, what_another_has_and_there_is_no_room_for_is_told_and_the_rest_is_added)
+{
+	struct profile *window;
+	u32 id, room = 0;
+	u64 lost;
+
+	cr_assert_eq(profile_new(&tables, &window), 0);
+	u32 known = origin(10, 0, "app");
+	while (!profile_origin(profile, &(struct origin){.pid = 100, .tid = room}, &id))
+		room++;
+	cr_assert_gt(room, 1000000);
+
+	cr_assert_eq(profile_origin(window, &(struct origin){.pid = 101}, &id), 0);
+	cr_assert_eq(profile_add(window, id, 3, 4), 0);
+	cr_assert_eq(profile_origin(window, profile_origin_at(profile, known), &id), 0);
+	cr_assert_eq(profile_add(window, id, 3, 5), 0);
+	cr_assert_eq(profile_merge(profile, window, &lost), 0);
+	cr_assert_eq(lost, 4);
+	cr_assert_eq(profile_samples(profile), 5);
 	profile_free(window);
 }
 

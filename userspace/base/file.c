@@ -66,6 +66,22 @@ int file_read_at(int fd, u64 offset, void *ret, size_t size)
 	return 0;
 }
 
+int file_create_unique(char *path, size_t suffix_size, uid_t uid, gid_t gid, FILE **ret)
+{
+	_cleanup_(fd) int fd = mkostemps(path, (int)suffix_size, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	FILE *file = uid != (uid_t)-1 && fchown(fd, uid, gid) ? NULL : fdopen(fd, "w");
+	if (!file) {
+		int err = -errno;
+		unlink(path);
+		return err;
+	}
+	fd = -1; /* is the stream's now */
+	*ret = file;
+	return 0;
+}
+
 int file_write_all(int fd, const void *bytes, size_t size)
 {
 	for (size_t done = 0; done < size;) {

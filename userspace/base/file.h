@@ -18,6 +18,12 @@ int file_read_fd(int fd, size_t limit, char **ret, size_t *ret_size);
 /* Exactly size bytes at an offset. -EFAULT when the file ends before. */
 int file_read_at(int fd, u64 offset, void *ret, size_t size);
 
+/*
+ * A new file that only its owner may read, with a name that cannot be foreseen: path ends in XXXXXX and suffix_size
+ * more characters, and then says what was chosen. Given to uid and gid unless they are -1. *ret is the caller's.
+ */
+int file_create_unique(char *path, size_t suffix_size, uid_t uid, gid_t gid, FILE **ret);
+
 /* All of them, at the current position of a descriptor that blocks. */
 int file_write_all(int fd, const void *bytes, size_t size);
 

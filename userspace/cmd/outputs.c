@@ -28,6 +28,7 @@ struct outputs {
 	u64 period_ns;
 	bool sums; /* a sink wants the whole at the end, beside one that wants windows: */
 	struct profile *whole; /* all windows so far; NULL: none yet */
+	u64 whole_lost; /* samples for which it had no room */
 };
 
 static int path_fill(struct outputs *o, pid_t pid)
@@ -45,6 +46,7 @@ static int sink_open(struct outputs *o, const struct sink_type *type, const char
 {
 	struct sink_options options = {
 		.path = o->path,
+		.path_is_chosen = o->options->output,
 		.format = o->options->format,
 		.view = o->options->view,
 		.window_ns = o->options->window_ns,
@@ -174,20 +176,32 @@ static int whole_add(struct outputs *o, const struct profile *window)
 		if (!err)
 			profile_set_common(o->whole, profile_common(window));
 	}
-	return err ? err : profile_merge(o->whole, window);
+	u64 lost = 0;
+	if (!err)
+		err = profile_merge(o->whole, window, &lost);
+	o->whole_lost += lost;
+	return err;
+}
+
+void outputs_tell_losses(const struct outputs *o, struct truth *truth)
+{
+	truth->lost[LOSS_TABLE_FULL] += o->whole_lost;
 }
 
 int outputs_consume(struct outputs *o, const struct profile *window, const struct truth *truth, bool last)
 {
 	int whole_err = o->sums ? whole_add(o, window) : 0, err = whole_err;
+	struct truth whole_truth = *truth;
 
+	outputs_tell_losses(o, &whole_truth);
 	for (size_t i = 0; (!err || last) && i < o->sink_cnt; i++) {
 		struct sink *sink = o->sinks[i];
 		bool wants_whole = o->sums && !sink->type->period_ns(sink);
 
 		if (wants_whole && whole_err)
 			continue;
-		int sink_err = sink->type->consume(sink, wants_whole ? o->whole : window, truth, last);
+		int sink_err = wants_whole ? sink->type->consume(sink, o->whole, &whole_truth, last)
+					   : sink->type->consume(sink, window, truth, last);
 		err = err ? err : sink_err;
 	}
 	return err;

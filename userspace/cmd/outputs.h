@@ -31,6 +31,8 @@ int outputs_consume(struct outputs *outputs, const struct profile *profile, cons
 void outputs_flush(struct outputs *outputs, bool (*is_over)(void *ctx), void *ctx);
 /* True: nothing of earlier windows is kept, their ids may lose their meaning. */
 bool outputs_forget(struct outputs *outputs);
+/* Adds what a sum of all windows had no room for: at the end, for whoever tells of the whole run. */
+void outputs_tell_losses(const struct outputs *outputs, struct truth *truth);
 /* All that was counted: last is what has not been consumed. */
 const struct profile *outputs_whole(const struct outputs *outputs, const struct profile *last);
 

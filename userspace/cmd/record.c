@@ -346,17 +346,22 @@ static int profile_rescue(struct run *run, const struct truth *truth)
 {
 	const char *folder = getenv("TMPDIR");
 	char path[PATH_SIZE];
-	struct atomic_file *file;
+	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/pyprof-bpf-%d.folded", folder && *folder ? folder : "/tmp", getpid());
-	int err = atomic_file_open(path, run->uid, run->gid, &file);
+	/* In a folder where anybody may have made anything, under any name that can be foreseen. */
+	snprintf(path, sizeof(path), "%s/pyprof-bpf-XXXXXX.folded", folder && *folder ? folder : "/tmp");
+	int err = file_create_unique(path, strlen(".folded"), run->uid, run->gid, &file);
 	if (err)
 		return log_error_errno(err, "the profile could not be kept in '%s' either", path);
 	err = folded_write(outputs_whole(run->outputs, profiler_profile(run->profiler)), truth, &run->options->view,
-			   atomic_file_stream(file));
-	err = atomic_file_finish(file, err);
-	if (err)
+			   file);
+	if ((fflush(file) || ferror(file)) && !err)
+		err = errno ? -errno : -EIO;
+	fclose(file);
+	if (err) {
+		unlink(path);
 		return log_error_errno(err, "the profile could not be kept in '%s' either", path);
+	}
 	log_error("the profile was kept in '%s'", path);
 	return 0;
 }
@@ -415,6 +420,7 @@ static int run_finish(struct run *run)
 	status_clear(run);
 	err = period_end(run, true);
 	profiler_truth(run->profiler, &truth);
+	outputs_tell_losses(run->outputs, &truth);
 	if (terminal)
 		outputs_leave_terminal(run->outputs); /* before we speak */
 	if (err == -EPIPE || (terminal && err == -EIO))

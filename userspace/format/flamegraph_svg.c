@@ -392,12 +392,6 @@ static void picture_put_subject(struct picture *p)
 	}
 }
 
-/* Rounded down: 100 % is said only of what is whole. */
-static double percent_complete(const struct truth *truth)
-{
-	return (double)(truth_complete(truth) * 10000 / truth->samples) / 100;
-}
-
 static void picture_put_summary(struct picture *p)
 {
 	const struct truth *truth = p->truth;
@@ -407,7 +401,7 @@ static void picture_put_summary(struct picture *p)
 	count_put(b, truth->samples);
 	strbuf_put(b, truth->samples == 1 ? " sample" : " samples");
 	if (truth->samples)
-		strbuf_printf(b, " · %.2f %% complete", percent_complete(truth));
+		strbuf_printf(b, " · %.2f %% complete", truth_percent(truth_complete(truth), truth->samples));
 	strbuf_put(b, " · ");
 	if (lost)
 		count_put(b, lost);

@@ -158,17 +158,22 @@ const struct common_labels *profile_common(const struct profile *profile)
 	return profile->common;
 }
 
-int profile_merge(struct profile *profile, const struct profile *other)
+int profile_merge(struct profile *profile, const struct profile *other, u64 *ret_lost)
 {
-	int err = 0;
+	u64 lost = 0;
 
-	for (size_t i = 0; !err && i < profile_cnt(other); i++) {
+	for (size_t i = 0; i < profile_cnt(other); i++) {
 		const struct profile_entry *entry = profile_at(other, i);
 		u32 origin;
 
-		err = profile_origin(profile, profile_origin_at(other, entry->origin), &origin);
+		int err = profile_origin(profile, profile_origin_at(other, entry->origin), &origin);
 		if (!err)
 			err = profile_add(profile, origin, entry->stack, entry->samples);
+		if (err == -ENOSPC)
+			lost += entry->samples;
+		else if (err)
+			return err;
 	}
-	return err;
+	*ret_lost = lost;
+	return 0;
 }

@@ -54,8 +54,8 @@ const struct origin *profile_origin_at(const struct profile *profile, u32 id);
 
 /* The hot path: one look-up, one addition. */
 int profile_add(struct profile *profile, u32 origin, u32 stack, u64 samples);
-/* Adds what another profile of the same tables has counted. */
-int profile_merge(struct profile *profile, const struct profile *other);
+/* Adds what another profile of the same tables has counted. *ret_lost: the samples for which there was no room. */
+int profile_merge(struct profile *profile, const struct profile *other, u64 *ret_lost);
 /* Forgets the counts, keeps the origins. */
 void profile_clear(struct profile *profile);
 

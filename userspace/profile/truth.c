@@ -96,8 +96,7 @@ double truth_us_per_sample(const struct truth *truth)
 	return truth->samples ? truth_cpu_s(truth) * 1e6 / (double)truth->samples : 0;
 }
 
-/* Rounded down, so that "100.00 %" is said only of what is whole. */
-static double percent_of(u64 part, u64 whole)
+double truth_percent(u64 part, u64 whole)
 {
 	return whole ? floor((double)part * 1e4 / (double)whole) / 100 : 100;
 }
@@ -120,7 +119,7 @@ static void truth_put_python(const struct truth *truth, struct strbuf *b)
 	strbuf_printf(b, "Python: %llu samples of threads that run it", truth->python_samples);
 	if (truth->python_samples)
 		strbuf_printf(b, ", %.2f %% of them complete",
-			      percent_of(truth->python_complete, truth->python_samples));
+			      truth_percent(truth->python_complete, truth->python_samples));
 	for (size_t i = 0; i < TRUTH_VERSION_CNT && truth->versions[i].version[0]; i++)
 		strbuf_printf(b, "%s %s (%u process%s)", i ? "," : "; CPython", truth->versions[i].version,
 			      truth->versions[i].processes, truth->versions[i].processes == 1 ? "" : "es");
@@ -134,11 +133,11 @@ static void truth_put_native(const struct truth *truth, struct strbuf *b)
 	u64 placed = merge->verified + merge->counted;
 
 	strbuf_printf(b, "Native: %llu samples with a native stack, %.2f %% of them to its first frame",
-		      native->samples, percent_of(native->complete, native->samples));
+		      native->samples, truth_percent(native->complete, native->samples));
 	if (native->fallback)
 		strbuf_printf(b, " (%llu by libunwind)", native->fallback);
 	if (placed + merge->unmerged)
-		strbuf_printf(b, "; Python has its place in %.2f %%", percent_of(placed, placed + merge->unmerged));
+		strbuf_printf(b, "; Python has its place in %.2f %%", truth_percent(placed, placed + merge->unmerged));
 	strbuf_put(b, ".\n");
 }
 
@@ -177,7 +176,7 @@ void truth_put_words(const struct truth *truth, struct strbuf *b)
 	truth_put_span(truth, b);
 
 	if (truth->samples) {
-		strbuf_printf(b, "Complete: %.2f %% have their whole stack", percent_of(complete, truth->samples));
+		strbuf_printf(b, "Complete: %.2f %% have their whole stack", truth_percent(complete, truth->samples));
 		if (complete < truth->samples)
 			strbuf_put(b, "; the others say what is missing");
 		losses_put(truth->incomplete, b);

@@ -67,6 +67,8 @@ u64 truth_complete(const struct truth *truth);
 void truth_since(const struct truth *now, const struct truth *before, struct truth *ret);
 /* (agent_cpu_s + bpf_ns) / samples, in microseconds; 0 without samples. */
 double truth_us_per_sample(const struct truth *truth);
+/* Rounded down, so that "100.00 %" is said only of what is whole. 100 of nothing. */
+double truth_percent(u64 part, u64 whole);
 /* The text summary of stderr, a few lines, the last one without newline. */
 void truth_put_words(const struct truth *truth, struct strbuf *b);
 

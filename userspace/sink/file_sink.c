@@ -20,8 +20,13 @@ static int file_open(const struct sink_options *options, struct sink **ret)
 	if (!s)
 		return -ENOMEM;
 	s->sink = (struct sink){&file_sink, *options};
-	if (strcmp(options->path, "-"))
-		err = atomic_file_open(options->path, options->uid, options->gid, &s->file);
+	if (strcmp(options->path, "-")) {
+		/* A person's own symlink is followed; one that lay in wait under a name that we chose is not. */
+		int (*open)(const char *path, uid_t uid, gid_t gid, struct atomic_file **ret) =
+			options->path_is_chosen ? atomic_file_open : atomic_file_open_plain;
+
+		err = open(options->path, options->uid, options->gid, &s->file);
+	}
 	if (err) {
 		free(s);
 		return err;

@@ -17,6 +17,7 @@ struct strbuf;
 struct sink_options {
 	const char
 		*path; /* file: where to; "-" is stdout. place_files: with its placeholder (place_path.h). Borrowed */
+	bool path_is_chosen; /* by a person; else it is our own default */
 	const struct format *format;
 	struct view view;
 	u64 window_ns; /* stream, export: length of a window; live: how far back the table looks */
