@@ -19,10 +19,11 @@
 
 TestSuite(place);
 
-#define ID_A  "aaaaaaaaaaaa0000000000000000000000000000000000000000000000000000"
-#define ID_B  "bbbbbbbbbbbb0000000000000000000000000000000000000000000000000000"
-#define POD   "/kubepods/burstable/pod11111111-2222-3333-4444-555555555555"
-#define FRESH (1ull << 40) /* an id that no directory has */
+#define ID_A	"aaaaaaaaaaaa0000000000000000000000000000000000000000000000000000"
+#define ID_B	"bbbbbbbbbbbb0000000000000000000000000000000000000000000000000000"
+#define POD	"/kubepods/burstable/pod11111111-2222-3333-4444-555555555555"
+#define UNIFIED "/sys/fs/cgroup/unified"
+#define FRESH	(1ull << 40) /* an id that no directory has */
 
 /* A root directory of our own, with runtimes' files and two hierarchies in it: plain directories, which have inodes too. */
 static char root[] = "/tmp/pyprof-place-XXXXXX";
@@ -113,6 +114,16 @@ static void tear_down(void)
 	place_table_free(table);
 	strbuf_printf(&command, "rm -r %s", root);
 	cr_expect_eq(system(command.at), 0);
+}
+
+static u64 inode_of(const char *path)
+{
+	STRBUF(whole);
+	struct stat st;
+
+	strbuf_printf(&whole, "%s%s", root, path);
+	cr_assert_eq(stat(whole.at, &st), 0);
+	return st.st_ino;
 }
 
 static struct cgroup_record record_of(u64 id, const char *path)
@@ -312,12 +323,108 @@ Test(place, a_path_that_somebody_chose_is_a_container_when_runc_says_so, .init =
 	cr_expect_eq(place_select(place, &selection, 1), SELECTED_YES);
 	cr_expect_gt(place_table_generation(table), all);
 	cr_expect(place_table_is_settled(table, FRESH));
-	cr_expect_eq(place_table_find(table, FRESH + 5, 0, 0), inner, "a container stays its own");
+	struct place *nested = place_table_find(table, FRESH + 5, 0, 0);
+	cr_expect(nested->is_container && nested != place, "a container stays its own");
+	cr_expect_neq(nested, inner, "but it is none of the host's");
+	cr_expect(inner->gone);
 	cr_expect_eq(place_table_find(table, FRESH + 1, 0, 0), place, "what is inside of it has no unit");
 	cr_expect_eq(add(FRESH + 2, "/mine/t1/b.service/deep"), place);
 	cr_expect_eq(add(FRESH | CGROUP_V1_BIT, "/mine/t1"), place);
 	cr_expect_eq(add(FRESH + 3, "/mine/t11")->key, PLACE_HOST);
 	cr_expect_neq(add(FRESH + 4, "/mine/t1/docker/" ID_A), place, "of nested ones the inner");
+}
+
+/* Who is in a container that only files tell may call groups as he likes, too. */
+Test(place, inside_of_what_files_told_nothing_is_another_container_of_the_host, .init = set_up, .fini = tear_down)
+{
+	write_docker(ID_A, "victim");
+	write_runc("t1", "/mine");
+	write_runc("t2", "/other");
+	struct place *victim = add(FRESH, "/system.slice/docker-" ID_A ".scope");
+	add(FRESH + 1, "/mine");
+	add(FRESH + 2, "/other");
+	turn();
+	struct place *inner = add(FRESH + 3, "/mine/docker/" ID_A);
+	struct place *other = add(FRESH + 4, "/other/docker/" ID_A);
+	struct place *deep = add(FRESH + 5, "/mine/docker/" ID_A "/docker/" ID_B);
+	struct place *user = add(FRESH + 6, "/mine/user.slice/user-0.slice/docker-" ID_A ".scope");
+
+	turn();
+	struct place *const others[] = {inner, other, deep, user};
+	for (size_t i = 0; i < 4; i++) {
+		cr_expect_neq(others[i], victim, "%zu", i);
+		cr_expect(others[i]->is_container && others[i]->named);
+		cr_expect_str_neq(name_of(others[i]), "victim", "%zu", i);
+		cr_expect(value_is(others[i], LABEL_IMAGE, NULL));
+	}
+	cr_expect_neq(inner, other);
+	cr_expect_neq(inner, deep);
+	cr_expect_str_eq(name_of(victim), "victim");
+	cr_expect_eq(add(FRESH + 7, "/mine/docker/" ID_A "/init"), inner);
+	cr_expect_eq(add(FRESH | CGROUP_V1_BIT, "/mine/docker/" ID_A), inner);
+}
+
+Test(place, what_was_taken_for_another_container_is_let_go_when_files_tell, .init = set_up, .fini = tear_down)
+{
+	write_docker(ID_A, "victim");
+	struct place *victim = add(FRESH, "/system.slice/docker-" ID_A ".scope");
+	add(FRESH + 1, "/mine");
+	u64 start_ns = clock_monotonic_ns();
+	turn_until(start_ns + 30 * NS_PER_S, NULL, NULL);
+	write_runc("t1", "/mine");
+	/* What a container can do, it does after that, and it is not a second until it is noticed. */
+	cr_expect_eq(add(FRESH + 2, "/mine/docker/" ID_A), victim);
+	place_table_turn(table, clock_monotonic_ns(), NULL, NULL);
+	struct place *inner = place_table_find(table, FRESH + 2, 0, 0);
+	cr_expect_neq(inner, victim);
+	cr_expect_str_neq(name_of(inner), "victim");
+	cr_expect_not(victim->gone);
+	cr_expect_eq(place_table_find(table, FRESH, 0, 0), victim);
+	remove_id(FRESH);
+	cr_expect(victim->gone, "what is inside of another does not keep it");
+}
+
+/* Hooks for GPUs and networks run between the group and the file, which may take long. */
+Test(place, a_container_of_runc_is_known_whenever_its_file_comes, .init = set_up, .fini = tear_down)
+{
+	make_directories(UNIFIED "/walked/inner");
+	cr_assert_eq(place_table_walk(table), 0);
+	u64 walked = inode_of(UNIFIED "/walked/inner"), start_ns = clock_monotonic_ns();
+	add(FRESH, "/late");
+	add(FRESH + 1, "/late/inner");
+	turn_until(start_ns + 30 * NS_PER_S, NULL, NULL);
+	cr_expect_eq(place_table_find(table, FRESH, 0, 0)->key, PLACE_HOST);
+	cr_expect(place_table_is_settled(table, FRESH), "nobody waits for it so long");
+	write_runc("l1", "/late");
+	write_runc("w1", "/walked");
+	u64 generation = place_table_generation(table);
+	turn_until(start_ns + 32 * NS_PER_S, NULL, NULL);
+	struct place *late = place_table_find(table, FRESH, 0, 0);
+	cr_expect(value_is(late, LABEL_CONTAINER_ID, "l1"));
+	cr_expect_eq(place_table_find(table, FRESH + 1, 0, 0), late);
+	cr_expect(value_is(place_table_find(table, walked, 0, 0), LABEL_CONTAINER_ID, "w1"));
+	cr_expect_gt(place_table_generation(table), generation, "what was selected is asked again");
+}
+
+Test(place, thousands_of_groups_of_nobody_cost_a_look_at_four_directories, .init = set_up, .fini = tear_down)
+{
+	for (u64 i = 0; i < 10000; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/nobody/%u", (unsigned)i);
+		add(FRESH + i, path);
+	}
+	u64 start_ns = clock_monotonic_ns();
+	/* Their first second, with rests in between. */
+	turn_until(start_ns + 1000 * NS_PER_S, NULL, NULL);
+	u64 cpu_ns = clock_own_cpu_ns();
+	int turns = turn_until(start_ns + 1100 * NS_PER_S, NULL, NULL);
+	cr_expect_leq(turns, 101, "%d turns", turns);
+	cpu_ns = clock_own_cpu_ns() - cpu_ns;
+	cr_expect_lt(cpu_ns, 100 * NS_PER_MS, "%llu us for 100 s", (unsigned long long)cpu_ns / 1000);
+	write_runc("t1", "/nobody/77");
+	turn_until(start_ns + 1102 * NS_PER_S, NULL, NULL);
+	cr_expect(value_is(place_table_find(table, FRESH + 77, 0, 0), LABEL_CONTAINER_ID, "t1"));
 }
 
 Test(place, a_group_of_nobody_is_asked_about_for_a_second, .init = set_up, .fini = tear_down)
@@ -327,9 +434,13 @@ Test(place, a_group_of_nobody_is_asked_about_for_a_second, .init = set_up, .fini
 	add(FRESH, "/mine");
 	u64 all = place_table_generation(table);
 	cr_expect_leq(place_table_due_ns(table), clock_monotonic_ns() + 2 * NS_PER_MS);
-	cr_expect_lt(turn_until(start_ns + 5 * NS_PER_S, NULL, NULL), 15);
+	cr_expect_lt(turn_until(start_ns + 5 * NS_PER_S, NULL, NULL), 20);
 	cr_expect(place_table_is_settled(table, FRESH));
 	cr_expect_gt(place_table_generation(table), all);
+	cr_expect_leq(turn_until(start_ns + 25 * NS_PER_S, NULL, NULL), 20,
+		      "then news of all is looked for, once a second");
+	remove_id(FRESH);
+	turn_until(start_ns + 100 * NS_PER_S, NULL, NULL);
 	cr_expect_eq(place_table_due_ns(table), UINT64_MAX);
 }
 
@@ -482,6 +593,28 @@ Test(place, a_path_of_runc_is_used_again_by_another_container, .init = set_up, .
 	cr_expect(value_is(second, LABEL_CONTAINER_ID, "t2"));
 }
 
+Test(place, a_container_that_comes_back_has_its_path_again, .init = set_up, .fini = tear_down)
+{
+	static const char *const ids[] = {"t1", "t2", "t1"};
+	struct place *places[3];
+	STRBUF(command);
+
+	strbuf_printf(&command, "rm -r %s/run/runc", root);
+	for (u64 i = 0; i < 3; i++) {
+		write_runc(ids[i], "/mine");
+		add(FRESH + i, "/mine");
+		place_table_name(table);
+		places[i] = place_table_find(table, FRESH + i, 0, 0);
+		cr_expect(value_is(places[i], LABEL_CONTAINER_ID, ids[i]));
+		cr_expect_eq(add(FRESH + 10 + i, "/mine/inner"), places[i]);
+		remove_id(FRESH + 10 + i);
+		remove_id(FRESH + i);
+		cr_expect_eq(system(command.at), 0);
+	}
+	cr_expect_eq(places[0], places[2]);
+	cr_expect_neq(places[0], places[1]);
+}
+
 Test(place, memory_is_bounded_however_many_containers_there_were, .init = set_up, .fini = tear_down)
 {
 	int gone = 0;
@@ -552,16 +685,6 @@ static int visit_path(void *ctx, u64 id, const char *path, struct place *place)
 	if (!strcmp(path, visited->path))
 		visited->path_id = id;
 	return 0;
-}
-
-static u64 inode_of(const char *path)
-{
-	STRBUF(whole);
-	struct stat st;
-
-	strbuf_printf(&whole, "%s%s", root, path);
-	cr_assert_eq(stat(whole.at, &st), 0);
-	return st.st_ino;
 }
 
 Test(place, a_walk_finds_every_group_of_both_hierarchies, .init = set_up, .fini = tear_down)
@@ -771,8 +894,7 @@ Test(place, a_group_that_goes_before_there_is_an_answer_is_news, .init = set_up,
 	cr_expect_gt(place_table_generation(table), before);
 }
 
-#define UNIFIED "/sys/fs/cgroup/unified"
-#define UNIT	"/system.slice/foo.service"
+#define UNIT "/system.slice/foo.service"
 
 /* To be made after what is below it: root alone may do that. */
 static void give_away(const char *path, uid_t uid)

@@ -80,6 +80,10 @@ static u64 member_used_ns(const struct member *member, const struct members *bef
 static int row_add(void *ctx, struct place *place)
 {
 	struct containers_list *list = ctx;
+
+	/* Its group may be there all the same: of another place, since files told that it is a container's. */
+	if (place->gone)
+		return 0;
 	struct container_row *rows = array_reserve(list->rows, &list->capacity, list->cnt + 1, sizeof(*rows));
 
 	if (!rows)
@@ -220,7 +224,7 @@ static int look_init(struct containers_list *list, struct look *ret)
 	return err ? err : place_table_new(&list->places);
 }
 
-static int rows_make(struct containers_list *list)
+int containers_list_make_rows(struct containers_list *list)
 {
 	list->cnt = 0;
 	int err = place_table_for_each(list->places, row_add, list);
@@ -247,7 +251,7 @@ static int look_begin(struct look *look)
 	if (!err)
 		err = members_read(look->list->places, &look->before);
 	if (!err)
-		err = rows_make(look->list);
+		err = containers_list_make_rows(look->list);
 	if (!err)
 		rows_read_clocks(look->list, true);
 	look->start_ns = clock_monotonic_ns();
@@ -265,7 +269,7 @@ static bool member_is_python(struct look *look, const struct member *member)
 	return process->python_file;
 }
 
-/* What is in a row at the first look is there at the second: places are not forgotten in between. */
+/* A group's clock goes on, whosever place it has become in between. */
 static int rows_again(struct look *look)
 {
 	struct containers_list *list = look->list;
@@ -273,11 +277,11 @@ static int rows_again(struct look *look)
 	size_t old_cnt = list->cnt, next = 0;
 
 	list->capacity = 0;
-	int err = rows_make(list);
+	int err = containers_list_make_rows(list);
 	for (size_t i = 0; !err && i < list->cnt; i++) {
 		while (next < old_cnt && row_compare_paths(&old[next], &list->rows[i]) < 0)
 			next++;
-		if (next < old_cnt && old[next].place == list->rows[i].place)
+		if (next < old_cnt && !row_compare_paths(&old[next], &list->rows[i]))
 			list->rows[i].before_ns = old[next].before_ns;
 	}
 	return err;

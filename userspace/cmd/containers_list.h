@@ -41,6 +41,8 @@ struct containers_list {
 
 /* Looks for so long, at least. Releases with containers_list_deinit() what it gave. */
 int containers_list_take(u64 look_ns, struct containers_list *ret);
+/* For tests: a row for each place that is there, by path; of list->places, without times. */
+int containers_list_make_rows(struct containers_list *list);
 void containers_list_deinit(struct containers_list *list);
 
 #endif

@@ -11,7 +11,8 @@
  *
  * A group may be called as anybody likes who may make it. So what is inside of another container is not
  * looked for among the host's files, below a user's slice only that user's files are, and what a label of an
- * image says of Kubernetes counts only where the path has a pod. Not known: containers of rootless containerd,
+ * image says of Kubernetes counts only where the path has a pod. Of each runtime's notes only the keys that
+ * it writes itself are read (container_names.h). Not known: containers of rootless containerd,
  * whose files only they see, and the image of one that `ctr` started.
  *
  * A container of Kubernetes is called what its pod's specification calls it, whichever runtime
@@ -50,5 +51,8 @@ int container_files_find(struct container_files *files, const char *cgroup, cons
  */
 int container_files_find_by_cgroup(struct container_files *files, const char *cgroup, struct container_names *ret,
 				   size_t *ret_size);
+
+/* What low-level runtimes keep of all containers: runtime_states.h. The files'. */
+struct runtime_states *container_files_states(const struct container_files *files);
 
 #endif

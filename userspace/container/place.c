@@ -17,6 +17,7 @@
 #include "container/place_naming.h"
 #include "container/place_store.h"
 #include "container/retry.h"
+#include "container/runtime_states.h"
 
 #define TURN_NS	       (5 * NS_PER_MS)
 #define REST_TIMES     9 /* what a turn took that was not enough: at most a tenth of a CPU */
@@ -24,6 +25,13 @@
 #define NAME_ALL_NS    (2 * NS_PER_S)
 #define OWNER_LIMIT_NS NS_PER_S
 #define CHECK_AGAIN_NS (10 * NS_PER_S)
+/*
+ * What hooks between the cgroup and the runtime's file take (GPUs, networks) has no bound. After the first second not the
+ * groups ask, but the files are looked at for news once a second: four calls of stat, however many groups there are. What is
+ * new is compared with all of them: 10 ns each, so at most 64 at once.
+ */
+#define STATES_AGAIN_NS NS_PER_S
+#define STATES_MAX	64
 
 struct place_table {
 	struct hierarchies hierarchies;
@@ -32,6 +40,9 @@ struct place_table {
 	struct place_store places;
 	struct place_entry *host;
 	struct retry_queue owners; /* cgroups that may be a container's under a path that somebody chose */
+	u32 open_cnt; /* cgroups that are open */
+	u64 states_from_ns; /* when files are looked at for them */
+	u64 states_number; /* of the last state that was compared with them */
 	u64 moves; /* of cgroups from one place to another */
 	u64 rest_until_ns;
 	u64 check_from_ns; /* when a full table is looked through again for what is gone */
@@ -98,14 +109,16 @@ static const struct hierarchy *hierarchy_of(const struct place_table *table, u64
 	return id & CGROUP_V1_BIT ? &table->hierarchies.v1 : &table->hierarchies.v2;
 }
 
-/* The place that a path tells: of a container, or a unit. */
-static int place_get(struct place_table *table, const char *path, const struct cgroup_path *read, u32 maker, u64 now_ns,
-		     struct place_entry **ret)
+/* The place that a path tells: of a container, or a unit. told: the one that it is in, or NULL. */
+static int place_get(struct place_table *table, const char *path, const struct cgroup_path *read,
+		     const struct place_entry *told, u32 maker, u64 now_ns, struct place_entry **ret)
 {
 	STRBUF(identity);
 	struct place_entry *entry;
 
 	place_identity_put(&identity, path, read, maker);
+	if (told) /* its path is used again, under another id */
+		strbuf_put(&identity, told->identity);
 	if (identity.failed)
 		return -ENOMEM;
 	entry = place_store_find(&table->places, identity.at);
@@ -159,6 +172,13 @@ static void cgroup_leave(struct place_table *table, struct cgroup *cgroup, u64 n
 		place_leave(table, entry, now_ns);
 }
 
+/* Whether files may still tell that it is a container's. */
+static void cgroup_set_open(struct place_table *table, struct cgroup *cgroup, bool is_open)
+{
+	table->open_cnt += (u32)is_open - (u32)cgroup->is_open;
+	cgroup->is_open = is_open;
+}
+
 /* Whether a path is that of a group or of one below it. */
 static bool path_is_below(const char *path, const char *group)
 {
@@ -167,18 +187,60 @@ static bool path_is_below(const char *path, const char *group)
 	return !strncmp(path, group, size) && (!path[size] || path[size] == '/');
 }
 
-/* A container became known by its files: what was taken for the host's or a unit's below its group is its own. */
+/* Whose groups are below a container's, or above one that may be: not those that a user's slice tells. */
+static u32 cgroup_maker(const struct place_table *table, const struct cgroup *cgroup, const struct cgroup_path *read)
+{
+	const char *path = cgroup->path;
+	size_t size = read->outer_size ?: (read->runtime ? read->size : strlen(path));
+	size_t until = read->user.size ? (size_t)(read->user.at - path) : SIZE_MAX;
+
+	return group_maker_find(hierarchy_of(table, cgroup->id), path, size, until);
+}
+
+/*
+ * The place of a group, by its path, and by the innermost container around it that files told, or NULL: there, whoever
+ * is in it calls groups as he likes.
+ */
+static struct place_entry *cgroup_place(struct place_table *table, const struct cgroup *cgroup,
+					struct cgroup_path *read, struct place_entry *told, u64 now_ns)
+{
+	struct place_entry *entry = table->host;
+	u32 maker = MAKER_ROOT;
+
+	if (told && !read->runtime)
+		return told;
+	if (!read->size)
+		return entry;
+	if (told)
+		read->outer_size = strlen(told->place.cgroup);
+	if (read->runtime)
+		maker = cgroup_maker(table, cgroup, read);
+	(void)place_get(table, cgroup->path, read, told, maker, now_ns, &entry); /* memory is short: the host's */
+	return entry;
+}
+
+/*
+ * A container became known by its files: what was taken for the host's or a unit's below its group is its own, and what
+ * was taken for a container of the host's is one inside of it.
+ */
 static void cgroups_claim(struct place_table *table, struct place_entry *entry, u64 now_ns)
 {
 	struct cgroup *cgroup = NULL;
 
 	while ((cgroup = cgroup_table_next(table->cgroups, cgroup))) {
-		if (cgroup->place == entry || cgroup->place->place.is_container ||
+		struct cgroup_path read;
+
+		if (cgroup->place == entry || cgroup->place->is_told ||
 		    !path_is_below(cgroup->path, entry->place.cgroup))
 			continue;
+		cgroup_path_read(cgroup->path, &read);
+		struct place_entry *place = cgroup_place(table, cgroup, &read, entry, now_ns);
+		if (place == cgroup->place)
+			continue;
 		retry_stop(&table->owners, &cgroup->retry);
+		cgroup_set_open(table, cgroup, false);
 		cgroup_leave(table, cgroup, now_ns);
-		cgroup_enter(table, cgroup, entry);
+		cgroup_enter(table, cgroup, place);
 		table->moves++;
 	}
 }
@@ -215,16 +277,6 @@ static bool cgroup_ask(struct place_table *table, struct cgroup *cgroup, u64 now
 	return true;
 }
 
-/* Whose groups are below a container's, or above one that may be: not those that a user's slice tells. */
-static u32 cgroup_maker(const struct place_table *table, const struct cgroup *cgroup, const struct cgroup_path *read)
-{
-	const char *path = cgroup->path;
-	size_t size = read->outer_size ?: (read->runtime ? read->size : strlen(path));
-	size_t until = read->user.size ? (size_t)(read->user.at - path) : SIZE_MAX;
-
-	return group_maker_find(hierarchy_of(table, cgroup->id), path, size, until);
-}
-
 /* Files of root's say so: what somebody else made is not in them. */
 static bool cgroup_may_be_container(const struct place_table *table, const struct cgroup *cgroup,
 				    const struct cgroup_path *read)
@@ -235,21 +287,19 @@ static bool cgroup_may_be_container(const struct place_table *table, const struc
 /* What place a new cgroup is of. is_new: its runtime may not have written its files yet. */
 static void cgroup_settle(struct place_table *table, struct cgroup *cgroup, bool is_new, u64 now_ns)
 {
-	struct place_entry *entry = NULL;
-	u32 maker = MAKER_ROOT;
+	struct place_entry *told = place_store_find_above(&table->places, cgroup->path);
 	struct cgroup_path read;
 
 	cgroup_path_read(cgroup->path, &read);
-	if (read.runtime)
-		maker = cgroup_maker(table, cgroup, &read);
-	else
-		entry = place_store_find_above(&table->places, cgroup->path);
-	bool is_told = entry;
-	if (!entry && read.size && place_get(table, cgroup->path, &read, maker, now_ns, &entry))
-		entry = NULL;
-	cgroup_enter(table, cgroup, entry ? entry : table->host);
-	if (is_told || !cgroup_may_be_container(table, cgroup, &read))
+	cgroup_enter(table, cgroup, cgroup_place(table, cgroup, &read, told, now_ns));
+	/* What is around it may be a container's that is not known yet: that is looked at before it says much. */
+	if (!told && read.runtime)
+		table->states_from_ns = now_ns;
+	if (told || !cgroup_may_be_container(table, cgroup, &read))
 		return;
+	if (!table->open_cnt)
+		table->states_from_ns = now_ns + STATES_AGAIN_NS;
+	cgroup_set_open(table, cgroup, true);
 	/* News waits for no files: there may be a flood of it. */
 	if (is_new)
 		retry_start_now(&table->owners, &cgroup->retry, now_ns);
@@ -261,6 +311,7 @@ static void cgroup_forget(struct place_table *table, struct cgroup *cgroup, u64 
 {
 	table->moves += cgroup->retry.waits; /* nobody will tell any more whose it was */
 	retry_stop(&table->owners, &cgroup->retry);
+	cgroup_set_open(table, cgroup, false);
 	cgroup_leave(table, cgroup, now_ns);
 	cgroup_table_forget(table->cgroups, cgroup);
 }
@@ -278,6 +329,7 @@ static void cgroup_remove(struct place_table *table, struct cgroup *cgroup, u64 
 	/* The next turn asks once more (cgroup_retry). */
 	if (cgroup->retry.waits)
 		retry_start_now(&table->owners, &cgroup->retry, now_ns);
+	cgroup_set_open(table, cgroup, false);
 	cgroups_sweep(table, now_ns);
 	cgroup_table_retire(table->cgroups, cgroup, now_ns);
 	struct place_entry *entry = cgroup->place;
@@ -472,6 +524,34 @@ static void cgroup_retry(struct place_table *table, struct cgroup *cgroup, u64 n
 	}
 }
 
+struct states_visit {
+	struct place_table *table;
+	u64 now_ns;
+};
+
+/* A state that was not there when the groups were asked about. */
+static void state_visit(void *ctx, const char *path)
+{
+	const struct states_visit *visit = ctx;
+	struct cgroup *cgroup = NULL;
+
+	while ((cgroup = cgroup_table_next(visit->table->cgroups, cgroup)))
+		if (cgroup->is_open && path_is_below(cgroup->path, path))
+			retry_start_now(&visit->table->owners, &cgroup->retry, visit->now_ns);
+}
+
+/* Asks again for those groups that new files tell of. */
+static void states_look(struct place_table *table, u64 now_ns)
+{
+	struct runtime_states *states = container_files_states(table->naming.files);
+	struct states_visit visit = {table, now_ns};
+
+	u64 last = runtime_states_look(states);
+	table->states_number = runtime_states_for_each_new(states, table->states_number, STATES_MAX, state_visit,
+							   &visit);
+	table->states_from_ns = now_ns + (table->states_number == last ? STATES_AGAIN_NS : 0);
+}
+
 /* What is due, half of the time for each kind. How long it took if that was not enough; else 0. */
 static u64 names_turn(struct place_table *table, u64 now_ns)
 {
@@ -479,6 +559,10 @@ static u64 names_turn(struct place_table *table, u64 now_ns)
 	bool was_enough = true;
 	struct retry *retry;
 
+	if (table->open_cnt && now_ns >= table->states_from_ns) {
+		states_look(table, now_ns);
+		was_enough = clock_monotonic_ns() <= end_ns;
+	}
 	while (was_enough && (retry = retry_due(&table->owners, now_ns))) {
 		cgroup_retry(table, cgroup_of_retry(retry), now_ns);
 		was_enough = clock_monotonic_ns() <= end_ns;
@@ -515,8 +599,10 @@ static u64 min_ns(u64 a, u64 b)
 u64 place_table_due_ns(const struct place_table *table)
 {
 	u64 names_ns = min_ns(place_naming_due_ns(&table->naming), retry_due_ns(&table->owners));
+	u64 states_ns = table->open_cnt ? table->states_from_ns : UINT64_MAX;
 	u64 gone_ns = table->places.gone ? table->places.gone->forget_ns : UINT64_MAX;
 
+	names_ns = min_ns(names_ns, states_ns);
 	if (names_ns < table->rest_until_ns)
 		names_ns = table->rest_until_ns;
 	return min_ns(names_ns, min_ns(gone_ns, cgroup_table_due_ns(table->cgroups)));
@@ -524,9 +610,11 @@ u64 place_table_due_ns(const struct place_table *table)
 
 static void names_hurry(struct place_table *table, u64 budget_ns)
 {
-	u64 now_ns = clock_monotonic_ns();
 	struct retry *retry;
 
+	if (table->open_cnt)
+		states_look(table, clock_monotonic_ns());
+	u64 now_ns = clock_monotonic_ns();
 	while (clock_monotonic_ns() < now_ns + budget_ns / 2 && (retry = retry_oldest(&table->owners, now_ns)))
 		cgroup_retry(table, cgroup_of_retry(retry), now_ns);
 	place_naming_hurry(&table->naming, now_ns, clock_monotonic_ns() + budget_ns / 2);

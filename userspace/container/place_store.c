@@ -95,8 +95,6 @@ struct place_entry *place_store_find_above(const struct place_store *store, cons
 
 	while (size > 1 && !entry) {
 		HASH_FIND(hh_path, store->by_path, path, size, entry);
-		if (entry && entry->place.gone)
-			entry = NULL;
 		while (size && path[--size] != '/')
 			;
 	}
@@ -105,17 +103,28 @@ struct place_entry *place_store_find_above(const struct place_store *store, cons
 
 void place_store_leave(struct place_store *store, struct place_entry *entry, u64 now_ns)
 {
+	/* The path is free for another. */
+	if (entry->is_told && !entry->failed)
+		HASH_DELETE(hh_path, store->by_path, entry);
 	entry->place.gone = true;
 	entry->forget_ns = now_ns + PLACE_GONE_NS;
 	DL_APPEND(store->gone, entry);
 	store->gone_cnt++;
 }
 
-void place_store_return(struct place_store *store, struct place_entry *entry)
+static void gone_remove(struct place_store *store, struct place_entry *entry)
 {
-	entry->place.gone = false;
 	DL_DELETE(store->gone, entry);
 	store->gone_cnt--;
+}
+
+void place_store_return(struct place_store *store, struct place_entry *entry)
+{
+	gone_remove(store, entry);
+	entry->place.gone = false;
+	entry->failed = false;
+	if (entry->is_told)
+		HASH_ADD_KEYPTR(hh_path, store->by_path, entry->place.cgroup, strlen(entry->place.cgroup), entry);
 }
 
 struct place_entry *place_store_expired(const struct place_store *store, u64 now_ns)
@@ -130,11 +139,11 @@ struct place_entry *place_store_expired(const struct place_store *store, u64 now
 void place_store_forget(struct place_store *store, struct place_entry *entry)
 {
 	if (entry->place.gone)
-		place_store_return(store, entry);
+		gone_remove(store, entry);
+	else if (entry->is_told && !entry->failed)
+		HASH_DELETE(hh_path, store->by_path, entry);
 	HASH_DELETE(hh, store->by_key, entry);
 	HASH_DELETE(hh_identity, store->by_identity, entry);
-	if (entry->is_told)
-		HASH_DELETE(hh_path, store->by_path, entry);
 	entry_free(entry);
 }
 

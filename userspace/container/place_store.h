@@ -26,7 +26,7 @@ struct place_entry {
 	u32 cgroup_cnt; /* that say they are of this place, removed ones included */
 	u32 there_cnt; /* of them, those that are there */
 	char maker[11]; /* uid of who made the group, if not root (group_maker.h), as cgroup_path's user; "" */
-	bool is_told; /* by files alone: in by_path */
+	bool is_told; /* by files alone: in by_path, while it is not gone */
 	bool is_ended; /* for names: one more look, and no other */
 	size_t outer_size; /* of `cgroup`, up to the container that it is in: the host has no files of it but its pod's; 0: none */
 	bool failed; /* not in a hash, for want of memory */

@@ -54,6 +54,7 @@ struct directory_stamp {
 struct runtime_entry {
 	struct runtime_state *state; /* NULL: there is no file, or none that can be read */
 	struct directory_stamp stamp; /* before it was read */
+	u64 number; /* of the state, in the order in which they were read */
 	bool is_read, is_listed;
 	bool failed; /* not in the hash, for want of memory */
 	UT_hash_handle hh;
@@ -79,6 +80,7 @@ struct runtime_states {
 	u32 place_cnt;
 	u32 reads_left; /* in this call */
 	u64 opened;
+	u64 last_number;
 	size_t size; /* of annotations */
 };
 
@@ -234,6 +236,7 @@ static int entry_read(struct runtime_states *states, const struct runtime_place 
 	}
 	states->size += state->size;
 	entry->state = take(state);
+	entry->number = ++states->last_number;
 	return 0;
 }
 
@@ -433,6 +436,29 @@ const struct runtime_state *runtime_states_find(struct runtime_states *states, c
 	if (found)
 		*ret_size = longest;
 	return found;
+}
+
+u64 runtime_states_look(struct runtime_states *states)
+{
+	states_refresh(states);
+	return states->last_number;
+}
+
+u64 runtime_states_for_each_new(const struct runtime_states *states, u64 after, u32 max,
+				void (*visit)(void *ctx, const char *cgroup), void *ctx)
+{
+	u64 last = states->last_number - after > max ? after + max : states->last_number;
+	struct runtime_entry *entry, *next;
+
+	for (u32 i = 0; i < states->place_cnt && last > after; i++)
+		HASH_ITER(hh, states->places[i]->entries, entry, next)
+		{
+			if (!entry->state || entry->number <= after || entry->number > last)
+				continue;
+			for (size_t k = 0; k < RUNTIME_CGROUPS_MAX && entry->state->cgroups[k]; k++)
+				visit(ctx, entry->state->cgroups[k]);
+		}
+	return last;
 }
 
 u64 runtime_states_opened(const struct runtime_states *states)

@@ -51,6 +51,17 @@ int runtime_states_read(struct runtime_states *states, const char *id, struct ru
  * many in one call. What has no file yet is asked for again, often while it is young.
  */
 const struct runtime_state *runtime_states_find(struct runtime_states *states, const char *cgroup, size_t *ret_size);
+/*
+ * For who would else ask for each group again: looks for states that are new, which costs four calls of stat while there are none,
+ * whatever the number of groups. Each state that is read has the next number: the last one's.
+ */
+u64 runtime_states_look(struct runtime_states *states);
+/*
+ * The states with the numbers after `after`, at most so many of them: visit is called for each group that they tell.
+ * The last one's number; `after`: there are none.
+ */
+u64 runtime_states_for_each_new(const struct runtime_states *states, u64 after, u32 max,
+				void (*visit)(void *ctx, const char *cgroup), void *ctx);
 /* Files that were opened so far, for tests. */
 u64 runtime_states_opened(const struct runtime_states *states);
 
