@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """receiver.py - an HTTP(S) server that takes what an exporter sends, and misbehaves as it is told.
 
-    receiver.py [--script BEHAVIOUR,...] [--tls CERT KEY] [--require-token TOKEN] [--save DIR] [--port N]
+    receiver.py [--script BEHAVIOUR,...] [--tls CERT KEY] [--require-token TOKEN] [--poison TEXT] [--save DIR] [--port N]
 
 Prints "PORT n" when it listens, then for each POST one line of JSON, before it answers: {"n", "did", "path", "headers",
 "size", "text"}: text is the body, unpacked where it is gzip, if it is short and UTF-8, else null. Each POST takes the next
-behaviour of the script; the last one stays. --save keeps the bodies of what was answered with 2xx, as they were sent, in
+behaviour of the script; the last one stays. What is TEXT gets 500 whatever the script says. --save keeps the bodies of what was answered with 2xx, as they were sent, in
 DIR/N. It ends when its standard input does, so that none outlives its test.
 
     200, 503, ...     that status, with a short text as body
@@ -102,6 +102,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         token = self.server.token
         if token and self.headers.get("Authorization") != "Bearer " + token:
             step = "401"
+        if self.server.poison is not None and readable(self.headers, body) == self.server.poison:
+            step = "500"
         self.tell(n, step, body)
         name, _, argument = step.replace("@", "/").partition("/")
         if name.isdigit():
@@ -171,11 +173,13 @@ def main():
     parser.add_argument("--script", default="200")
     parser.add_argument("--tls", nargs=2)
     parser.add_argument("--require-token")
+    parser.add_argument("--poison")
     parser.add_argument("--save")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
     server = Server(("127.0.0.1", options.port), Handler)
     server.script, server.token, server.save = Script(options.script), options.require_token, options.save
+    server.poison = options.poison
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*options.tls)

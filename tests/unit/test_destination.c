@@ -76,6 +76,10 @@ Test(destination, what_is_none_says_what_to_write_and_keeps_the_password)
 		{"otlp=http://user:secret@host:99999", "write otlp="},
 		{"otlp=http://user:secret@host/a b", "blank"},
 		{"otlp=http://user:secret@host/\r\nX: y", "control character"},
+		{"otlp=http://user:secret%0Ax@host", "user or password has a control character"},
+		{"otlp=http://user:secret%00x@host", "user or password has a control character"},
+		{"otlp=http://us%0Der:secret@host", "user or password has a control character"},
+		{"otlp=http://us%1Fer@host", "user or password has a control character"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

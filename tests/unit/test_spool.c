@@ -4,8 +4,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -299,6 +301,87 @@ Test(spool, on_a_disk_that_cannot_be_written_stays_in_memory)
 	cr_expect_eq(counts_of(spool, 0).damaged, 1);
 	cr_expect_eq(counts_of(spool, 0).dropped, 2);
 	spool_free(spool);
+}
+
+Test(spool, what_is_set_aside_holds_up_no_others_and_is_as_old_as_before)
+{
+	struct folder folder = folder_new();
+	struct spool *spool = spool_of(folder.path, 0, 4 * FILE_COST);
+
+	cr_expect_eq(spool_due_ns(spool, 0), UINT64_MAX);
+	put(spool, 0, "abcd");
+	spool_set_aside(spool, spool_take(spool, 0), 100);
+	spool_set_aside(spool, spool_take(spool, 0), 50);
+	cr_expect_eq(counts_of(spool, 0).waiting, 4);
+	cr_expect_eq(spool_due_ns(spool, 0), 0, "c can be taken");
+	struct spool_message *in_order = spool_take(spool, 0);
+	cr_assert_eq(spool_load(spool, in_order), 0);
+	cr_expect_eq(*(char *)in_order->body, 'c');
+	spool_remove(spool, in_order);
+	expect_all(spool, 0, "d");
+
+	cr_expect_eq(spool_due_ns(spool, 0), 50);
+	cr_expect_null(spool_take_aside(spool, 0, 49));
+	struct spool_message *b = spool_take_aside(spool, 0, 50);
+	cr_assert_eq(spool_load(spool, b), 0);
+	cr_expect_eq(*(char *)b->body, 'b', "a is not due yet");
+	spool_set_aside(spool, b, 60);
+	cr_expect_eq(spool_due_ns(spool, 0), 60);
+	spool_hurry(spool, 0);
+	struct spool_message *a = spool_take_aside(spool, 0, 0);
+	cr_assert_eq(spool_load(spool, a), 0);
+	cr_expect_eq(*(char *)a->body, 'a');
+	spool_release(spool, a);
+
+	/* The oldest goes, aside or not; and the next run begins in order. */
+	put(spool, 0, "efg");
+	cr_expect_eq(counts_of(spool, 0).dropped, 1);
+	spool_free(spool);
+	spool = spool_of(folder.path, 0, 4 * FILE_COST);
+	expect_all(spool, 0, "befg");
+	spool_free(spool);
+	folder_remove(&folder);
+}
+
+/* So that three more files can be open, and no fourth. */
+static void leave_three_descriptors(void)
+{
+	int fds[3];
+
+	for (int i = 0; i < 3; i++)
+		cr_assert_geq(fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+	struct rlimit limit = {.rlim_cur = fds[2] + 1, .rlim_max = fds[2] + 1};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+Test(spool, a_file_that_cannot_be_read_just_now_keeps_its_number_and_its_room)
+{
+	struct folder folder = folder_new();
+	struct spool *spool = spool_of(folder.path, 0, 3 * FILE_COST);
+	struct stat before[3], after;
+
+	put(spool, 0, "abc");
+	spool_free(spool);
+	for (u64 i = 0; i < 3; i++)
+		cr_assert_eq(stat(file_of(&folder, i), &before[i]), 0);
+	/* The folder, its lock and its list. */
+	leave_three_descriptors();
+	spool = spool_of(folder.path, 0, 4 * FILE_COST);
+	cr_expect_eq(counts_of(spool, 0).waiting + counts_of(spool, 2).damaged, 0);
+	put(spool, 0, "d");
+	for (u64 i = 0; i < 3; i++) {
+		cr_assert_eq(stat(file_of(&folder, i), &after), 0);
+		cr_expect_eq(after.st_ino, before[i].st_ino, "%llu was overwritten", (unsigned long long)i);
+	}
+	cr_expect_eq(access(file_of(&folder, 3), F_OK), 0);
+	put(spool, 0, "e");
+	cr_expect_eq(counts_of(spool, 0).dropped, 1,
+		     "three that were not read and one of ours are all there is room for");
+	expect_all(spool, 0, "e");
+	spool_free(spool);
+	folder_remove(&folder);
 }
 
 static void overwrite(const char *path, off_t at, const void *bytes, size_t size)

@@ -95,10 +95,11 @@ void delivery_say(struct delivery_news *news, const struct delivery *delivery, c
 		say_refused(news, delivery);
 		break;
 	case DELIVERY_LATER:
-	case DELIVERY_FEW:
+	case DELIVERY_DOUBT:
 	case DELIVERY_PERSON:
 		say_trouble(news, delivery, counts);
 		break;
+	case DELIVERY_STUMBLE: /* the destination is well */
 	case DELIVERY_DAMAGED: /* counted */
 	case DELIVERY_CANCELLED:
 		break;

@@ -17,7 +17,8 @@ struct spool_counts;
 enum delivery_result {
 	DELIVERY_TAKEN,
 	DELIVERY_LATER,
-	DELIVERY_FEW, /* later, but not for ever */
+	DELIVERY_DOUBT, /* later: the server's trouble, or the message's */
+	DELIVERY_STUMBLE, /* later, but not for ever: others were taken meanwhile */
 	DELIVERY_PERSON, /* later, when somebody has done something */
 	DELIVERY_REFUSED,
 	DELIVERY_DAMAGED, /* its file was not what was written */

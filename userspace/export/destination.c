@@ -57,19 +57,21 @@ static bool is_clean(const char *text)
 	return true;
 }
 
-/* As our own string: what libcurl gives is freed by it. -ENODATA: there is no such part. */
+/* As our own string: what libcurl gives is freed by it. -ENODATA: it has no user, or password; -EBADMSG: it cannot be decoded. */
 static int url_get(CURLU *url, CURLUPart part, unsigned flags, char **ret)
 {
 	__attribute__((cleanup(curl_text_cleanup_))) char *text = NULL;
 	CURLUcode code = curl_url_get(url, part, &text, flags);
 
+	if (code == CURLUE_OUT_OF_MEMORY)
+		return -ENOMEM;
 	if (code)
-		return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -ENODATA;
+		return code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD ? -ENODATA : -EBADMSG;
 	*ret = strdup(text);
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* Its user and password, which leave the URL. Decoded they may hold any byte but NUL; libcurl packs them in base64. */
+/* Its user and password, which leave the URL. Control characters in them libcurl does not decode, and RFC 7617 forbids. */
 static int take_credentials(CURLU *url, struct destination *destination)
 {
 	int err = url_get(url, CURLUPART_USER, CURLU_URLDECODE, &destination->user);
@@ -150,6 +152,10 @@ static int parse_url(const char *text, struct destination *destination, struct s
 	if (strcmp(scheme, "http") && strcmp(scheme, "https"))
 		return refuse_url(error, destination->kind, "profiles go over HTTP or HTTPS alone");
 	err = take_credentials(url, destination);
+	if (err == -EBADMSG)
+		return refuse_url(
+			error, destination->kind,
+			"the user or password has a control character in it (%00 to %1F), which HTTP forbids");
 	if (!err)
 		err = complete_path(url, destination->kind);
 	return err ? err : describe(url, destination);

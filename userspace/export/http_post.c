@@ -85,6 +85,9 @@ static int headers_build(const struct http_post_options *options, struct curl_sl
 	if (!err)
 		err = header_add(&list, "Expect:");
 	for (size_t i = 0; !err && i < options->header_cnt; i++) {
+		/* A password in the URL is this destination's own; what others are let in with is not for it. */
+		if (options->user && http_header_is(options->headers[i], "Authorization"))
+			continue;
 		_cleanup_(free) char *line = http_header_line(options->headers[i]);
 		err = header_add(&list, line);
 	}

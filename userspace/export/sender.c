@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -15,7 +16,8 @@
 #include "export/spool.h"
 #include "export/verdict.h"
 
-#define FEW_ATTEMPTS 5 /* of a message that the server stumbles over, beside those that say nothing of the message */
+#define DOUBTS_IN_ORDER 3 /* in a row; then others are tried too */
+#define STUMBLES_MAX	30 /* between two of them another message was taken: 15 minutes with pauses of up to one */
 
 struct sender {
 	struct sender_options options;
@@ -29,6 +31,7 @@ struct sender {
 	bool asked; /* the server said when to come again */
 	u64 next_ns;
 	struct backoff backoff;
+	u32 doubts; /* since a message was taken; DOUBTS_IN_ORDER at most */
 	struct sender_counts counts;
 
 	struct delivery_news news; /* the thread's own */
@@ -49,8 +52,9 @@ static struct timespec timespec_of(u64 ns)
 static enum delivery_result result_of(enum verdict_kind kind)
 {
 	static const enum delivery_result results[] = {
-		[VERDICT_TAKEN] = DELIVERY_TAKEN,   [VERDICT_LATER] = DELIVERY_LATER,	  [VERDICT_FEW] = DELIVERY_FEW,
-		[VERDICT_PERSON] = DELIVERY_PERSON, [VERDICT_REFUSED] = DELIVERY_REFUSED,
+		[VERDICT_TAKEN] = DELIVERY_TAKEN,     [VERDICT_LATER] = DELIVERY_LATER,
+		[VERDICT_DOUBT] = DELIVERY_DOUBT,     [VERDICT_PERSON] = DELIVERY_PERSON,
+		[VERDICT_REFUSED] = DELIVERY_REFUSED,
 	};
 
 	return results[kind];
@@ -143,18 +147,47 @@ static void wait_for_next(struct sender *sender, const struct delivery *delivery
 	sender->next_ns = clock_monotonic_ns() + wait_ns;
 }
 
-/* With the lock. After it the message may be gone. */
+/* With the lock, as what follows. It counts against the message if the server took others since it failed before. */
+static enum delivery_result doubt(struct sender *sender, struct spool_message *message)
+{
+	bool took_others = message->sent_mark && message->sent_mark <= sender->counts.sent;
+
+	message->sent_mark = sender->counts.sent + 1;
+	if (sender->doubts < DOUBTS_IN_ORDER)
+		sender->doubts++;
+	if (!took_others)
+		return DELIVERY_DOUBT;
+	return ++message->stumbles < STUMBLES_MAX ? DELIVERY_STUMBLE : DELIVERY_REFUSED;
+}
+
+static void wait_in_doubt(struct sender *sender, struct spool_message *message, const struct delivery *delivery)
+{
+	u64 until_ns = 0;
+
+	wait_for_next(sender, delivery);
+	if (delivery->result == DELIVERY_STUMBLE) {
+		struct backoff own = {.failures = message->stumbles - 1};
+		until_ns = clock_monotonic_ns() + backoff_next_ns(&own, &sender->options.backoff, 0, chance());
+	}
+	if (sender->doubts >= DOUBTS_IN_ORDER || message->is_aside)
+		spool_set_aside(sender->options.spool, message, until_ns);
+	else
+		spool_release(sender->options.spool, message);
+}
+
+/* After it the message may be gone. */
 static void conclude(struct sender *sender, struct spool_message *message, struct delivery *delivery)
 {
 	struct spool *spool = sender->options.spool;
 
-	if (delivery->result == DELIVERY_FEW)
-		delivery->result = ++message->stumbles < FEW_ATTEMPTS ? DELIVERY_LATER : DELIVERY_REFUSED;
+	if (delivery->result == DELIVERY_DOUBT)
+		delivery->result = doubt(sender, message);
 	switch (delivery->result) {
 	case DELIVERY_TAKEN:
 		sender->counts.sent++;
 		sender->counts.sent_bytes += message->size;
 		sender->counts.rejected += delivery->rejected;
+		sender->doubts = 0;
 		backoff_reset(&sender->backoff);
 		spool_remove(spool, message);
 		break;
@@ -162,6 +195,10 @@ static void conclude(struct sender *sender, struct spool_message *message, struc
 		sender->counts.refused++;
 		backoff_reset(&sender->backoff);
 		spool_remove(spool, message);
+		break;
+	case DELIVERY_DOUBT:
+	case DELIVERY_STUMBLE:
+		wait_in_doubt(sender, message, delivery);
 		break;
 	case DELIVERY_DAMAGED:
 		spool_remove_damaged(spool, message);
@@ -204,6 +241,40 @@ static void run_as_others(void)
 		setpriority(PRIO_PROCESS, 0, 0); /* on Linux: of this thread alone */
 }
 
+/* While the server takes messages, what is set aside has its turn; while it does not, one that was not tried yet. */
+static struct spool_message *message_take(struct sender *sender)
+{
+	bool aside_first = !sender->doubts;
+	u64 now = clock_monotonic_ns();
+	struct spool_message *message = NULL;
+
+	if (aside_first)
+		message = spool_take_aside(sender->options.spool, sender->options.index, now);
+	if (!message)
+		message = spool_take(sender->options.spool, sender->options.index);
+	if (!message && !aside_first)
+		message = spool_take_aside(sender->options.spool, sender->options.index, now);
+	return message;
+}
+
+/* When the next attempt begins; UINT64_MAX: there is nothing to send. */
+static u64 due_ns(const struct sender *sender)
+{
+	u64 due = spool_due_ns(sender->options.spool, sender->options.index);
+
+	return due > sender->next_ns ? due : sender->next_ns;
+}
+
+static void wait_until(struct sender *sender, u64 ns)
+{
+	struct timespec until = timespec_of(ns);
+
+	if (ns == UINT64_MAX)
+		pthread_cond_wait(&sender->work, sender->options.lock);
+	else
+		pthread_cond_timedwait(&sender->work, sender->options.lock, &until);
+}
+
 static void *sender_run(void *ctx)
 {
 	struct sender *sender = ctx;
@@ -212,16 +283,12 @@ static void *sender_run(void *ctx)
 
 	pthread_mutex_lock(sender->options.lock);
 	while (!sender->stop) {
-		if (clock_monotonic_ns() < sender->next_ns) {
-			struct timespec until = timespec_of(sender->next_ns);
-			pthread_cond_timedwait(&sender->work, sender->options.lock, &until);
-			continue;
-		}
-		struct spool_message *message = spool_take(sender->options.spool, sender->options.index);
+		u64 due = due_ns(sender);
+		struct spool_message *message = clock_monotonic_ns() < due ? NULL : message_take(sender);
 		if (message)
 			deliver(sender, message);
 		else
-			pthread_cond_wait(&sender->work, sender->options.lock);
+			wait_until(sender, due);
 	}
 	pthread_mutex_unlock(sender->options.lock);
 	return NULL;
@@ -236,15 +303,13 @@ void sender_hurry(struct sender *sender)
 {
 	if (!sender->asked)
 		sender->next_ns = 0;
+	spool_hurry(sender->options.spool, sender->options.index);
 	pthread_cond_signal(&sender->work);
 }
 
 bool sender_is_idle(const struct sender *sender, u64 until_ns)
 {
-	struct spool_counts counts;
-
-	spool_counts(sender->options.spool, sender->options.index, &counts);
-	return !sender->sending && (!counts.waiting || sender->next_ns > until_ns);
+	return !sender->sending && due_ns(sender) > until_ns;
 }
 
 void sender_stop(struct sender *sender)

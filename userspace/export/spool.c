@@ -2,6 +2,7 @@
 #include "export/spool.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -11,6 +12,7 @@
 
 struct queue {
 	struct spool_message *first; /* utlist, by next_own */
+	struct spool_message *aside; /* likewise, in the order in which they were set aside */
 	struct spool_counts counts;
 	u64 id; /* spool_destination() */
 	bool in_trouble; /* its last delivery failed: what it waits for may take long, so disk comes first */
@@ -70,6 +72,14 @@ static void append(struct spool *spool, struct spool_message *message)
 	queue->counts.waiting_bytes += message->size;
 }
 
+static void leave_queue(struct queue *queue, struct spool_message *message)
+{
+	if (message->is_aside)
+		DL_DELETE2(queue->aside, message, prev_own, next_own);
+	else
+		DL_DELETE2(queue->first, message, prev_own, next_own);
+}
+
 static void forget(struct spool *spool, struct spool_message *message)
 {
 	struct queue *queue = queue_of(spool, message);
@@ -77,7 +87,7 @@ static void forget(struct spool *spool, struct spool_message *message)
 	forget_memory(spool, message);
 	forget_disk(spool, message);
 	DL_DELETE(spool->first, message);
-	DL_DELETE2(queue->first, message, prev_own, next_own);
+	leave_queue(queue, message);
 	spool->message_cnt--;
 	queue->counts.waiting--;
 	queue->counts.waiting_bytes -= message->size;
@@ -221,10 +231,8 @@ int spool_put(struct spool *spool, u32 destination, const void *body, size_t siz
 	return place(spool, message);
 }
 
-struct spool_message *spool_take(struct spool *spool, u32 destination)
+static struct spool_message *take_this(struct spool *spool, struct spool_message *message)
 {
-	struct spool_message *message = spool->queues[destination].first;
-
 	if (!message || message->taken)
 		return NULL;
 	message->taken = true;
@@ -232,6 +240,32 @@ struct spool_message *spool_take(struct spool *spool, u32 destination)
 		spool->memory_used -= memory_cost(message);
 	message->in_memory = false;
 	return message;
+}
+
+struct spool_message *spool_take(struct spool *spool, u32 destination)
+{
+	return take_this(spool, spool->queues[destination].first);
+}
+
+struct spool_message *spool_take_aside(struct spool *spool, u32 destination, u64 now_ns)
+{
+	struct spool_message *message;
+
+	DL_FOREACH2(spool->queues[destination].aside, message, next_own)
+	if (message->until_ns <= now_ns)
+		break;
+	return take_this(spool, message);
+}
+
+u64 spool_due_ns(const struct spool *spool, u32 destination)
+{
+	const struct queue *queue = &spool->queues[destination];
+	const struct spool_message *message;
+	u64 due = queue->first ? 0 : UINT64_MAX;
+
+	for (message = queue->aside; message && due; message = message->next_own)
+		due = message->until_ns < due ? message->until_ns : due;
+	return due;
 }
 
 int spool_load(struct spool *spool, struct spool_message *message)
@@ -261,6 +295,25 @@ void spool_release(struct spool *spool, struct spool_message *message)
 		forget_memory(spool, message);
 	else
 		place(spool, message);
+}
+
+void spool_set_aside(struct spool *spool, struct spool_message *message, u64 until_ns)
+{
+	struct queue *queue = queue_of(spool, message);
+
+	leave_queue(queue, message);
+	message->is_aside = true;
+	message->until_ns = until_ns;
+	DL_APPEND2(queue->aside, message, prev_own, next_own);
+	spool_release(spool, message);
+}
+
+void spool_hurry(struct spool *spool, u32 destination)
+{
+	struct spool_message *message;
+
+	DL_FOREACH2(spool->queues[destination].aside, message, next_own)
+	message->until_ns = 0;
 }
 
 void spool_save(struct spool *spool)
@@ -310,7 +363,6 @@ static int take_up_file(struct spool *spool, const struct spool_file *file)
 	message->number = file->number;
 	message->on_disk = true;
 	spool->disk_used += disk_cost(message);
-	spool->next_number = file->number + 1;
 	append(spool, message);
 	return 0;
 }
@@ -318,13 +370,15 @@ static int take_up_file(struct spool *spool, const struct spool_file *file)
 static int take_up(struct spool *spool)
 {
 	_cleanup_(free) struct spool_file *files = NULL;
-	size_t cnt, damaged;
-	int err = spool_folder_list(spool->folder, SPOOL_MESSAGES_MAX, &files, &cnt, &damaged);
+	struct spool_listing listing;
+	int err = spool_folder_list(spool->folder, SPOOL_MESSAGES_MAX, &files, &listing);
 
 	if (err)
 		return err;
-	spool->queues[spool->destination_cnt].counts.damaged = damaged;
-	for (size_t i = 0; !err && i < cnt; i++)
+	spool->queues[spool->destination_cnt].counts.damaged = listing.damaged;
+	spool->next_number = listing.next_number;
+	spool->disk_used = listing.unread_size;
+	for (size_t i = 0; !err && i < listing.cnt; i++)
 		err = take_up_file(spool, &files[i]);
 	/* The bound may be a smaller one now. */
 	while (!err && spool->first && spool->disk_used > spool->disk_max)

@@ -10,7 +10,8 @@
  *
  * Each destination takes its own in order. What is taken is under way: it is not dropped, and its memory
  * is not counted, until it is removed (delivered, or refused) or released (it waits again, in its old
- * place). Not thread-safe but for spool_load().
+ * place) or set aside: then it holds up no others, but is as old as before when room is needed, and
+ * in its old place for the next run. Not thread-safe but for spool_load().
  */
 #ifndef PYPROF_SPOOL_H
 #define PYPROF_SPOOL_H
@@ -33,14 +34,17 @@ struct spool_options {
 struct spool_message {
 	u32 destination; /* index; destination_cnt: one of an earlier run's that this one does not have */
 	u32 attempts, stumbles; /* the sender's */
+	u64 sent_mark; /* likewise */
 	u32 size;
+	bool is_aside; /* spool_set_aside() */
 	void *body; /* NULL: on disk, not loaded */
 
 	/* rest is for spool.c */
 	u64 number;
 	bool in_memory, on_disk, taken;
+	u64 until_ns; /* aside: not before */
 	struct spool_message *prev, *next; /* of all, by age */
-	struct spool_message *prev_own, *next_own; /* of its destination */
+	struct spool_message *prev_own, *next_own; /* of its destination: those in order, or those aside */
 };
 
 /* Of one destination. */
@@ -59,11 +63,18 @@ DEFINE_CLEANUP(spool, struct spool *, spool_free)
 
 /* The bytes are copied. -ENOMEM, -EFBIG: it was dropped, and counted. 0 also when others were dropped for it. */
 int spool_put(struct spool *spool, u32 destination, const void *body, size_t size);
-/* The oldest of a destination, NULL: nothing waits. One at a time for each destination. */
+/* The oldest of a destination that is not set aside, NULL: nothing waits. One at a time for each destination. */
 struct spool_message *spool_take(struct spool *spool, u32 destination);
+/* Of what is set aside and due, what was so first; NULL: there is none. */
+struct spool_message *spool_take_aside(struct spool *spool, u32 destination, u64 now_ns);
+/* Since when, or from when on, one of these has something to take; UINT64_MAX: nothing waits. */
+u64 spool_due_ns(const struct spool *spool, u32 destination);
 /* Of a message that is taken: its body is in memory then. From any thread. -EBADMSG, -ENOENT: its file is not what was written. */
 int spool_load(struct spool *spool, struct spool_message *message);
 void spool_release(struct spool *spool, struct spool_message *message); /* may drop it, when all is full */
+/* Likewise. Others come first now, and it does not come before until_ns. */
+void spool_set_aside(struct spool *spool, struct spool_message *message, u64 until_ns);
+void spool_hurry(struct spool *spool, u32 destination); /* all that is set aside is due now */
 void spool_remove(struct spool *spool, struct spool_message *message);
 void spool_remove_damaged(struct spool *spool, struct spool_message *message);
 /* All that has room there goes to disk, also what is under way; nothing is dropped for it. */

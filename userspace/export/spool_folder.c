@@ -183,7 +183,8 @@ int spool_folder_write(struct spool_folder *folder, u64 number, u64 destination,
 
 struct listing {
 	struct spool_file *files;
-	size_t cnt, capacity, damaged;
+	size_t capacity, max;
+	struct spool_listing found;
 };
 
 static void listing_deinit(struct listing *listing)
@@ -193,13 +194,22 @@ static void listing_deinit(struct listing *listing)
 
 static int listing_add(struct listing *listing, u64 number, const struct spool_head *head)
 {
-	void *more = array_reserve(listing->files, &listing->capacity, listing->cnt + 1, sizeof(*listing->files));
+	void *more = array_reserve(listing->files, &listing->capacity, listing->found.cnt + 1, sizeof(*listing->files));
 
 	if (!more)
 		return -ENOMEM;
 	listing->files = more;
-	listing->files[listing->cnt++] = (struct spool_file){number, head->destination, head->body_size};
+	listing->files[listing->found.cnt++] = (struct spool_file){number, head->destination, head->body_size};
 	return 0;
+}
+
+/* Its number must not be given to another, or that would take its place. */
+static void leave(struct spool_folder *folder, const char *name, struct listing *listing)
+{
+	struct stat st;
+
+	if (!fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) && st.st_size > 0)
+		listing->found.unread_size += st.st_size;
 }
 
 static int look_at(struct spool_folder *folder, const char *name, struct listing *listing)
@@ -211,14 +221,18 @@ static int look_at(struct spool_folder *folder, const char *name, struct listing
 		unlinkat(folder->fd, name, 0);
 	if (spool_name_read(name, &number))
 		return 0;
-	_cleanup_(fd) int fd = file_open(folder, number, &size);
+	if (number >= listing->found.next_number)
+		listing->found.next_number = number + 1;
+	_cleanup_(fd) int fd = listing->found.cnt < listing->max ? file_open(folder, number, &size) : -E2BIG;
 	int err = fd < 0 ? fd : head_read(fd, size, &head);
 	if (!err)
 		return listing_add(listing, number, &head);
-	if (err != -EBADMSG)
-		return 0; /* not to be read just now: it stays */
-	spool_folder_remove(folder, number);
-	listing->damaged++;
+	if (err == -EBADMSG) {
+		spool_folder_remove(folder, number);
+		listing->found.damaged++;
+	} else {
+		leave(folder, name, listing);
+	}
 	return 0;
 }
 
@@ -229,10 +243,10 @@ static int by_number(const void *a, const void *b)
 	return one->number < other->number ? -1 : one->number > other->number;
 }
 
-int spool_folder_list(struct spool_folder *folder, size_t max, struct spool_file **ret, size_t *ret_cnt,
-		      size_t *ret_damaged)
+int spool_folder_list(struct spool_folder *folder, size_t max, struct spool_file **ret,
+		      struct spool_listing *ret_listing)
 {
-	__attribute__((cleanup(listing_deinit))) struct listing listing = {0};
+	__attribute__((cleanup(listing_deinit))) struct listing listing = {.max = max};
 	int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 
@@ -243,15 +257,14 @@ int spool_folder_list(struct spool_folder *folder, size_t max, struct spool_file
 		return err;
 	}
 	struct dirent *entry;
-	for (u32 seen = 0; seen < ENTRIES_MAX && listing.cnt < max && (entry = readdir(directory)); seen++) {
+	for (u32 seen = 0; seen < ENTRIES_MAX && (entry = readdir(directory)); seen++) {
 		int err = look_at(folder, entry->d_name, &listing);
 		if (err)
 			return err;
 	}
-	if (listing.cnt)
-		qsort(listing.files, listing.cnt, sizeof(*listing.files), by_number);
-	*ret_cnt = listing.cnt;
-	*ret_damaged = listing.damaged;
+	if (listing.found.cnt)
+		qsort(listing.files, listing.found.cnt, sizeof(*listing.files), by_number);
+	*ret_listing = listing.found;
 	*ret = take(listing.files);
 	return 0;
 }

@@ -31,12 +31,18 @@ struct spool_file {
 	u32 body_size;
 };
 
+struct spool_listing {
+	size_t cnt, damaged;
+	u64 next_number; /* larger than that of any file there, read or not */
+	u64 unread_size; /* bytes of those that are ours by their name and could not be read just now: they stay */
+};
+
 /*
- * All that are there, oldest first, to be freed; max at most. Removes what is ours by its name but does not add
- * up, counted in ret_damaged, and what was never finished. Leaves everything else alone.
+ * All that are there, oldest first, to be freed; max at most, the others count as unread. Removes what is ours
+ * by its name but does not add up (damaged), and what was never finished. Leaves everything else alone.
  */
-int spool_folder_list(struct spool_folder *folder, size_t max, struct spool_file **ret, size_t *ret_cnt,
-		      size_t *ret_damaged);
+int spool_folder_list(struct spool_folder *folder, size_t max, struct spool_file **ret,
+		      struct spool_listing *ret_listing);
 int spool_folder_write(struct spool_folder *folder, u64 number, u64 destination, const void *body, u32 size);
 /* The body, to be freed. -EBADMSG: it is not what was written. */
 int spool_folder_read(struct spool_folder *folder, u64 number, u64 destination, void **ret, size_t *ret_size);

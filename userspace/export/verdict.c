@@ -21,14 +21,15 @@ static const struct {
 	{403, 403, {VERDICT_PERSON, "this token or password may not write there"}},
 	{404, 405, {VERDICT_PERSON, "is the path of the URL right, and profiles turned on there?"}},
 	{407, 407, {VERDICT_PERSON, "the proxy wants a password: https_proxy=http://USER:PASSWORD@HOST"}},
-	{408, 408, {VERDICT_LATER, ""}},
+	{408, 409, {VERDICT_LATER, ""}},
 	{413, 413, {VERDICT_REFUSED, "raise its limit for the size of a request"}},
 	{421, 421, {VERDICT_PERSON, "is the host of the URL right?"}},
+	{423, 423, {VERDICT_LATER, ""}},
 	{425, 425, {VERDICT_LATER, ""}},
 	{429, 429, {VERDICT_LATER, "it limits how much it takes"}},
-	{400, 499, {VERDICT_REFUSED, ""}},
-	{502, 504, {VERDICT_LATER, ""}},
-	{500, 599, {VERDICT_FEW, ""}},
+	{499, 499, {VERDICT_LATER, ""}},
+	{400, 498, {VERDICT_REFUSED, ""}},
+	{500, 599, {VERDICT_DOUBT, ""}},
 };
 
 static const struct {

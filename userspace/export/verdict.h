@@ -4,10 +4,11 @@
  *
  * OTLP/HTTP lets 429, 502, 503 and 504 be tried again, and nothing else. We go beyond that
  * in three ways, each of which is harmless because a resend has the same bytes, and ids in them:
- * 408 and 425 ask for it by their meaning. 401, 403, 404 and their like speak of the way, not of the
- * message (a token that is being renewed, an ingress whose service starts anew): dropping would lose windows that
- * were fine, so they wait, and knock seldom. 500 and other 5xx may be the server's trouble or the
- * message's: a few times, then it counts as refused, or one bad message would hold up all behind it.
+ * 408, 409, 423, 425 and 499 (Pyroscope's word for "I gave up on this") ask for it by their meaning. 401, 403, 404
+ * and their like speak of the way, not of the message (a token that is being renewed, an ingress whose service starts
+ * anew): dropping would lose windows that were fine, so they wait, and knock seldom. Every 5xx may be the
+ * server's trouble or the message's: Pyroscope answers 500 while its ingesters start anew, and also to what it
+ * cannot digest. Which of the two it is, the other messages tell (sender.h).
  */
 #ifndef PYPROF_VERDICT_H
 #define PYPROF_VERDICT_H
@@ -18,7 +19,7 @@ struct strbuf;
 enum verdict_kind {
 	VERDICT_TAKEN,
 	VERDICT_LATER, /* the same again, after a while */
-	VERDICT_FEW, /* likewise, but not for ever */
+	VERDICT_DOUBT, /* likewise, unless it is the message's own fault */
 	VERDICT_PERSON, /* likewise, but somebody has to do something first: seldom */
 	VERDICT_REFUSED, /* never */
 };
