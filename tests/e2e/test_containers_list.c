@@ -181,6 +181,27 @@ Test(containers_list, counts_all_that_the_machine_does_once)
 	cr_expect_gt(inner_used, 10);
 }
 
+/* As runc's driver for systemd names it: a unit by its path, a container by its file. Its CPU is not counted for both. */
+Test(containers_list, has_one_row_for_a_container_that_is_also_a_unit)
+{
+	struct place place = place_in("/");
+	struct container_spec spec = {
+		.place = &place, .id = text_of("pyprof-scope-%d", getpid()), .cgroup = "/system.slice/runc-%s.scope"};
+	struct container scope = runc_python(&spec, "called.py", "work", "0", "0.4", NULL);
+
+	container_ready(&scope, 20);
+	double before = container_cpu_s(&scope), start = now_s();
+	json_t *list = list_for("2");
+	double used = 100 * (container_cpu_s(&scope) - before) / (now_s() - start);
+	const json_t *row = row_with(list, "cgroup", scope.cgroup);
+	double said = number_in(row, "cpu_percent");
+
+	cr_expect_str_eq(text_in(row, "id"), scope.id);
+	cr_expect_eq(number_in(row, "processes"), 1);
+	cr_expect(said > used - 5 && said < used + 5, "%g %% where it used %g %%", said, used);
+	cr_expect_gt(used, 5);
+}
+
 Test(containers_list, is_a_table_of_whole_lines_whatever_names_there_are)
 {
 	struct place place = place_in("/");
