@@ -351,6 +351,7 @@ static bool cgroups_check(struct place_table *table, u64 now_ns)
 		    is_there)
 			continue;
 		cgroup_remove(table, cgroup, now_ns);
+		cgroup->news_ns = now_ns; /* what is told of its beginning from now on is older */
 		found = true;
 	}
 	table->moves += found;
@@ -412,6 +413,14 @@ int place_table_resync(struct place_table *table)
 	return groups_walk(table, true);
 }
 
+static void record_path(const struct cgroup_record *record, char ret[CGROUP_PATH_SIZE])
+{
+	size_t size = strnlen(record->path, CGROUP_PATH_SIZE - 1); /* the record is cut behind its NUL */
+
+	memcpy(ret, record->path, size);
+	ret[size] = 0;
+}
+
 int place_table_add(struct place_table *table, const struct cgroup_record *record, struct place **ret)
 {
 	bool is_v1 = record->cgroup_id & CGROUP_V1_BIT;
@@ -422,20 +431,61 @@ int place_table_add(struct place_table *table, const struct cgroup_record *recor
 		*ret = NULL;
 		return 0;
 	}
-	memcpy(path, record->path, sizeof(path));
-	path[sizeof(path) - 1] = 0;
+	cgroup = cgroup_table_find(table->cgroups, record->cgroup_id);
+	if (cgroup && record->record.time_ns < cgroup->news_ns) {
+		*ret = cgroup->state == CGROUP_THERE ? &cgroup->place->place : NULL;
+		return 0;
+	}
+	record_path(record, path);
 	int err = cgroup_add(table, record->cgroup_id, path, true, &cgroup);
-	if (!err)
-		*ret = &cgroup->place->place;
-	return err;
+	if (err)
+		return err;
+	cgroup->news_ns = record->record.time_ns;
+	*ret = &cgroup->place->place;
+	return 0;
 }
 
-void place_table_remove(struct place_table *table, const struct cgroup_record *record)
+/* Its end is the first that is heard of it. What it was is for its samples; that it is gone, for its beginning. */
+static void cgroup_add_removed(struct place_table *table, const struct cgroup_record *record, u64 now_ns)
+{
+	char path[CGROUP_PATH_SIZE];
+	struct cgroup *cgroup;
+
+	record_path(record, path);
+	cgroups_sweep(table, now_ns);
+	if (cgroup_table_add(table->cgroups, record->cgroup_id, path, CGROUP_REMOVED, now_ns, &cgroup))
+		return;
+	cgroup->news_ns = record->record.time_ns;
+	if (path[0] == '/')
+		cgroup_settle(table, cgroup, true, now_ns);
+	else
+		cgroup_enter(table, cgroup, table->host);
+	struct place_entry *entry = cgroup->place;
+	if (!entry->there_cnt && !entry->place.gone && entry != table->host)
+		place_leave(table, entry, now_ns);
+}
+
+bool place_table_remove(struct place_table *table, const struct cgroup_record *record)
 {
 	struct cgroup *cgroup = cgroup_table_find(table->cgroups, record->cgroup_id);
+	u64 now_ns = clock_monotonic_ns();
 
-	if (cgroup && cgroup->state == CGROUP_THERE)
-		cgroup_remove(table, cgroup, clock_monotonic_ns());
+	if (cgroup && record->record.time_ns < cgroup->news_ns)
+		return cgroup->state != CGROUP_THERE;
+	if (cgroup && cgroup->state == CGROUP_UNKNOWN) {
+		cgroup_forget(table, cgroup, now_ns);
+		cgroup = NULL;
+	}
+	if (!cgroup) {
+		cgroup_add_removed(table, record, now_ns);
+		return true;
+	}
+	if (cgroup->state == CGROUP_THERE)
+		cgroup_remove(table, cgroup, now_ns);
+	else /* we had looked: it is kept for as long as others from now on */
+		cgroup_table_retire(table->cgroups, cgroup, now_ns);
+	cgroup->news_ns = record->record.time_ns;
+	return true;
 }
 
 /* Reads what the id is the first time that it is met; what cannot be read is remembered for a second. */

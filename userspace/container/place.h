@@ -59,9 +59,14 @@ int place_table_walk(struct place_table *table);
  */
 int place_table_resync(struct place_table *table);
 
-/* What the kernel side tells. Gives the place, NULL when the record is of another hierarchy. */
+/*
+ * What the kernel side tells. A group is made on one CPU and removed on another, whose rings are read one after the other:
+ * the time in the record is what decides, and an end that comes first is remembered (CGROUP_REMOVED_NS). Gives the
+ * place, NULL when the record is of another hierarchy or the group is gone already.
+ */
 int place_table_add(struct place_table *table, const struct cgroup_record *record, struct place **ret);
-void place_table_remove(struct place_table *table, const struct cgroup_record *record);
+/* False: a later group of the same id is there. */
+bool place_table_remove(struct place_table *table, const struct cgroup_record *record);
 /*
  * Two look-ups. What was never heard of is read from the hierarchy, or /proc/pid/cgroup, once a second; what cannot be
  * read is the host's. A container is found in either hierarchy. Never NULL. Valid until the next place_table_turn().
