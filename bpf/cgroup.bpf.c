@@ -59,7 +59,7 @@ int on_cgroup_mkdir(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	/* Until user space has seen what it is, it may be one that was asked for. */
 	if (config.selected_cgroups && bpf_map_update_elem(&selected_cgroups, &id, &not_yet, BPF_ANY))
-		selection_is_open = 1;
+		__sync_fetch_and_add(&selection_overflows, 1);
 	cgroup_send(RECORD_CGROUP, id, (const char *)ctx->args[1]);
 	return 0;
 }

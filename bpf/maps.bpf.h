@@ -137,8 +137,11 @@ extern const volatile struct config config;
 /* Depth of the profiler's own PID namespace; written by the process list, which the profiler runs first. */
 extern u32 namespace_level;
 
-/* More cgroups were chosen than there is room for: user space sorts them out, and all are sampled. */
-extern u32 selection_is_open;
+/*
+ * How often a cgroup found no room in selected_cgroups, and how many of these user space has made up for: while that
+ * is another number, all are sampled, and user space sorts them out.
+ */
+extern u32 selection_overflows, selection_settled;
 
 /* Part of every id. User space changes it when it had to forget parts, so that they are sent again. */
 extern u32 epoch;

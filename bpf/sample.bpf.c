@@ -22,7 +22,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile struct config config = {0};
 u32 namespace_level;
 u32 epoch;
-u32 selection_is_open;
+u32 selection_overflows, selection_settled;
 
 _Static_assert(LOSS_CNT <= 32, "counters are indexed by a masked loss");
 _Static_assert(sizeof(((struct counters *)0)->losses) == 8 * LOSS_CNT, "");
@@ -490,8 +490,8 @@ int sample(struct bpf_perf_event_data *ctx)
 	current_read(&current);
 	struct process_id process = {current.start_ns, current.exec_id, current.pid, 0};
 	struct process_row *row = process_row_find(&process);
-	if (config.selected_cgroups && !selection_is_open && !cgroup_is_selected(current.cgroup_id) &&
-	    !cgroup_is_selected(current.cgroup_v1_id)) {
+	if (config.selected_cgroups && selection_overflows == selection_settled &&
+	    !cgroup_is_selected(current.cgroup_id) && !cgroup_is_selected(current.cgroup_v1_id)) {
 		count->other++;
 		goto out;
 	}

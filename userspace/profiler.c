@@ -7,6 +7,7 @@
 
 #include "assemble/assembler.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/remote_memory.h"
 #include "capture/capture.h"
 #include "container/place.h"
@@ -60,6 +61,7 @@ struct profiler {
 	u64 exec_ns; /* the latest exec: its program is being mapped now */
 	u64 tick_ns, cpus_ns;
 	u64 untold; /* as the counters were last seen */
+	bool selection_is_open; /* as was last said */
 	u32 selected_alive;
 
 	u64 start_ns, stop_ns, first_sample_ns;
@@ -139,7 +141,8 @@ static int stages_open(struct profiler *p, const char **ret_step)
 	*ret_step = "out of memory";
 	if ((err = supplier_new(capture_unwind_memory(p->capture), p->processes, &p->supplier)) ||
 	    (err = places_walk(p)) || (err = locator_new(&locator, p->places, &p->locator)) ||
-	    (err = selector_new(p->options.selections, p->options.selection_cnt, p->places, p->capture, &p->selector)))
+	    (err = selector_new(p->options.selections, p->options.selection_cnt, p->places,
+				capture_cgroup_filter(p->capture), &p->selector)))
 		return err;
 	return registrar_new(&registrar, p->capture, p->processes, p->supplier, &p->registrar);
 }
@@ -505,14 +508,28 @@ static void on_gone(void *ctx, struct process *process)
 }
 
 /* Processes that nobody told of show by their samples; cgroups that are gone do not. */
-static void news_check(struct profiler *p)
+static bool news_were_lost(struct profiler *p)
 {
 	struct counters counters;
 
 	if (capture_counters(p->capture, &counters) || counters.untold == p->untold)
-		return;
+		return false;
 	p->untold = counters.untold;
-	place_table_resync(p->places);
+	return true;
+}
+
+static void filter_check(struct profiler *p)
+{
+	selector_tick(p->selector, news_were_lost(p));
+	if (selector_is_open(p->selector) == p->selection_is_open)
+		return;
+	p->selection_is_open = !p->selection_is_open;
+	if (p->selection_is_open)
+		log_warning("more than %d cgroups are chosen, or new: the whole host is sampled until there are fewer, "
+			    "and the rest left out afterwards",
+			    MAX_SELECTED_CGROUPS);
+	else
+		log_info("the cgroups that are chosen have room again: only these are sampled");
 }
 
 static void tick(struct profiler *p, u64 now)
@@ -525,7 +542,7 @@ static void tick(struct profiler *p, u64 now)
 		p->cpus_ns = now;
 		capture_check_cpus(p->capture);
 	}
-	news_check(p);
+	filter_check(p);
 }
 
 int profiler_start(struct profiler *p)

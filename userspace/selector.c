@@ -23,18 +23,23 @@
 struct choice {
 	u64 cgroup_id;
 	enum selected selected;
-	u32 place; /* its key */
+	bool is_in_filter; /* by us; of one that is not, the kernel side knows whether it put it there */
+	u32 round; /* of choices_make(), in which it was there last */
 	u64 gone_ns; /* 0: it is there; else when it was removed: its last samples may still be in a ring */
 	UT_hash_handle hh;
 };
 
 struct selector {
 	struct place_table *places;
-	struct capture *capture;
+	struct cgroup_filter *filter;
 	struct selection *selections; /* with texts of our own */
 	size_t selection_cnt;
 	struct choice *choices; /* by cgroup; none when everything is sampled */
 	u64 generation; /* of the places that they were made by */
+	u32 round;
+	bool is_stale; /* or other cgroups are there */
+	bool may_close; /* nothing found no room between the last two ticks */
+	u32 overflows; /* of the filter, at the last tick */
 	struct sample **held; /* in the order of time, from held_first on */
 	u32 held_first, held_cnt, held_capacity;
 	size_t held_bytes;
@@ -61,14 +66,14 @@ static int selections_copy(struct selector *s, const struct selection *selection
 	return err;
 }
 
-int selector_new(const struct selection *selections, size_t cnt, struct place_table *places, struct capture *capture,
-		 struct selector **ret)
+int selector_new(const struct selection *selections, size_t cnt, struct place_table *places,
+		 struct cgroup_filter *filter, struct selector **ret)
 {
 	_cleanup_(selector) struct selector *s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->places = places;
-	s->capture = capture;
+	s->filter = filter;
 
 	int err = selections_copy(s, selections, cnt);
 	if (err)
@@ -137,6 +142,21 @@ static enum selected choice_select(const struct selector *s, u64 cgroup_id, cons
 	return selected;
 }
 
+/* One that has no room is sampled all the same: the filter is open then, and closes when all are in. */
+static int choice_add_to_filter(struct selector *s, struct choice *choice)
+{
+	int err = cgroup_filter_add(s->filter, choice->cgroup_id);
+
+	choice->is_in_filter = !err;
+	return err == -ENOSPC ? 0 : err;
+}
+
+static void choice_remove_from_filter(struct selector *s, struct choice *choice)
+{
+	cgroup_filter_remove(s->filter, choice->cgroup_id);
+	choice->is_in_filter = false;
+}
+
 /* The kernel side samples what is selected, and what may be. */
 static int choice_make(void *ctx, u64 cgroup_id, const char *path, struct place *place)
 {
@@ -149,46 +169,80 @@ static int choice_make(void *ctx, u64 cgroup_id, const char *path, struct place 
 		err = choice_add(s, cgroup_id, &choice);
 	if (err)
 		return err;
-	if (selected != SELECTED_NO && choice->selected == SELECTED_NO)
-		err = capture_select_cgroup(s->capture, cgroup_id);
-	else if (selected == SELECTED_NO)
-		capture_unselect_cgroup(s->capture, cgroup_id);
 	choice->selected = selected;
-	choice->place = place->key;
+	choice->round = s->round;
 	choice->gone_ns = 0;
+	if (selected == SELECTED_NO)
+		choice_remove_from_filter(s, choice);
+	else if (!choice->is_in_filter && !cgroup_filter_is_open(s->filter))
+		err = choice_add_to_filter(s, choice);
 	return err;
+}
+
+static struct place *choice_place(const struct selector *s, u64 cgroup_id)
+{
+	bool is_v1 = cgroup_id & CGROUP_V1_BIT;
+
+	return place_table_find(s->places, is_v1 ? 0 : cgroup_id, is_v1 ? cgroup_id : 0, 0);
+}
+
+/* It is there no more. Our news of its beginning may have put it into the filter after the kernel side took it out. */
+static void choice_end(struct selector *s, struct choice *choice, u64 gone_ns)
+{
+	choice_remove_from_filter(s, choice);
+	choice->gone_ns = gone_ns;
+}
+
+/* The last samples of one that is gone still wait for its name. */
+static void choices_gone_make(struct selector *s)
+{
+	struct choice *choice, *next;
+
+	HASH_ITER(hh, s->choices, choice, next)
+	{
+		if (choice->gone_ns && choice->selected == SELECTED_NOT_YET)
+			choice->selected = place_select(choice_place(s, choice->cgroup_id), s->selections,
+							s->selection_cnt);
+	}
 }
 
 static int choices_make(struct selector *s)
 {
 	struct choice *choice, *next;
+	u64 now_ns = clock_monotonic_ns();
 
 	s->generation = place_table_generation(s->places);
-	/* The last samples of one that is gone still wait for its name. */
+	s->is_stale = false;
+	s->round++;
+	choices_gone_make(s);
+	int err = place_table_for_each_cgroup_all(s->places, choice_make, s);
+	if (err)
+		return err;
+	/* The news of its end were lost, and the places found that out. */
 	HASH_ITER(hh, s->choices, choice, next)
 	{
-		const struct place *place = choice->gone_ns ? place_table_at(s->places, choice->place) : NULL;
-
-		if (place && choice->selected == SELECTED_NOT_YET)
-			choice->selected = place_select(place, s->selections, s->selection_cnt);
+		if (!choice->gone_ns && choice->round != s->round)
+			choice_end(s, choice, now_ns);
 	}
-	return place_table_for_each_cgroup_all(s->places, choice_make, s);
+	return 0;
 }
 
-/* Once more before it goes: there will be no other occasion. */
-static void choice_leave(struct selector *s, const struct cgroup_record *record)
+/* Once more before it goes. What begins with its end has samples, too. */
+static int choice_leave(struct selector *s, const struct cgroup_record *record)
 {
-	bool is_v1 = record->cgroup_id & CGROUP_V1_BIT;
 	struct choice *choice = choice_find(s, record->cgroup_id);
+	int err = 0;
 
 	if (!choice)
-		return;
-	const struct place *place = place_table_find(s->places, is_v1 ? 0 : record->cgroup_id,
-						     is_v1 ? record->cgroup_id : 0, 0);
-	choice->place = place->key;
-	if (choice->selected == SELECTED_NOT_YET)
-		choice->selected = cgroup_select(record->path, place, s->selections, s->selection_cnt);
-	choice->gone_ns = record->record.time_ns;
+		err = choice_add(s, record->cgroup_id, &choice);
+	else if (choice->selected != SELECTED_NOT_YET)
+		goto end;
+	if (err)
+		return err;
+	choice->selected = choice_select(s, record->cgroup_id, record->path, choice_place(s, record->cgroup_id));
+end:
+	choice_end(s, choice, record->record.time_ns);
+	return 0;
 }
 
 static void choices_sweep(struct selector *s, u64 now_ns)
@@ -197,7 +251,7 @@ static void choices_sweep(struct selector *s, u64 now_ns)
 
 	HASH_ITER(hh, s->choices, choice, next)
 	{
-		if (!choice->gone_ns || now_ns - choice->gone_ns < CHOICE_KEEP_NS)
+		if (!choice->gone_ns || now_ns < choice->gone_ns + CHOICE_KEEP_NS)
 			continue;
 		HASH_DEL(s->choices, choice);
 		free(choice);
@@ -216,12 +270,8 @@ int selector_on_cgroup(struct selector *s, const struct cgroup_record *record)
 {
 	struct place *place = NULL;
 
-	if (record->record.type == RECORD_CGROUP_GONE) {
-		place_table_remove(s->places, record);
-		if (selects(s))
-			choice_leave(s, record);
-		return 0;
-	}
+	if (record->record.type == RECORD_CGROUP_GONE)
+		return place_table_remove(s->places, record) && selects(s) ? choice_leave(s, record) : 0;
 	int err = place_table_add(s->places, record, &place);
 	if (err == -ENOSPC)
 		return 0; /* it is looked up when it is met */
@@ -300,6 +350,40 @@ static int held_decide(struct selector *s, u64 until_ns, int (*on_sample)(void *
 	return err;
 }
 
+/* What is asked for and is not in the filter goes there. Closes it, if there is room for all. */
+static int filter_close(struct selector *s)
+{
+	struct choice *choice, *next;
+
+	s->may_close = false;
+	HASH_ITER(hh, s->choices, choice, next)
+	{
+		if (choice->gone_ns || choice->selected == SELECTED_NO || choice->is_in_filter)
+			continue;
+		int err = choice_add_to_filter(s, choice);
+		if (err || !choice->is_in_filter)
+			return err;
+	}
+	cgroup_filter_settle(s->filter, s->overflows);
+	return 0;
+}
+
+/*
+ * What found no room up to one tick was told of before the next, or this one knows that news were lost: only then all
+ * that is asked for is among the choices.
+ */
+void selector_tick(struct selector *s, bool news_were_lost)
+{
+	u32 overflows = cgroup_filter_overflows(s->filter);
+
+	if (news_were_lost) {
+		place_table_resync(s->places);
+		s->is_stale = true;
+	}
+	s->may_close = cgroup_filter_is_open(s->filter) && overflows == s->overflows;
+	s->overflows = overflows;
+}
+
 int selector_turn(struct selector *s, u64 now_ns, int (*on_sample)(void *ctx, const struct sample *sample), void *ctx)
 {
 	place_table_turn(s->places, now_ns, NULL, NULL);
@@ -307,8 +391,10 @@ int selector_turn(struct selector *s, u64 now_ns, int (*on_sample)(void *ctx, co
 		return 0;
 
 	int err = 0;
-	if (s->generation != place_table_generation(s->places))
+	if (s->is_stale || s->generation != place_table_generation(s->places))
 		err = choices_make(s);
+	if (!err && s->may_close)
+		err = filter_close(s);
 	choices_sweep(s, now_ns);
 	return err ? err : held_decide(s, now_ns - HELD_MAX_NS, on_sample, ctx);
 }
@@ -326,4 +412,14 @@ int selector_finish(struct selector *s, int (*on_sample)(void *ctx, const struct
 u64 selector_due_ns(const struct selector *s)
 {
 	return place_table_due_ns(s->places);
+}
+
+bool selector_is_open(const struct selector *s)
+{
+	return selects(s) && cgroup_filter_is_open(s->filter);
+}
+
+size_t selector_cgroup_cnt(const struct selector *s)
+{
+	return HASH_COUNT(s->choices);
 }

@@ -9,19 +9,20 @@
 #ifndef PYPROF_SELECTOR_H
 #define PYPROF_SELECTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
-#include "capture/capture.h"
+#include "capture/cgroup_filter.h"
 #include "container/place.h"
 #include "container/selection.h"
 #include "pyprof/record.h"
 
 struct selector;
 
-/* The selections are copied; with none everything is sampled. Places and capture are borrowed. */
-int selector_new(const struct selection *selections, size_t cnt, struct place_table *places, struct capture *capture,
-		 struct selector **ret);
+/* The selections are copied; with none everything is sampled. Places and filter are borrowed. */
+int selector_new(const struct selection *selections, size_t cnt, struct place_table *places,
+		 struct cgroup_filter *filter, struct selector **ret);
 void selector_free(struct selector *selector);
 DEFINE_CLEANUP(selector, struct selector *, selector_free)
 
@@ -39,6 +40,15 @@ int selector_turn(struct selector *selector, u64 now_ns, int (*on_sample)(void *
 		  void *ctx);
 /* No more samples come: what waits is decided now. */
 int selector_finish(struct selector *selector, int (*on_sample)(void *ctx, const struct sample *sample), void *ctx);
+/*
+ * Once a second or so, after a drain. news_were_lost: by the counters; the places are looked through again then. A filter
+ * that is open is closed again a turn later, if all that is asked for has room by now.
+ */
+void selector_tick(struct selector *selector, bool news_were_lost);
+/* More was asked for than the kernel side has room for: it samples all, and what was not asked for is left out here. */
+bool selector_is_open(const struct selector *selector);
+/* Cgroups that it remembers, those removed a short while ago among them. */
+size_t selector_cgroup_cnt(const struct selector *selector);
 /* When the next turn has something to do. */
 u64 selector_due_ns(const struct selector *selector);
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "capture/cgroup_filter.h"
 #include "capture/message.h"
 #include "capture/perf_event.h"
 #include "capture/record.h"
@@ -33,6 +34,7 @@ struct capture {
 	struct ring_buffer *reader;
 	struct sideband *sideband;
 	struct unwind_memory unwind;
+	struct cgroup_filter filter;
 	int epoll;
 	struct sampling_clock *clock;
 	bool started;
@@ -221,6 +223,11 @@ int capture_open(const struct capture_options *options, struct capture **ret, co
 	if (err)
 		return err;
 
+	c->filter = (struct cgroup_filter){
+		.map = bpf_map__fd(c->skeleton->maps.selected_cgroups),
+		.overflows = &c->skeleton->bss->selection_overflows,
+		.settled = &c->skeleton->bss->selection_settled,
+	};
 	*step = "the BPF maps of unwind tables could not be mapped";
 	err = unwind_maps_open(c->skeleton, &c->unwind);
 	if (err)
@@ -468,21 +475,9 @@ void capture_forget_thread(struct capture *c, u32 pid, u64 thread_pointer)
 	bpf_map_delete_elem(bpf_map__fd(c->skeleton->maps.threads), &key);
 }
 
-int capture_select_cgroup(struct capture *c, u64 cgroup_id)
+struct cgroup_filter *capture_cgroup_filter(struct capture *c)
 {
-	u8 value = 0;
-
-	if (!bpf_map_update_elem(bpf_map__fd(c->skeleton->maps.selected_cgroups), &cgroup_id, &value, BPF_ANY))
-		return 0;
-	if (errno != E2BIG) /* what the kernel says when a map is full */
-		return -errno;
-	c->skeleton->bss->selection_is_open = 1;
-	return 0;
-}
-
-void capture_unselect_cgroup(struct capture *c, u64 cgroup_id)
-{
-	bpf_map_delete_elem(bpf_map__fd(c->skeleton->maps.selected_cgroups), &cgroup_id);
+	return &c->filter;
 }
 
 void capture_forget_parts(struct capture *c)

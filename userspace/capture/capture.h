@@ -19,6 +19,7 @@
 #include "pyprof/unwind.h"
 
 struct capture;
+struct cgroup_filter;
 
 struct capture_options {
 	bool all; /* every process; else those registered with PROCESS_SELECTED */
@@ -27,7 +28,7 @@ struct capture_options {
 	u32 stack_copy_size; /* of stack_records; 0: none */
 	u32 frequency_hz;
 	enum cgroup_v1 cgroup_v1;
-	bool selected_cgroups; /* with all: only the cgroups that capture_select_cgroup() is given, and new ones until it is said that they are not */
+	bool selected_cgroups; /* with all: only the cgroups that the filter is given, and new ones until it is said that they are not */
 	/* Called for every record; it is borrowed for the call. Not 0 ends the drain with that value. */
 	int (*on_record)(void *ctx, const struct record *record);
 	void *ctx;
@@ -66,9 +67,8 @@ void capture_forget_process(struct capture *capture, const struct process_id *id
 int capture_add_layout(struct capture *capture, const struct python_layout *layout, u32 *ret);
 int capture_set_thread(struct capture *capture, u32 pid, u64 thread_pointer, u64 state);
 void capture_forget_thread(struct capture *capture, u32 pid, u64 thread_pointer);
-/* When there is no room for more than MAX_SELECTED_CGROUPS, all are sampled from then on: the caller sorts them out. */
-int capture_select_cgroup(struct capture *capture, u64 cgroup_id);
-void capture_unselect_cgroup(struct capture *capture, u64 cgroup_id);
+/* Of at most MAX_SELECTED_CGROUPS. Lives as long as the capture. */
+struct cgroup_filter *capture_cgroup_filter(struct capture *capture);
 /* Parts that were sent before are sent again from now on. */
 void capture_forget_parts(struct capture *capture);
 
