@@ -2,7 +2,8 @@
 /*
  * capture.h - the way out of the kernel: loads the BPF side, opens the perf
  * events, and hands over every record in the order of time, mappings from perf's
- * side-band among them. The only part of user space that knows BPF.
+ * side-band among them. Of CPUs that do not share a ring (CPUS_PER_RING) the records come one ring after the other:
+ * where more than one CPU tells of a thing, the time in them decides. This folder alone knows BPF.
  *
  * Order of use: open, list, (register processes), start, drain ..., stop, close.
  */
