@@ -11,6 +11,7 @@
 #include "decode_otlp.h"
 #include "format/format.h"
 #include "folded_lines.h"
+#include "full_place.h"
 #include "profile/common_labels.h"
 #include "sent_bodies.h"
 
@@ -135,33 +136,22 @@ Test(otlp_export, a_person_may_name_the_service_and_no_key_is_there_twice)
 	common_labels_deinit(&common);
 }
 
-Test(otlp_export, a_resource_has_no_more_attributes_than_backends_take)
+/* 30 names in all are what backends take, with five of the receiver's own. */
+Test(otlp_export, all_that_a_place_can_say_has_room_and_backends_take_it)
 {
 	BUILT_PROFILE(built, "a (1) 1\n");
-	struct label_set set;
-	struct origin origin = *profile_origin_at(built.profile, 0);
 	struct common_labels common = {0};
-	char label[64];
 	SENT_BODIES(bodies);
-	STRBUF(error);
-	u32 id;
 
-	for (int i = 0; i < LABEL_PLACE_CNT; i++)
-		cr_assert_eq(string_table_intern(built.tables.strings, label_name(i), &set.values[i]), 0);
-	for (int i = 0; i < MAX_COMMON_LABELS; i++) {
-		snprintf(label, sizeof(label), "label%d=x", i);
-		cr_assert_eq(common_labels_add(&common, label, &error), 0);
-	}
-	cr_assert_eq(common_labels_add(&common, "host=x", &error), 0);
-	cr_assert_eq(label_table_intern(built.tables.labels, &set, &origin.labels), 0);
-	profile_clear(built.profile);
-	cr_assert_eq(profile_origin(built.profile, &origin, &id), 0);
-	cr_assert_eq(profile_add(built.profile, id, STACK_ROOT, 1), 0);
-	profile_set_common(built.profile, &common);
+	build_full_place(&built, &common);
 	struct window window = window_of(&built);
 	cr_assert_eq(otlp_kind.encode(&window, sent_put, &bodies), 0);
 	_cleanup_(free) char *text = text_at(&bodies, 0);
-	cr_assert_eq(count(text, "resource "), 25);
+	cr_expect(strstr(text, "resource host.name=h1\n"));
+	cr_expect(strstr(text, "resource host.boot.id=b1\n"));
+	cr_expect_eq(count(text, "resource label"), MAX_COMMON_LABELS);
+	cr_expect_eq(count(text, "resource "), 1 + LABEL_PLACE_CNT + MAX_COMMON_LABELS + 2);
+	cr_expect_leq(count(text, "resource "), 25);
 	common_labels_deinit(&common);
 }
 

@@ -36,6 +36,8 @@
  */
 #define RESOURCE_ATTRIBUTES_MAX 25
 
+_Static_assert(1 + LABEL_PLACE_CNT + COMMON_LABELS_MAX <= RESOURCE_ATTRIBUTES_MAX, "not all attributes have room");
+
 struct otlp_writer {
 	struct dictionary *dictionary;
 	const struct truth *truth;

@@ -23,8 +23,7 @@ static const struct {
 	const char *name, *otel_name;
 } own[OWN_CNT] = {[HOST] = {"host", "host.name"}, [BOOT_ID] = {"boot_id", "host.boot.id"}};
 
-_Static_assert(sizeof(((struct common_labels *)0)->at) == (MAX_COMMON_LABELS + OWN_CNT) * sizeof(struct common_label),
-	       "no room for our own");
+_Static_assert(COMMON_LABELS_MAX == MAX_COMMON_LABELS + OWN_CNT, "no room for our own");
 
 /* To receivers that know no dots in names (Prometheus and all that came after it). */
 static bool is_same_name(const char *a, const char *b)
@@ -183,7 +182,8 @@ int common_labels_add(struct common_labels *labels, const char *text, struct str
 		return what.failed ? -ENOMEM : refuse(error, what.at, name);
 	}
 	if (!label_of(labels, name) && is_full(labels))
-		return refuse(error, "there can be 16 labels, and this is one too many", text);
+		return refuse(error, "there can be 13 labels, which is what engines have room for: leave one out",
+			      NULL);
 	return labels_set(labels, name, name, equals + 1);
 }
 

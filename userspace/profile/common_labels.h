@@ -8,7 +8,12 @@
 
 #include <stddef.h>
 
-#define MAX_COMMON_LABELS      16 /* of the person's; receivers take some 30 in all */
+/*
+ * Of the person's. Receivers take 30 in all (export/pyroscope_export.c): this many always have room beside the
+ * place's, the host's and those of samples.
+ */
+#define MAX_COMMON_LABELS      13
+#define COMMON_LABELS_MAX      (MAX_COMMON_LABELS + 2) /* with the host's */
 #define COMMON_LABEL_NAME_MAX  64 /* bytes */
 #define COMMON_LABEL_VALUE_MAX 256
 
@@ -21,7 +26,7 @@ struct common_label {
 };
 
 struct common_labels {
-	struct common_label at[MAX_COMMON_LABELS + 2];
+	struct common_label at[COMMON_LABELS_MAX];
 	size_t cnt;
 };
 
