@@ -4,6 +4,7 @@
  * tables that give its ids their meaning change; the exporter delivers it whenever it can.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -18,6 +19,7 @@ struct export_sink {
 	struct sink sink;
 	struct exporter *exporter;
 	struct truth before; /* when the window before ended */
+	u64 (*untold)[LOSS_CNT]; /* by destination: lost in windows of which it was sent nothing */
 	u64 failed; /* windows that one of the engines does not get: memory was short */
 	u64 lost; /* messages that could neither be sent nor kept at the end */
 };
@@ -30,8 +32,11 @@ static int export_open(const struct sink_options *options, struct sink **ret)
 	if (!s)
 		return -ENOMEM;
 	s->sink = (struct sink){&export_sink, *options};
-	int err = exporter_new(options->export, &s->exporter, options->ret_step ? options->ret_step : &step);
+	s->untold = calloc(options->export->destination_cnt + 1, sizeof(*s->untold));
+	int err = s->untold ? exporter_new(options->export, &s->exporter, options->ret_step ? options->ret_step : &step)
+			    : -ENOMEM;
 	if (err) {
+		free(s->untold);
 		free(s);
 		return err;
 	}
@@ -42,13 +47,16 @@ static int export_open(const struct sink_options *options, struct sink **ret)
 struct parcel {
 	struct exporter *exporter;
 	size_t destination;
+	u32 cnt;
 };
 
 static int parcel_put(void *ctx, const void *body, size_t size)
 {
-	const struct parcel *parcel = ctx;
+	struct parcel *parcel = ctx;
+	int err = exporter_put(parcel->exporter, parcel->destination, body, size);
 
-	return exporter_put(parcel->exporter, parcel->destination, body, size);
+	parcel->cnt += !err;
+	return err;
 }
 
 /*
@@ -65,27 +73,52 @@ static void start_correct(struct truth *window)
 		window->start_realtime_ns = told_ns;
 }
 
+/*
+ * What was lost is said by the first message of a window (format/otlp.c). Where there is none, for nothing
+ * else was left of the window or memory was short, the next one says it too.
+ */
+static void window_send(struct export_sink *s, size_t destination, const struct window *window)
+{
+	u64 *untold = s->untold[destination];
+	struct parcel parcel = {s->exporter, destination, 0};
+	struct truth truth = *window->truth;
+	struct window told = *window;
+
+	for (int i = 0; i < LOSS_CNT; i++)
+		untold[i] = truth.lost[i] += untold[i];
+	told.truth = &truth;
+	/* What one window cannot have is no reason to end what runs for months. */
+	if (s->sink.options.export->destinations[destination].kind->encode(&told, parcel_put, &parcel))
+		s->failed++;
+	if (parcel.cnt)
+		memset(untold, 0, sizeof(s->untold[destination]));
+}
+
+static void window_keep_losses(struct export_sink *s, const struct truth *truth)
+{
+	for (size_t d = 0; d < s->sink.options.export->destination_cnt; d++)
+		for (int i = 0; i < LOSS_CNT; i++)
+			s->untold[d][i] += truth->lost[i];
+}
+
 static int export_consume(struct sink *sink, const struct profile *profile, const struct truth *truth, bool last)
 {
 	struct export_sink *s = (struct export_sink *)sink;
-	const struct exporter_options *o = sink->options.export;
 	struct truth since;
 	struct window window = {.profile = profile, .truth = &since, .view = &sink->options.view};
 
 	truth_since(truth, &s->before, &since);
 	start_correct(&since);
 	s->before = *truth;
-	if (getrandom(window.id, sizeof(window.id), 0) != sizeof(window.id)) {
+	bool has_id = getrandom(window.id, sizeof(window.id), 0) == sizeof(window.id);
+	if (!has_id)
 		s->failed++;
+	if (!has_id || !profile_samples(profile)) {
+		window_keep_losses(s, &since);
 		return 0;
 	}
-	for (size_t i = 0; profile_samples(profile) && i < o->destination_cnt; i++) {
-		struct parcel parcel = {s->exporter, i};
-
-		/* What one window cannot have is no reason to end what runs for months. */
-		if (o->destinations[i].kind->encode(&window, parcel_put, &parcel))
-			s->failed++;
-	}
+	for (size_t i = 0; i < sink->options.export->destination_cnt; i++)
+		window_send(s, i, &window);
 	return 0;
 }
 
@@ -142,6 +175,7 @@ static void export_close(struct sink *sink)
 	struct export_sink *s = (struct export_sink *)sink;
 
 	exporter_free(s->exporter);
+	free(s->untold);
 	free(s);
 }
 
