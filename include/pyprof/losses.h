@@ -41,7 +41,9 @@
 	X(NO_UNWIND_INFO, TRUNCATED, "no-unwind-info", "The file does not say how to unwind this code.")             \
 	X(UNWIND_RULE, TRUNCATED, "unwind-rule", "The unwind rule is one that neither side could follow here.")      \
 	X(STACK_ORDER, TRUNCATED, "stack-order", "The caller would lie below its callee: the stack makes no sense.") \
-	X(TIME, TRUNCATED, "time", "The walk reached its time budget.")
+	X(TIME, TRUNCATED, "time", "The walk reached its time budget.")                                              \
+	X(EXPORT_DEPTH, TRUNCATED, "export-depth",                                                                   \
+	  "The stack is deeper than what the engine keeps: its outermost frames were not sent.")
 
 enum loss {
 #define X(id, effect, reason, sentence) LOSS_##id,

@@ -11,6 +11,7 @@
 #include "decode_pprof.h"
 #include "format/format.h"
 #include "folded_lines.h"
+#include "full_place.h"
 #include "profile/common_labels.h"
 #include "sent_bodies.h"
 
@@ -196,7 +197,7 @@ Test(pyroscope_export, labels_of_the_whole_have_names_as_prometheus_takes_them)
 Test(pyroscope_export, a_place_of_many_stacks_is_cut_and_its_pieces_differ_in_time_and_id)
 {
 	static const struct pyroscope_limits limits = {
-		.request_size = 1u << 20, .samples = 40, .labels = 25, .label_size = 100};
+		.request_size = 1u << 20, .samples = 40, .labels = 25, .label_size = 100, .depth = 1000};
 	STRBUF(folded);
 	u64 sum = 0;
 
@@ -225,7 +226,7 @@ Test(pyroscope_export, a_place_of_many_stacks_is_cut_and_its_pieces_differ_in_ti
 Test(pyroscope_export, no_request_is_larger_than_the_rate_limit_lets_through)
 {
 	static const struct pyroscope_limits limits = {
-		.request_size = 1500, .samples = 16000, .labels = 25, .label_size = 100};
+		.request_size = 1500, .samples = 16000, .labels = 25, .label_size = 100, .depth = 1000};
 	STRBUF(folded);
 	size_t cnt = 0;
 	u64 sum = 0;
@@ -260,7 +261,7 @@ Test(pyroscope_export, no_request_is_larger_than_the_rate_limit_lets_through)
 Test(pyroscope_export, no_value_is_longer_than_the_server_takes_and_none_is_broken)
 {
 	static const struct pyroscope_limits limits = {
-		.request_size = 1u << 20, .samples = 16000, .labels = 25, .label_size = 5};
+		.request_size = 1u << 20, .samples = 16000, .labels = 25, .label_size = 5, .depth = 1000};
 	BUILT_PROFILE(built, "{abcd\xc3\xa9};a (1);f (x.py:1) 1\n{w\xff\xe2\x80\xae};a (1);f (x.py:1) 1\n");
 	struct window window = window_of(&built);
 	PUSH(push);
@@ -270,9 +271,184 @@ Test(pyroscope_export, no_value_is_longer_than_the_server_takes_and_none_is_brok
 	cr_assert(strstr(push.at[1].labels, "service_name=w\xef\xbf\xbd\\\n"));
 }
 
+/* The longest text label, by its size; and how many different ones there are. */
+static size_t longest_label(const struct decoded_pprof *profile, size_t *ret_cnt)
+{
+	size_t longest = 0;
+	u64 last = 0;
+
+	*ret_cnt = 0;
+	for (size_t i = 0; i < profile->sample_cnt; i++) {
+		for (size_t k = 0; k < profile->samples[i]->label_cnt; k++) {
+			u64 text = profile->samples[i]->labels[k].str;
+			size_t size = strlen(profile->strings[text]);
+
+			if (size > 1000 && text != last) {
+				++*ret_cnt;
+				last = text;
+			}
+			longest = size > longest ? size : longest;
+		}
+	}
+	return longest;
+}
+
+/* Two processes whose programs' paths have 3001 bytes and differ in the last. */
+static void build_long_names(struct built_profile *built)
+{
+	const struct profile_entry *entry = profile_at(built->profile, 0);
+	struct origin origin = *profile_origin_at(built->profile, entry->origin);
+	u32 stack = entry->stack, id;
+	char path[3002] = {0};
+
+	for (int i = 0; i < 1000; i++)
+		memcpy(path + 3 * i, "\xef\xbf\xbd", 3);
+	profile_clear(built->profile);
+	for (int i = 0; i < 2; i++) {
+		path[3000] = 'a' + i;
+		cr_assert_eq(string_table_intern(built->tables.strings, path, &origin.exe), 0);
+		cr_assert_eq(profile_origin(built->profile, &origin, &id), 0);
+		cr_assert_eq(profile_add(built->profile, id, stack, i + 1), 0);
+	}
+}
+
+/* max_label_value_length: Pyroscope makes labels of series of what samples say, and refuses all that was sent with it. */
+Test(pyroscope_export, texts_of_samples_are_cut_too_at_the_end_of_a_character)
+{
+	BUILT_PROFILE(built, "a (1);f (x.py:1) 3\n");
+	PUSH(push);
+	size_t cnt;
+
+	build_long_names(&built);
+	struct window window = window_of(&built);
+	push_window(&window, &pyroscope_limits, &push); /* checks that all is UTF-8 */
+	cr_assert_eq(push.cnt, 1);
+	cr_expect_eq(longest_label(push.at[0].profile, &cnt), 2046);
+	cr_expect_eq(cnt, 1);
+	char *folded = decoded_folded(push.at[0].profile);
+	cr_expect_str_eq(folded, "a (1);f (x.py:1) 3\n", "%s", folded);
+	free(folded);
+}
+
+Test(pyroscope_export, texts_in_a_file_are_not_cut)
+{
+	BUILT_PROFILE(built, "a (1);f (x.py:1) 3\n");
+	char *bytes;
+	size_t size, cnt;
+	FILE *out = open_memstream(&bytes, &size);
+
+	build_long_names(&built);
+	struct window window = window_of(&built);
+	cr_assert_eq(pprof_write(built.profile, window.truth, window.view, out), 0);
+	fclose(out);
+	struct decoded_pprof *profile = pprof_decode(bytes, size);
+	cr_expect_eq(longest_label(profile, &cnt), 3001);
+	cr_expect_eq(cnt, 2);
+	decoded_free(profile);
+	free(bytes);
+}
+
+/* max_label_names_per_series: 30, with what samples say. */
+Test(pyroscope_export, all_that_a_place_can_say_has_room_and_the_server_takes_it)
+{
+	BUILT_PROFILE(built, "a (1) 1\n");
+	struct common_labels common = {0};
+	PUSH(push);
+	size_t names = 0, texts = 0;
+
+	build_full_place(&built, &common);
+	struct window window = window_of(&built);
+	push_window(&window, &pyroscope_limits, &push);
+	cr_assert_eq(push.cnt, 1);
+	cr_expect(strstr(push.at[0].labels, "\nhost=h1\n"), "%s", push.at[0].labels);
+	cr_expect(strstr(push.at[0].labels, "\nboot_id=b1\n"));
+	for (const char *at = push.at[0].labels; (at = strchr(at, '\n')); at++)
+		names++;
+	cr_expect_eq(names, 2 + LABEL_PLACE_CNT + MAX_COMMON_LABELS + 2);
+	const struct decoded_sample *sample = push.at[0].profile->samples[0];
+	for (size_t i = 0; i < sample->label_cnt; i++)
+		texts += sample->labels[i].str != 0;
+	cr_expect_eq(texts, 5);
+	cr_expect_leq(names + texts, 30);
+	common_labels_deinit(&common);
+}
+
+/* frame_0 is the outermost. */
+static void deep_put(struct strbuf *folded, const char *name, int depth)
+{
+	strbuf_put(folded, "a (1)");
+	for (int i = 0; i < depth; i++)
+		strbuf_printf(folded, ";%s_%d (x.py:1)", name, i);
+	strbuf_put(folded, " 7\n");
+}
+
+static const char *function_at(const struct decoded_pprof *profile, const struct decoded_sample *sample, size_t i)
+{
+	for (size_t k = 0; k < profile->location_cnt; k++)
+		if (profile->locations[k].id == sample->locations[i])
+			for (size_t f = 0; f < profile->function_cnt; f++)
+				if (profile->functions[f].id == profile->locations[k].function)
+					return profile->strings[profile->functions[f].name];
+	return NULL;
+}
+
+static bool has_comment(const struct decoded_pprof *profile, const char *text)
+{
+	for (size_t i = 0; i < profile->comment_cnt; i++)
+		if (!strcmp(profile->strings[profile->comments[i]], text))
+			return true;
+	return false;
+}
+
+/* max_profile_stacktrace_depth: 1000; beyond it Pyroscope cuts off the leaf. */
+Test(pyroscope_export, of_a_stack_deeper_than_the_server_keeps_the_inner_frames_are_sent)
+{
+	STRBUF(folded);
+	PUSH(push);
+
+	deep_put(&folded, "deep", 1001);
+	deep_put(&folded, "just", 1000);
+	BUILT_PROFILE(built, folded.at);
+	struct window window = window_of(&built);
+	push_window(&window, &pyroscope_limits, &push);
+	const struct decoded_pprof *profile = push.at[0].profile;
+	cr_assert_eq(profile->sample_cnt, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct decoded_sample *sample = profile->samples[i];
+		bool is_deep = !strncmp(function_at(profile, sample, 0), "deep", 4);
+
+		cr_expect_eq(sample->location_cnt, 1000);
+		cr_expect_str_eq(function_at(profile, sample, 0), is_deep ? "deep_1000" : "just_999");
+		cr_expect_str_eq(function_at(profile, sample, 998), is_deep ? "deep_2" : "just_1");
+		cr_expect_str_eq(function_at(profile, sample, 999), is_deep ? "[truncated: export-depth]" : "just_0");
+	}
+	cr_expect(has_comment(profile, "incomplete export-depth 7"));
+}
+
+Test(pyroscope_export, a_stack_in_a_file_has_all_its_frames)
+{
+	STRBUF(folded);
+	char *bytes;
+	size_t size;
+	FILE *out = open_memstream(&bytes, &size);
+
+	deep_put(&folded, "deep", 1500);
+	BUILT_PROFILE(built, folded.at);
+	struct window window = window_of(&built);
+	cr_assert_eq(pprof_write(built.profile, window.truth, window.view, out), 0);
+	fclose(out);
+	struct decoded_pprof *profile = pprof_decode(bytes, size);
+	cr_expect_eq(profile->samples[0]->location_cnt, 1500);
+	cr_expect_str_eq(function_at(profile, profile->samples[0], 1499), "deep_0");
+	cr_expect_not(has_comment(profile, "incomplete export-depth 7"));
+	decoded_free(profile);
+	free(bytes);
+}
+
 Test(pyroscope_export, encoding_ends_where_a_body_is_not_taken)
 {
-	static const struct pyroscope_limits limits = {.request_size = 10, .samples = 9, .labels = 25, .label_size = 9};
+	static const struct pyroscope_limits limits = {
+		.request_size = 10, .samples = 9, .labels = 25, .label_size = 9, .depth = 1000};
 	BUILT_PROFILE(built, three_places);
 	struct window window = window_of(&built);
 	SENT_BODIES(bodies);

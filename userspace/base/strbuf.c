@@ -126,6 +126,16 @@ void strbuf_put_clean(struct strbuf *b, const char *text, size_t size)
 	}
 }
 
+void strbuf_cut(struct strbuf *b, size_t max)
+{
+	if (b->size <= max)
+		return;
+	while (max && ((unsigned char)b->at[max] & 0xc0) == 0x80)
+		max--;
+	b->size = max;
+	b->at[max] = 0;
+}
+
 char *strbuf_take(struct strbuf *b)
 {
 	if (b->failed) {

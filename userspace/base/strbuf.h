@@ -35,6 +35,9 @@ __attribute__((format(printf, 2, 3))) void strbuf_printf(struct strbuf *b, const
  */
 void strbuf_put_clean(struct strbuf *b, const char *text, size_t size);
 
+/* Of valid UTF-8: to at most max bytes, at the end of a character. */
+void strbuf_cut(struct strbuf *b, size_t max);
+
 /* The text, to be freed by the caller; the buffer is empty again. NULL when it failed. */
 char *strbuf_take(struct strbuf *b);
 

@@ -14,15 +14,24 @@
 #include "format/format.h"
 #include "format/gzip.h"
 #include "format/profile_id.h"
+#include "profile/common_labels.h"
 #include "profile/partition.h"
 #include "proto/pyroscope.pb-c.h"
+
+#define NAMES_MAX    30 /* of a series, with those of samples */
+#define SAMPLE_TEXTS 5 /* comm, exe, thread_name, command_line and environment */
+#define OWN_NAMES    2 /* __name__ and service_name */
 
 const struct pyroscope_limits pyroscope_limits = {
 	.request_size = 1u << 20,
 	.samples = 16000,
-	.labels = 25, /* comm, exe, thread_name, command_line and environment can come on top */
+	.labels = NAMES_MAX - SAMPLE_TEXTS,
 	.label_size = 2048,
+	.depth = 1000,
 };
+
+_Static_assert(OWN_NAMES + LABEL_PLACE_CNT + COMMON_LABELS_MAX + SAMPLE_TEXTS <= NAMES_MAX,
+	       "of a place that says all there is to say, the host's name and boot would fall off");
 
 /* One series with one profile. protobuf-c's structs point to what is beside them. */
 struct series {
@@ -163,6 +172,7 @@ static void truth_of_piece(const struct request *request, const struct profile *
 
 static int series_write(const struct request *request, const struct profile *piece, struct series *series)
 {
+	const struct pprof_limits of_pprof = {request->limits->label_size, request->limits->depth};
 	_cleanup_(profile) struct profile *bare = NULL;
 	struct truth truth;
 
@@ -175,7 +185,7 @@ static int series_write(const struct request *request, const struct profile *pie
 	FILE *out = open_memstream(&series->profile, &series->profile_size);
 	if (!out)
 		return -ENOMEM;
-	err = pprof_write_packed(bare, &truth, request->window->view, GZIP_FAST, out);
+	err = pprof_write_for_engine(bare, &truth, request->window->view, &of_pprof, out);
 	return fclose(out) && !err ? -ENOMEM : err;
 }
 

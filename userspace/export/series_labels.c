@@ -36,17 +36,6 @@ static void name_put(const char *name, struct strbuf *b)
 	}
 }
 
-/* Not in the midst of a character. */
-static void value_cut(struct strbuf *value, size_t max)
-{
-	if (value->size <= max)
-		return;
-	while (max && ((unsigned char)value->at[max] & 0xc0) == 0x80)
-		max--;
-	value->size = max;
-	value->at[max] = 0;
-}
-
 /* The first whose name is not less. */
 static size_t place_of(const struct series_labels *labels, const char *name)
 {
@@ -68,7 +57,7 @@ int series_labels_add(struct series_labels *labels, const char *name, const char
 	visible_put(&clean_value, value);
 	if (clean_name.failed || clean_value.failed)
 		return -ENOMEM;
-	value_cut(&clean_value, labels->value_max);
+	strbuf_cut(&clean_value, labels->value_max);
 	size_t i = place_of(labels, clean_name.at);
 	if ((i < labels->cnt && !strcmp(labels->at[i].name, clean_name.at)) || labels->cnt == labels->cnt_max)
 		return 0;

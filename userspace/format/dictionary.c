@@ -265,6 +265,11 @@ static int place_of_frame(struct dictionary *d, const struct frame *frame, u32 *
 	return err ? err : place_intern(d, &place, ret);
 }
 
+int dictionary_loss(struct dictionary *d, enum loss loss, u32 *ret)
+{
+	return place_of_frame(d, &(struct frame){.kind = FRAME_LOSS, .loss = loss, .named = true}, ret);
+}
+
 static int place_of(struct dictionary *d, u32 frame_id, u32 *ret)
 {
 	const struct profile_tables *tables = profile_tables_of(d->profile);

@@ -90,6 +90,8 @@ DEFINE_CLEANUP(dictionary, struct dictionary *, dictionary_free)
 
 /* One more string, made visible first. */
 int dictionary_string(struct dictionary *dictionary, const char *text, u32 *ret);
+/* The place of a loss, though no stack of the profile has it. */
+int dictionary_loss(struct dictionary *dictionary, enum loss loss, u32 *ret);
 const char *dictionary_text(const struct dictionary *dictionary, u32 string);
 
 /* The samples of one origin are those from here to the next origin's. */

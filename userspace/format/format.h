@@ -31,8 +31,18 @@ const struct format *format_of_file(const char *path);
 int folded_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 /* Gzipped; see pprof.c. */
 int pprof_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
-int pprof_write_packed(const struct profile *profile, const struct truth *truth, const struct view *view,
-		       enum gzip_effort effort, FILE *out);
+
+/*
+ * What the engine takes that a pprof is for; a file has no such bounds. Two samples that differ only in what was cut off are
+ * both there, and alike: readers add them up.
+ */
+struct pprof_limits {
+	size_t label_size; /* bytes of a text label, which is cut at the end of a character */
+	u32 depth; /* frames of a stack: of a deeper one the inner ones stay, the outermost says that more are missing */
+};
+
+int pprof_write_for_engine(const struct profile *profile, const struct truth *truth, const struct view *view,
+			   const struct pprof_limits *limits, FILE *out);
 int speedscope_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 int firefox_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);
 int otlp_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out);

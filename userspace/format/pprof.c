@@ -13,10 +13,12 @@
  * pprof takes the <> out of one that it finds there ("<module>" would become "").
  */
 #include <errno.h>
+#include <stdint.h>
 
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "base/visible.h"
 #include "format/dictionary.h"
 #include "format/format.h"
 #include "format/gzip.h"
@@ -29,7 +31,9 @@
 struct pprof_writer {
 	ProtobufCBuffer base; /* protobuf-c appends to this; first, so that its address is ours */
 	struct dictionary *dictionary;
-	const struct truth *truth;
+	struct truth truth; /* a copy: what is cut is counted */
+	struct pprof_limits limits;
+	u32 cut_place; /* of the frame that says so; there if any stack is too deep */
 	struct gzip_writer *gzip;
 	struct strbuf out; /* not yet packed */
 	u64 period_ns; /* CPU time of a sample; 0: not known, then there is no cpu/nanoseconds */
@@ -99,8 +103,8 @@ static int put_head(struct pprof_writer *w)
 		head.period_type = &cpu;
 		head.period = w->period_ns;
 	}
-	head.time_nanos = w->truth->start_realtime_ns;
-	head.duration_nanos = w->truth->seconds * NS_PER_S;
+	head.time_nanos = w->truth.start_realtime_ns;
+	head.duration_nanos = w->truth.seconds * NS_PER_S;
 	return put(w, &head);
 }
 
@@ -180,6 +184,15 @@ struct label_rows {
 	size_t cnt;
 };
 
+static int label_text(struct pprof_writer *w, const char *text, u32 *ret)
+{
+	STRBUF(visible);
+
+	visible_put(&visible, text);
+	strbuf_cut(&visible, w->limits.label_size);
+	return visible.failed ? -ENOMEM : string_table_intern(w->dictionary->strings, visible.at, ret);
+}
+
 static int labels_of(struct pprof_writer *w, u32 origin, struct label_rows *ret)
 {
 	const struct dictionary *d = w->dictionary;
@@ -191,7 +204,7 @@ static int labels_of(struct pprof_writer *w, u32 origin, struct label_rows *ret)
 		int err = dictionary_string(w->dictionary, label_name(values[i].label), &key);
 
 		if (!err && values[i].text)
-			err = dictionary_string(w->dictionary, values[i].text, &text);
+			err = label_text(w, values[i].text, &text);
 		if (err)
 			return err;
 		ret->list[i] = &ret->rows[i];
@@ -203,10 +216,41 @@ static int labels_of(struct pprof_writer *w, u32 origin, struct label_rows *ret)
 	return 0;
 }
 
-static int locations_of(struct pprof_writer *w, u32 stack)
+static bool is_too_deep(const struct pprof_writer *w, u32 stack)
 {
-	int err = dictionary_stack(w->dictionary, stack, &w->places);
+	u32 left = w->limits.depth;
 
+	for (; left && stack != STACK_ROOT; left--)
+		stack = stack_table_parent(w->dictionary->stacks, stack);
+	return stack != STACK_ROOT;
+}
+
+/* Before places are written. */
+static int cut_place_make(struct pprof_writer *w)
+{
+	const struct dictionary *d = w->dictionary;
+
+	for (u32 i = 0; i < d->sample_cnt; i++)
+		if (is_too_deep(w, d->samples[i].stack))
+			return dictionary_loss(w->dictionary, LOSS_EXPORT_DEPTH, &w->cut_place);
+	return 0;
+}
+
+static void stack_cut(struct pprof_writer *w, u64 samples)
+{
+	if (w->places.cnt <= w->limits.depth)
+		return;
+	w->places.cnt = w->limits.depth;
+	w->places.at[w->places.cnt - 1] = w->cut_place;
+	w->truth.incomplete[LOSS_EXPORT_DEPTH] += samples;
+}
+
+static int locations_of(struct pprof_writer *w, const struct dictionary_sample *sample)
+{
+	int err = dictionary_stack(w->dictionary, sample->stack, &w->places);
+
+	if (!err)
+		stack_cut(w, sample->samples);
 	for (u32 i = 0; !err && i < w->places.cnt; i++) {
 		u64 *ids = array_room(w->location_ids, &w->location_capacity, i, sizeof(*ids));
 		if (!ids)
@@ -223,7 +267,7 @@ static int put_sample(struct pprof_writer *w, const struct dictionary_sample *fr
 	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples = &sample;
 	Pprof__Profile part = PPROF__PROFILE__INIT;
 
-	int err = locations_of(w, from->stack);
+	int err = locations_of(w, from);
 	if (err)
 		return err;
 	sample.location_id = (uint64_t *)w->location_ids;
@@ -294,6 +338,8 @@ static int pprof_put(struct pprof_writer *w)
 	int err = put_head(w);
 
 	if (!err)
+		err = cut_place_make(w);
+	if (!err)
 		err = put_mappings(w);
 	for (u32 i = 0; !err && i < w->dictionary->function_cnt; i++)
 		err = put_function(w, i);
@@ -302,7 +348,7 @@ static int pprof_put(struct pprof_writer *w)
 	if (!err)
 		err = put_samples(w);
 	if (!err)
-		err = pprof_comments_put(w->truth, profile_common(w->dictionary->profile), put_comment, w);
+		err = pprof_comments_put(&w->truth, profile_common(w->dictionary->profile), put_comment, w);
 	if (!err)
 		err = put_strings(w);
 	if (!err)
@@ -310,13 +356,8 @@ static int pprof_put(struct pprof_writer *w)
 	return err ? err : gzip_writer_finish(w->gzip);
 }
 
-int pprof_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out)
-{
-	return pprof_write_packed(profile, truth, view, GZIP_SMALL, out);
-}
-
-int pprof_write_packed(const struct profile *profile, const struct truth *truth, const struct view *view,
-		       enum gzip_effort effort, FILE *out)
+static int write_within(const struct profile *profile, const struct truth *truth, const struct view *view,
+			const struct pprof_limits *limits, enum gzip_effort effort, FILE *out)
 {
 	_cleanup_(dictionary) struct dictionary *dictionary = NULL;
 	_cleanup_(gzip_writer) struct gzip_writer *gzip = NULL;
@@ -330,7 +371,8 @@ int pprof_write_packed(const struct profile *profile, const struct truth *truth,
 	struct pprof_writer writer = {
 		.base = {.append = append},
 		.dictionary = dictionary,
-		.truth = truth,
+		.truth = *truth,
+		.limits = *limits,
 		.gzip = gzip,
 		.out = {.at = (char *)""},
 		.period_ns = truth->hz ? (NS_PER_S + truth->hz / 2) / truth->hz : 0,
@@ -340,4 +382,17 @@ int pprof_write_packed(const struct profile *profile, const struct truth *truth,
 	free(writer.places.at);
 	free(writer.location_ids);
 	return err ? err : output_flush(out);
+}
+
+int pprof_write(const struct profile *profile, const struct truth *truth, const struct view *view, FILE *out)
+{
+	static const struct pprof_limits none = {.label_size = SIZE_MAX, .depth = UINT32_MAX};
+
+	return write_within(profile, truth, view, &none, GZIP_SMALL, out);
+}
+
+int pprof_write_for_engine(const struct profile *profile, const struct truth *truth, const struct view *view,
+			   const struct pprof_limits *limits, FILE *out)
+{
+	return write_within(profile, truth, view, limits, GZIP_FAST, out);
 }
