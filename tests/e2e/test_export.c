@@ -323,6 +323,7 @@ Test(export, of_wrong_words_is_refused_before_anything_is_sampled)
 	} lines[] = {
 		{{"--export", "otlp=ftp://x"}, 2, "http"},
 		{{"--export", "kafka=http://x"}, 2, "pyroscope"},
+		{{"--export", "otlp=http://user:pass%0Aword@localhost:1"}, 2, "control character"},
 		{{"--export", "otlp=http://x", "--export", "otlp=http://x:80/"}, 2, "twice"},
 		{{"--export", "otlp=http://localhost:1", "--export-ca", "/nonexistent"}, 1, "--export-ca"},
 		{{"--export", "otlp=http://localhost:1", "--spool", "/proc/spool"}, 1, "spool's folder"},

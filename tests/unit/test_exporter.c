@@ -269,7 +269,7 @@ static const struct exporter_times quicker = {
 
 Test(exporter, a_server_that_answers_500_to_everything_loses_nothing)
 {
-	enum { FAILURES = 100 };
+	enum { FAILURES = 200 }; /* more than 30 for each message */
 	char script[FAILURES * 4 + 4] = "";
 	struct receiver receiver;
 	char seen[6] = "";

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * exporter.h - the stream to a fleet: takes messages that are ready to be sent, and delivers
- * each to its destination, in order, sooner or later, or says that it could not.
+ * each to its destination, in order (but for what that stumbles over: sender.h), sooner or later, or says that it
+ * could not.
  *
  * A thread of its own for each destination waits for the network; who puts a message never does. What
  * waits is in one spool for all (spool.h), bounded, first in memory, then on disk if there is
