@@ -4,11 +4,11 @@
  *
  * OTLP/HTTP lets 429, 502, 503 and 504 be tried again, and nothing else. We go beyond that
  * in three ways, each of which is harmless because a resend has the same bytes, and ids in them:
- * 408, 409, 423, 425 and 499 (Pyroscope's word for "I gave up on this") ask for it by their meaning. 401, 403, 404
- * and their like speak of the way, not of the message (a token that is being renewed, an ingress whose service starts
- * anew): dropping would lose windows that were fine, so they wait, and knock seldom. Every 5xx may be the
- * server's trouble or the message's: Pyroscope answers 500 while its ingesters start anew, and also to what it
- * cannot digest. Which of the two it is, the other messages tell (sender.h).
+ * 401, 403, 404 and their like speak of the way, not of the message (a token that is being renewed, an ingress whose
+ * service starts anew): dropping would lose windows that were fine, so they wait, and knock seldom. 408, 409, 423,
+ * 425 and 499 (Pyroscope's word for "I gave up on this") ask for it by their meaning. These and every 5xx may be the
+ * server's trouble or the message's: Pyroscope answers 500 while its ingesters start anew, and also to what it cannot
+ * digest. Which of the two it is, the other messages tell (sender.h).
  */
 #ifndef PYPROF_VERDICT_H
 #define PYPROF_VERDICT_H
