@@ -171,14 +171,14 @@ static const char *name_of(struct place *place)
 	return place->values[LABEL_CONTAINER_NAME] ?: "";
 }
 
-/* Turns as often as something is due, until then. */
+/* Turns as often as something is due, until then, and as whoever waits by milliseconds. */
 static int turn_until(u64 end_ns, void (*gone)(void *ctx, struct place *place), void *ctx)
 {
 	int turns = 0;
 	u64 due_ns;
 
 	while ((due_ns = place_table_due_ns(table)) <= end_ns && turns < 10000) {
-		place_table_turn(table, due_ns, gone, ctx);
+		place_table_turn(table, (due_ns / NS_PER_MS + 1) * NS_PER_MS, gone, ctx);
 		turns++;
 	}
 	return turns;
