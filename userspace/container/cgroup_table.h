@@ -36,9 +36,9 @@ struct cgroup {
 	enum cgroup_state state;
 	u64 until_ns; /* of those that are not there: how long it is kept */
 	u64 news_ns; /* when what the kernel told of it last happened; 0: it told nothing */
-	struct place_entry *place; /* for place.c */
-	bool is_open; /* for place.c: nobody's so far, and files may still tell otherwise */
-	struct retry retry; /* for place.c: whether its path is a container's, which the path alone does not tell */
+	struct place_entry *place; /* for place_members.c */
+	bool is_open; /* for place_owners.c: nobody's so far, and files may still tell otherwise */
+	struct retry retry; /* for place_owners.c: is it a container's, which the path alone does not tell */
 };
 
 struct cgroup_table;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * place_store.h - the places there are, by key, by what makes them one (place_identity.h), and by the path
- * of the group that only a runtime's files told to be a container's. Memory alone; for place.c.
+ * of the group that only a runtime's files told to be a container's. Memory alone; for place_members.h.
  *
  * A place whose cgroups are all gone is kept for a minute, for windows that are still to be written.
  */
