@@ -231,16 +231,14 @@ static int choices_make(struct selector *s)
 static int choice_leave(struct selector *s, const struct cgroup_record *record)
 {
 	struct choice *choice = choice_find(s, record->cgroup_id);
-	int err = 0;
+	bool is_decided = choice && choice->selected != SELECTED_NOT_YET;
 
-	if (!choice)
-		err = choice_add(s, record->cgroup_id, &choice);
-	else if (choice->selected != SELECTED_NOT_YET)
-		goto end;
+	int err = choice ? 0 : choice_add(s, record->cgroup_id, &choice);
 	if (err)
 		return err;
-	choice->selected = choice_select(s, record->cgroup_id, record->path, choice_place(s, record->cgroup_id));
-end:
+	if (!is_decided)
+		choice->selected = choice_select(s, record->cgroup_id, record->path,
+						 choice_place(s, record->cgroup_id));
 	choice_end(s, choice, record->record.time_ns);
 	return 0;
 }
