@@ -225,7 +225,8 @@ Test(selector, what_finds_no_room_between_two_ticks_keeps_the_filter_open, .init
 	cr_expect_not(selector_is_open(selector));
 }
 
-Test(selector, choices_whose_end_nobody_told_go_with_the_next_look, .init = set_up, .fini = tear_down)
+/* A group that a look at the hierarchy finds. Its id. */
+static u64 chosen_make(void)
 {
 	char path[64];
 	struct stat it;
@@ -233,32 +234,43 @@ Test(selector, choices_whose_end_nobody_told_go_with_the_next_look, .init = set_
 	snprintf(path, sizeof(path), "%s/chosen", root);
 	cr_assert_eq(mkdir(path, 0755), 0);
 	cr_assert_eq(stat(path, &it), 0);
-	tell(RECORD_CGROUP, it.st_ino, "/chosen");
+	return it.st_ino;
+}
+
+static void chosen_remove(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/chosen", root);
+	rmdir(path);
+}
+
+Test(selector, choices_whose_end_nobody_told_go_with_the_next_look, .init = set_up, .fini = tear_down)
+{
+	u64 chosen = chosen_make();
+
+	tell(RECORD_CGROUP, chosen, "/chosen");
 	for (u64 id = FRESH; id < FRESH + 3; id++)
 		tell(RECORD_CGROUP, id, "/chosen/lost");
 	cr_expect_eq(filter_cnt(), 4);
 	cr_expect_eq(selector_cgroup_cnt(selector), 4);
 	tick(true);
 	cr_expect_eq(filter_cnt(), 1);
-	cr_expect(is_in_filter(it.st_ino));
+	cr_expect(is_in_filter(chosen));
 	cr_expect_eq(selector_cgroup_cnt(selector), 4 + 1, "with the root; the last samples may be on their way");
 	cr_assert_eq(selector_turn(selector, clock_monotonic_ns() + 3 * NS_PER_S, sample_ignore, NULL), 0);
 	cr_expect_eq(selector_cgroup_cnt(selector), 1 + 1);
-	rmdir(path);
+	chosen_remove();
 }
 
 Test(selector, a_group_whose_beginning_nobody_told_is_chosen_with_the_next_look, .init = set_up, .fini = tear_down)
 {
-	char path[64];
-	struct stat it;
+	u64 chosen = chosen_make();
 
-	snprintf(path, sizeof(path), "%s/chosen", root);
-	cr_assert_eq(mkdir(path, 0755), 0);
-	cr_assert_eq(stat(path, &it), 0);
 	overflows++; /* neither room nor news */
 	tick(false);
 	tick(true);
 	cr_expect_not(selector_is_open(selector));
-	cr_expect(is_in_filter(it.st_ino));
-	rmdir(path);
+	cr_expect(is_in_filter(chosen));
+	chosen_remove();
 }

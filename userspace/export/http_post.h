@@ -24,8 +24,8 @@ struct http_post_options {
 	const char *url, *user, *password; /* the latter NULL: none */
 	const char *ca_file; /* NULL: the system's */
 	const char *content_type;
-	const char *const *
-		headers; /* "K:V", checked (http_header.h); borrowed for http_post_new(). With a user, Authorization is left out */
+	/* "K:V", checked (http_header.h); borrowed for http_post_new(). With a user, Authorization is left out. */
+	const char *const *headers;
 	size_t header_cnt;
 	u32 connect_timeout_ms;
 	u32 timeout_ms; /* beside what the body itself takes over a slow line */

@@ -4,10 +4,10 @@
  * at a time, and waits longer and longer while it is not taken. Says so once, and once when it is again.
  *
  * An answer of 5xx (or 499, and others in verdict.h) does not tell whether the server is in trouble or the message
- * is one that it cannot digest. After a few of them the message is set aside, and the next is tried. If none is taken, it is the server:
- * nothing is dropped, however long that lasts. If others are taken, what was set aside is tried again between them,
- * less and less often; what the server stumbles over each time for about a quarter of an hour in which it took
- * others is refused. So long, because of a server in pieces some take what they get while another starts anew.
+ * is one that it cannot digest. After a few of them the message is set aside, and the next is tried. If none is taken,
+ * it is the server: nothing is dropped, however long that lasts. If others are taken, what was set aside is tried again
+ * between them, less and less often; what the server stumbles over each time for about a quarter of an hour in which it
+ * took others is refused. So long, because of a server in pieces some take what they get while another starts anew.
  */
 #ifndef PYPROF_SENDER_H
 #define PYPROF_SENDER_H

@@ -15,8 +15,8 @@ struct sink;
 struct strbuf;
 
 struct sink_options {
-	const char
-		*path; /* file: where to; "-" is stdout. place_files: with its placeholder (place_path.h). Borrowed */
+	/* file: where to; "-" is stdout. place_files: with its placeholder (place_path.h). Borrowed. */
+	const char *path;
 	bool path_is_chosen; /* by a person; else it is our own default */
 	const struct format *format;
 	struct view view;
