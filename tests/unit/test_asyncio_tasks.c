@@ -207,7 +207,15 @@ Test(asyncio_tasks, are_where_the_interpreter_itself_says, .timeout = 120)
 struct moving {
 	const struct live_python *python;
 	size_t task_cnt, frame_cnt, impossible;
+	char shown[256]; /* the first impossible one, as far as it was read */
 };
+
+static void show(struct moving *moving, const char *function)
+{
+	size_t used = strlen(moving->shown);
+
+	snprintf(moving->shown + used, sizeof(moving->shown) - used, " %s", function);
+}
 
 /* outer_X, middle_X, inner_X, sleep or __sleep0; X is the task's name. Others are asyncio's own. */
 static int level_of(const char *function, const char *name)
@@ -228,6 +236,8 @@ static int move(void *ctx, const struct asyncio_task *task)
 	if (strlen(task->name) != 1 || task->state == ASYNCIO_RUNNING || !task->frame_cnt)
 		return 0;
 	moving->task_cnt++;
+	if (!moving->impossible)
+		snprintf(moving->shown, sizeof(moving->shown), "%s:", task->name);
 	for (size_t i = task->frame_cnt; i-- > 0;) {
 		const struct python_frame *frame = &task->frames[i].frame;
 		_cleanup_(code_object) struct code_object *code = NULL;
@@ -237,6 +247,8 @@ static int move(void *ctx, const struct asyncio_task *task)
 			moving->impossible++; /* these code objects live as long as the process */
 			return 0;
 		}
+		if (!moving->impossible)
+			show(moving, code->function);
 		int next = level_of(code->function, task->name);
 		if (next < 0 || (next < 3 && next != level + 1))
 			moving->impossible++;
@@ -260,7 +272,8 @@ static void check_moving(const struct live_python *python)
 	}
 	cr_expect_gt(moving.task_cnt, 100, "%s: %zu tasks", python->name, moving.task_cnt);
 	cr_expect_gt(moving.frame_cnt, 200, "%s: %zu frames", python->name, moving.frame_cnt);
-	cr_expect_eq(moving.impossible, 0, "%s: %zu of %zu tasks", python->name, moving.impossible, moving.task_cnt);
+	cr_expect_eq(moving.impossible, 0, "%s: %zu of %zu tasks, first %s", python->name, moving.impossible,
+		     moving.task_cnt, moving.shown);
 }
 
 Test(asyncio_tasks, have_no_chain_that_cannot_be_while_they_move, .timeout = 120)

@@ -5,7 +5,6 @@ level: outer_X awaits middle_X, that awaits inner_X, which waits now and then. S
 import asyncio
 import sys
 import threading
-import time
 
 CHAIN = """
 async def inner_{0}(future):
@@ -23,9 +22,12 @@ async def outer_{0}(future):
 LETTERS = "abcdefgh"
 
 
+for letter in LETTERS:
+    exec(CHAIN.format(letter), globals())
+moving = threading.Semaphore(0)
+
+
 async def work():
-    for letter in LETTERS:
-        exec(CHAIN.format(letter), globals())
     loop = asyncio.get_running_loop()
     while True:
         future = loop.create_future()
@@ -34,10 +36,12 @@ async def work():
             await asyncio.sleep(0)
         future.set_result(None)
         await asyncio.gather(*tasks)
+        moving.release()
 
 
 for _ in range(2):
     threading.Thread(target=asyncio.run, args=(work(),), daemon=True).start()
-time.sleep(0.3)
+for _ in range(10):  # rounds, of both
+    moving.acquire()
 print("end", flush=True)
 sys.stdin.read()
