@@ -55,9 +55,6 @@ struct profiler {
 	u64 unwound_words[MAX_NATIVE_FRAMES]; /* of the sample under way */
 	struct unwound unwound; /* in these */
 
-	struct process_id *waiting; /* found at the start, to be looked at */
-	size_t waiting_cnt, waiting_next;
-	size_t waiting_capacity;
 	u64 exec_ns; /* the latest exec: its program is being mapped now */
 	u64 tick_ns, cpus_ns;
 	u64 untold; /* as the counters were last seen */
@@ -182,7 +179,6 @@ void profiler_free(struct profiler *p)
 	place_table_free(p->places);
 	process_table_free(p->processes);
 	mapped_file_cache_free(p->files);
-	free(p->waiting);
 	free(p);
 }
 
@@ -342,23 +338,15 @@ static int on_sample(struct profiler *p, const struct sample *sample)
 
 /* ---- processes */
 
-static int process_wait(struct profiler *p, const struct process_record *record)
+/* One that was there at the start. */
+static int on_process(struct profiler *p, const struct process_record *record)
 {
 	struct process *process;
 	int err = process_table_get(p->processes, &record->process, record->comm, &process);
 
 	if (err || !p->options.all) /* what is selected is looked at then */
 		return err;
-	if (p->waiting_cnt == p->waiting_capacity) {
-		size_t capacity = p->waiting_capacity ? 2 * p->waiting_capacity : 256;
-		struct process_id *waiting = realloc(p->waiting, capacity * sizeof(*waiting));
-		if (!waiting)
-			return -ENOMEM;
-		p->waiting = waiting;
-		p->waiting_capacity = capacity;
-	}
-	p->waiting[p->waiting_cnt++] = record->process;
-	return 0;
+	return registrar_postpone(p->registrar, process);
 }
 
 static int on_process_fork(struct profiler *p, const struct process_record *record)
@@ -430,7 +418,7 @@ static int on_record(void *ctx, const struct record *record)
 		err = on_code(p, (const struct code_record *)record);
 		break;
 	case RECORD_PROCESS:
-		return process_wait(p, (const struct process_record *)record);
+		return on_process(p, (const struct process_record *)record);
 	case RECORD_FORK:
 		err = on_process_fork(p, (const struct process_record *)record);
 		break;
@@ -465,21 +453,6 @@ int profiler_select(struct profiler *p, u32 pid)
 	process->selected = true;
 	p->selected_alive++;
 	return registrar_learn(p->registrar, process);
-}
-
-/* The processes that were there at the start, a slice at a time. */
-static void waiting_learn(struct profiler *p)
-{
-	u64 until = clock_monotonic_ns() + LEARN_SLICE_NS;
-
-	while (p->waiting_next < p->waiting_cnt) {
-		struct process *process = process_table_find(p->processes, &p->waiting[p->waiting_next++]);
-
-		if (process)
-			registrar_learn(p->registrar, process);
-		if (clock_monotonic_ns() > until)
-			break;
-	}
 }
 
 static int process_count(void *ctx, struct process *process)
@@ -570,7 +543,7 @@ int profiler_turn(struct profiler *p)
 		err = supplier_turn(p->supplier, BUILD_SLICE_NS);
 	if (err)
 		return err;
-	waiting_learn(p);
+	registrar_catch_up(p->registrar, LEARN_SLICE_NS);
 	u64 now = clock_monotonic_ns();
 	err = selector_turn(p->selector, now, sample_add, p);
 	if (err)
@@ -591,7 +564,7 @@ int profiler_timeout_ms(const struct profiler *p)
 	u64 due_ns = selector_due_ns(p->selector);
 	u64 due_ms = due_ns <= now ? 1 : (due_ns - now) / NS_PER_MS + 1;
 
-	if (p->waiting_next < p->waiting_cnt || supplier_is_busy(p->supplier))
+	if (registrar_is_behind(p->registrar) || supplier_is_busy(p->supplier))
 		return 0;
 	/* A program that has just begun maps its libraries now: look soon, then less and less often. */
 	if (p->exec_ns && age_ms < TURN_MS && age_ms < due_ms)

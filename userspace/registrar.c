@@ -5,6 +5,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/remote_memory.h"
 #include "python/thread_list.h"
@@ -25,14 +26,19 @@ struct registered {
 	UT_hash_handle hh;
 };
 
+struct id_queue {
+	struct process_id *ids;
+	size_t cnt, next, capacity;
+};
+
 struct registrar {
 	struct registrar_options options;
 	struct capture *capture;
 	struct process_table *processes;
 	struct supplier *supplier;
 	struct registered *registered;
-	struct process_id *noted; /* to be learned; each once in a row at least */
-	size_t noted_cnt, noted_capacity;
+	struct id_queue noted; /* each once in a row at least */
+	struct id_queue backlog;
 	struct thread_key stateless[STATELESS_MAX];
 	u32 stateless_cnt;
 };
@@ -67,7 +73,8 @@ void registrar_free(struct registrar *r)
 		return;
 	HASH_ITER(hh, r->registered, known, next)
 	registered_free(r, known);
-	free(r->noted);
+	free(r->noted.ids);
+	free(r->backlog.ids);
 	free(r);
 }
 
@@ -207,34 +214,60 @@ int registrar_remind(struct registrar *r, struct process *process, u64 time_ns)
 	return registrar_learn(r, process);
 }
 
+static int id_put(struct id_queue *queue, const struct process_id *id)
+{
+	struct process_id *ids = array_reserve(queue->ids, &queue->capacity, queue->cnt + 1, sizeof(*ids));
+
+	if (!ids)
+		return -ENOMEM;
+	queue->ids = ids;
+	queue->ids[queue->cnt++] = *id;
+	return 0;
+}
+
+/* Learns the next one of the queue, that is not empty. */
+static int id_take(struct registrar *r, struct id_queue *queue)
+{
+	struct process *process = process_table_find(r->processes, &queue->ids[queue->next++]);
+
+	if (queue->next == queue->cnt)
+		queue->next = queue->cnt = 0;
+	return process ? registrar_learn(r, process) : 0;
+}
+
 int registrar_note(struct registrar *r, const struct process *process)
 {
-	if (r->noted_cnt && !memcmp(&r->noted[r->noted_cnt - 1], &process->id, sizeof(process->id)))
+	struct id_queue *noted = &r->noted;
+
+	if (noted->cnt && !memcmp(&noted->ids[noted->cnt - 1], &process->id, sizeof(process->id)))
 		return 0;
-	if (r->noted_cnt == r->noted_capacity) {
-		size_t capacity = r->noted_capacity ? 2 * r->noted_capacity : 64;
-		struct process_id *noted = reallocarray(r->noted, capacity, sizeof(*noted));
-		if (!noted)
-			return -ENOMEM;
-		r->noted = noted;
-		r->noted_capacity = capacity;
-	}
-	r->noted[r->noted_cnt++] = process->id;
-	return 0;
+	return id_put(noted, &process->id);
 }
 
 int registrar_turn(struct registrar *r)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < r->noted_cnt && err != -ENOMEM; i++) {
-		struct process *process = process_table_find(r->processes, &r->noted[i]);
-
-		if (process)
-			err = registrar_learn(r, process);
-	}
-	r->noted_cnt = 0;
+	while (r->noted.cnt && err != -ENOMEM)
+		err = id_take(r, &r->noted);
+	r->noted.next = r->noted.cnt = 0;
 	return err == -ENOMEM ? err : 0;
+}
+
+int registrar_postpone(struct registrar *r, const struct process *process)
+{
+	return id_put(&r->backlog, &process->id);
+}
+
+void registrar_catch_up(struct registrar *r, u64 slice_ns)
+{
+	for (u64 until = clock_monotonic_ns() + slice_ns; r->backlog.cnt && clock_monotonic_ns() < until;)
+		id_take(r, &r->backlog);
+}
+
+bool registrar_is_behind(const struct registrar *r)
+{
+	return r->backlog.cnt;
 }
 
 void registrar_add_thread(struct registrar *r, struct process *process, u64 thread_pointer, u64 state)

@@ -45,6 +45,13 @@ int registrar_remind(struct registrar *registrar, struct process *process, u64 t
  */
 int registrar_note(struct registrar *registrar, const struct process *process);
 int registrar_turn(struct registrar *registrar);
+/*
+ * There are many of them at the start, and samples must not wait: learn it in a slice of time that
+ * registrar_catch_up() is given, in order. What is sampled meanwhile is reminded of, and so comes first. -ENOMEM.
+ */
+int registrar_postpone(struct registrar *registrar, const struct process *process);
+void registrar_catch_up(struct registrar *registrar, u64 slice_ns);
+bool registrar_is_behind(const struct registrar *registrar);
 /* The sampler found a thread's state by itself. */
 void registrar_add_thread(struct registrar *registrar, struct process *process, u64 thread_pointer, u64 state);
 /*
