@@ -31,6 +31,18 @@ static u64 rejected_read(const void *body, size_t size, struct strbuf *why)
 	return cnt;
 }
 
+/* A letter is a profile. */
+static int split(const void *body, size_t size, int (*put_piece)(void *ctx, const void *body, size_t size), void *ctx)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && size > 1 && i < size; i++)
+		err = put_piece(ctx, (const char *)body + i, 1);
+	return err;
+}
+
+static const struct destination_kind split_kind = {
+	.name = "split", .path = "/in", .content_type = "application/x-split", .split = split};
 static const struct destination_kind kind = {
 	.name = "test", .path = "/in", .content_type = "application/x-test", .rejected = rejected_read};
 static const struct destination_kind other_kind = {.name = "other", .path = "/in", .content_type = "application/x-o"};
@@ -111,17 +123,24 @@ static void expect_seen(const struct receiver *receiver, const char *expected)
 	free(seen);
 }
 
-/* Puts one message for each letter, waits until none waits, and says what the receiver saw. */
-static struct exporter_counts run(const char *script, const char *texts, const char *expected, struct heard *heard)
+static void put_letters(struct exporter *exporter, const char *texts)
+{
+	put(exporter, 0, texts);
+}
+
+/* Puts what there is, waits until none waits, and says what the receiver saw. */
+static struct exporter_counts run_with(const struct destination_kind *of_kind, const char *script,
+				       void (*put_all)(struct exporter *exporter, const char *texts), const char *texts,
+				       const char *expected, struct heard *heard)
 {
 	struct receiver receiver;
 
 	receiver_start(&receiver, script, 0, NULL);
-	struct destination destination = local(receiver.port, "http", &kind);
+	struct destination destination = local(receiver.port, "http", of_kind);
 	struct exporter_options options = {
 		.destinations = &destination, .destination_cnt = 1, .times = &quick, .on_message = hear, .ctx = heard};
 	struct exporter *exporter = start(&options);
-	put(exporter, 0, texts);
+	put_all(exporter, texts);
 	wait_for_end(exporter);
 	exporter_stop(exporter);
 	struct exporter_counts counts = counts_of(exporter);
@@ -131,6 +150,27 @@ static struct exporter_counts run(const char *script, const char *texts, const c
 	receiver_deinit(&receiver);
 	destination_deinit(&destination);
 	return counts;
+}
+
+/* One message for each letter. */
+static struct exporter_counts run(const char *script, const char *texts, const char *expected, struct heard *heard)
+{
+	return run_with(&kind, script, put_letters, texts, expected, heard);
+}
+
+/* One for each word, of as many profiles as it has letters. */
+static void put_words(struct exporter *exporter, const char *texts)
+{
+	for (size_t size; *texts; texts += size + (texts[size] == ' ')) {
+		size = strcspn(texts, " ");
+		cr_assert_eq(exporter_put(exporter, 0, texts, size), 0);
+	}
+}
+
+static struct exporter_counts run_split(const char *script, const char *texts, const char *expected,
+					struct heard *heard)
+{
+	return run_with(&split_kind, script, put_words, texts, expected, heard);
 }
 
 Test(exporter, what_is_put_arrives_once_and_in_order)
@@ -251,6 +291,41 @@ Test(exporter, what_is_refused_does_not_hold_up_the_rest_and_is_said_once_for_ea
 	cr_expect_eq(counts.refused, 4);
 	cr_expect_eq(counts.sent, 1);
 	cr_expect_eq(heard.all, 3, "%s", heard.lines.at);
+	strbuf_deinit(&heard.lines);
+}
+
+Test(exporter, of_a_message_of_several_profiles_only_what_is_wrong_is_dropped)
+{
+	HEARD(heard);
+	struct exporter_counts counts = run_split("400,200,422,200", "abc def", "abc:400 a:200 b:422 c:200 def:200",
+						  &heard);
+
+	cr_expect_eq(counts.sent, 3);
+	cr_expect_eq(counts.refused, 1);
+	cr_expect_eq(heard.all, 1, "%s", heard.lines.at);
+	cr_expect(strstr(heard.lines.at, "it answered 422"), "%s", heard.lines.at);
+	strbuf_deinit(&heard.lines);
+}
+
+Test(exporter, pieces_that_are_not_taken_at_once_wait)
+{
+	HEARD(heard);
+	struct exporter_counts counts = run_split("400,200,503,200", "abc de", "abc:400 a:200 b:503 de:200 b:200 c:200",
+						  &heard);
+
+	cr_expect_eq(counts.sent, 4);
+	cr_expect_eq(counts.refused, 0);
+	strbuf_deinit(&heard.lines);
+}
+
+Test(exporter, a_server_that_refuses_each_piece_is_spared_them_until_it_takes_something)
+{
+	HEARD(heard);
+	struct exporter_counts counts = run_split("400,400,400,400,200,400,200", "ab cd e fg",
+						  "ab:400 a:400 b:400 cd:400 e:200 fg:400 f:200 g:200", &heard);
+
+	cr_expect_eq(counts.sent, 3);
+	cr_expect_eq(counts.refused, 3, "a, b, and cd as a whole");
 	strbuf_deinit(&heard.lines);
 }
 

@@ -10,6 +10,7 @@
 #include "base/strbuf.h"
 #include "decode_pprof.h"
 #include "format/format.h"
+#include "format/gzip.h"
 #include "folded_lines.h"
 #include "full_place.h"
 #include "profile/common_labels.h"
@@ -130,6 +131,45 @@ Test(pyroscope_export, each_place_is_a_series_in_one_request)
 			 "__name__=process_cpu\ncontainer_id=0123\ncontainer_name=web\nservice_name=web\n");
 	cr_assert_str_eq(push.at[2].labels,
 			 "__name__=process_cpu\ncontainer_id=4567\ncontainer_name=db\nservice_name=db\n");
+}
+
+Test(pyroscope_export, a_refused_request_is_split_into_one_for_each_series_as_it_was)
+{
+	BUILT_PROFILE(built, three_places);
+	struct window window = window_of(&built);
+	SENT_BODIES(bodies);
+	SENT_BODIES(pieces);
+	SENT_BODIES(pieces_of_piece);
+	PUSH(push);
+	PUSH(split);
+
+	cr_assert_eq(pyroscope_kind.encode(&window, sent_put, &bodies), 0);
+	cr_assert_eq(pyroscope_kind.split(bodies.at[0].bytes, bodies.at[0].size, sent_put, &pieces), 0);
+	cr_assert_eq(pieces.cnt, 3);
+	read_bodies(&bodies, &push);
+	read_bodies(&pieces, &split);
+	cr_assert_eq(split.cnt, 3);
+	size_t size = 0;
+	for (size_t i = 0; i < 3; i++) {
+		cr_expect_str_eq(split.at[i].labels, push.at[i].labels);
+		cr_expect_str_eq(split.at[i].id, push.at[i].id);
+		size += pieces.at[i].unpacked_size;
+	}
+	cr_expect_eq(size, bodies.at[0].unpacked_size, "a series is one field of the request, so these are its bytes");
+	cr_assert_eq(pyroscope_kind.split(pieces.at[1].bytes, pieces.at[1].size, sent_put, &pieces_of_piece), 0);
+	cr_expect_eq(pieces_of_piece.cnt, 0);
+}
+
+Test(pyroscope_export, what_is_no_request_is_not_split)
+{
+	SENT_BODIES(pieces);
+	_cleanup_(free) void *packed = NULL;
+	size_t size;
+
+	cr_expect_eq(pyroscope_kind.split("no gzip", 7, sent_put, &pieces), -EBADMSG);
+	cr_assert_eq(gzip_pack("\x0a\x7f", 2, GZIP_FAST, &packed, &size), 0);
+	cr_expect_eq(pyroscope_kind.split(packed, size, sent_put, &pieces), -EBADMSG);
+	cr_expect_eq(pieces.cnt, 0);
 }
 
 Test(pyroscope_export, its_profile_is_that_of_the_place_alone)

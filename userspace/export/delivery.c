@@ -100,6 +100,7 @@ void delivery_say(struct delivery_news *news, const struct delivery *delivery, c
 		say_trouble(news, delivery, counts);
 		break;
 	case DELIVERY_STUMBLE: /* the destination is well */
+	case DELIVERY_SPLIT:
 	case DELIVERY_DAMAGED: /* counted */
 	case DELIVERY_CANCELLED:
 		break;

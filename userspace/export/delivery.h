@@ -21,6 +21,7 @@ enum delivery_result {
 	DELIVERY_STUMBLE, /* later, but not for ever: others were taken meanwhile */
 	DELIVERY_PERSON, /* later, when somebody has done something */
 	DELIVERY_REFUSED,
+	DELIVERY_SPLIT, /* refused, but its profiles were sent one by one: that is said of each */
 	DELIVERY_DAMAGED, /* its file was not what was written */
 	DELIVERY_CANCELLED,
 };

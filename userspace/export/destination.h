@@ -31,6 +31,12 @@ struct destination_kind {
 	 * Stops when that returns other than 0.
 	 */
 	int (*encode)(const struct window *window, int (*put)(void *ctx, const void *body, size_t size), void *ctx);
+	/*
+	 * Of a body that was refused as a whole: calls put likewise with one for each profile in it, so that
+	 * what is wrong with one of them costs only that one. Of one alone nothing is put. NULL: no use, for this engine
+	 * judges each for itself. -EBADMSG: it is none of ours.
+	 */
+	int (*split)(const void *body, size_t size, int (*put)(void *ctx, const void *body, size_t size), void *ctx);
 	/* What a body of a 2xx answer says was refused after all; 0: nothing. NULL: such answers have no say. `why` in words. */
 	u64 (*rejected)(const void *body, size_t size, struct strbuf *why);
 };

@@ -18,9 +18,10 @@
 #include "profile/partition.h"
 #include "proto/pyroscope.pb-c.h"
 
-#define NAMES_MAX    30 /* of a series, with those of samples */
-#define SAMPLE_TEXTS 5 /* comm, exe, thread_name, command_line and environment */
-#define OWN_NAMES    2 /* __name__ and service_name */
+#define NAMES_MAX	 30 /* of a series, with those of samples */
+#define SAMPLE_TEXTS	 5 /* comm, exe, thread_name, command_line and environment */
+#define OWN_NAMES	 2 /* __name__ and service_name */
+#define MESSAGE_SIZE_MAX (64u << 20) /* of a request that came back from the spool; ours are smaller by far */
 
 const struct pyroscope_limits pyroscope_limits = {
 	.request_size = 1u << 20,
@@ -91,6 +92,15 @@ static void series_message_fill(const struct series *from, struct series_message
 	ret->series.n_labels = from->labels.cnt;
 }
 
+static int message_pack(const Pyroscope__PushRequest *message, void **ret, size_t *ret_size)
+{
+	_cleanup_(free) u8 *bytes = malloc(pyroscope__push_request__get_packed_size(message));
+
+	if (!bytes)
+		return -ENOMEM;
+	return gzip_pack(bytes, pyroscope__push_request__pack(message, bytes), GZIP_STORED, ret, ret_size);
+}
+
 static int request_pack(const struct request *request, void **ret, size_t *ret_size)
 {
 	Pyroscope__PushRequest message = PYROSCOPE__PUSH_REQUEST__INIT;
@@ -105,11 +115,7 @@ static int request_pack(const struct request *request, void **ret, size_t *ret_s
 	}
 	message.series = list;
 	message.n_series = request->cnt;
-	_cleanup_(free) u8 *bytes = malloc(pyroscope__push_request__get_packed_size(&message));
-	if (!bytes)
-		return -ENOMEM;
-	size_t size = pyroscope__push_request__pack(&message, bytes);
-	return gzip_pack(bytes, size, GZIP_STORED, ret, ret_size);
+	return message_pack(&message, ret, ret_size);
 }
 
 static void request_clear(struct request *request)
@@ -312,10 +318,43 @@ static int encode(const struct window *window, int (*put)(void *ctx, const void 
 	return pyroscope_encode(window, &pyroscope_limits, put, ctx);
 }
 
+/* ---- one request in pieces ---- */
+
+static void message_free(Pyroscope__PushRequest *message)
+{
+	pyroscope__push_request__free_unpacked(message, NULL);
+}
+DEFINE_CLEANUP(message, Pyroscope__PushRequest *, message_free)
+
+static int split(const void *body, size_t size, int (*put)(void *ctx, const void *body, size_t size), void *ctx)
+{
+	_cleanup_(free) void *bytes = NULL;
+	size_t bytes_size;
+
+	int err = gzip_unpack(body, size, MESSAGE_SIZE_MAX, &bytes, &bytes_size);
+	if (err)
+		return err == -ENOMEM ? err : -EBADMSG;
+	_cleanup_(message) Pyroscope__PushRequest *whole = pyroscope__push_request__unpack(NULL, bytes_size, bytes);
+	if (!whole)
+		return -EBADMSG;
+	for (size_t i = 0; !err && whole->n_series > 1 && i < whole->n_series; i++) {
+		Pyroscope__PushRequest message = PYROSCOPE__PUSH_REQUEST__INIT;
+		_cleanup_(free) void *piece = NULL;
+
+		message.series = &whole->series[i];
+		message.n_series = 1;
+		err = message_pack(&message, &piece, &size);
+		if (!err)
+			err = put(ctx, piece, size);
+	}
+	return err;
+}
+
 const struct destination_kind pyroscope_kind = {
 	.name = "pyroscope",
 	.summary = "Pyroscope's push API (push.v1), with pprof inside",
 	.path = "/push.v1.PusherService/Push",
 	.content_type = "application/proto",
 	.encode = encode,
+	.split = split,
 };

@@ -13,6 +13,7 @@
 #include "base/strbuf.h"
 #include "export/delivery.h"
 #include "export/http_header.h"
+#include "export/pieces.h"
 #include "export/spool.h"
 #include "export/verdict.h"
 
@@ -32,6 +33,7 @@ struct sender {
 	u64 next_ns;
 	struct backoff backoff;
 	u32 doubts; /* since a message was taken; DOUBTS_IN_ORDER at most */
+	bool split_in_vain; /* likewise: no piece of one that was split was taken */
 	struct sender_counts counts;
 
 	struct delivery_news news; /* the thread's own */
@@ -110,11 +112,25 @@ static int token_get(struct sender *sender, struct delivery *delivery, char **re
 	return err;
 }
 
-/* Without the lock: the message is taken, so nobody else touches it. */
-static void delivery_make(struct sender *sender, struct spool_message *message, struct delivery *delivery)
+/* Without the lock, as the next one. */
+static void body_post(struct sender *sender, const void *body, size_t size, struct delivery *delivery)
 {
 	char *token = NULL;
 	struct http_answer answer;
+
+	if (token_get(sender, delivery, &token))
+		return;
+	int err = http_post_send(sender->post, body, size, token, &answer);
+	http_token_free(token);
+	if (err)
+		delivery_fail(delivery, CAUSE_MEMORY, "no request could be made", err);
+	else
+		judge(sender, &answer, delivery);
+}
+
+/* The message is taken, so nobody else touches it. */
+static void message_post(struct sender *sender, struct spool_message *message, struct delivery *delivery)
+{
 	int err = spool_load(sender->options.spool, message);
 
 	if (err == -EBADMSG || err == -ENOENT) {
@@ -125,14 +141,7 @@ static void delivery_make(struct sender *sender, struct spool_message *message, 
 		delivery_fail(delivery, CAUSE_READ, "the spool's folder cannot be read", err);
 		return;
 	}
-	if (token_get(sender, delivery, &token))
-		return;
-	err = http_post_send(sender->post, message->body, message->size, token, &answer);
-	http_token_free(token);
-	if (err)
-		delivery_fail(delivery, CAUSE_MEMORY, "no request could be made", err);
-	else
-		judge(sender, &answer, delivery);
+	body_post(sender, message->body, message->size, delivery);
 }
 
 static void wait_for_next(struct sender *sender, const struct delivery *delivery)
@@ -175,6 +184,69 @@ static void wait_in_doubt(struct sender *sender, struct spool_message *message, 
 		spool_release(sender->options.spool, message);
 }
 
+static void count_taken(struct sender *sender, const struct delivery *delivery, size_t size)
+{
+	sender->counts.sent++;
+	sender->counts.sent_bytes += size;
+	sender->counts.rejected += delivery->rejected;
+	sender->doubts = 0;
+	sender->split_in_vain = false;
+	backoff_reset(&sender->backoff);
+}
+
+/* Lets go of the lock meanwhile. */
+static void say_delivery(struct sender *sender, const struct delivery *delivery)
+{
+	struct spool_counts counts;
+
+	spool_counts(sender->options.spool, sender->options.index, &counts);
+	pthread_mutex_unlock(sender->options.lock);
+	delivery_say(&sender->news, delivery, &counts);
+	pthread_mutex_lock(sender->options.lock);
+}
+
+/* False: what is not decided now waits in the spool, as a message of its own. */
+static bool piece_deliver(struct sender *sender, const struct piece *piece)
+{
+	struct delivery delivery = {.words = {.at = (char *)""}};
+
+	pthread_mutex_unlock(sender->options.lock);
+	body_post(sender, piece->body, piece->size, &delivery);
+	pthread_mutex_lock(sender->options.lock);
+	bool is_decided = delivery.result == DELIVERY_TAKEN || delivery.result == DELIVERY_REFUSED;
+	if (delivery.result == DELIVERY_TAKEN)
+		count_taken(sender, &delivery, piece->size);
+	else if (delivery.result == DELIVERY_REFUSED)
+		sender->counts.refused++;
+	else if (delivery.result != DELIVERY_CANCELLED)
+		wait_for_next(sender, &delivery);
+	say_delivery(sender, &delivery);
+	strbuf_deinit(&delivery.words);
+	return is_decided;
+}
+
+/*
+ * True: each of its profiles has been sent by itself, or waits. For the rest of this the message is still taken, so
+ * that it is not lost with the program. A server that takes none of the pieces refuses more than messages: no more are
+ * split until it has taken something.
+ */
+static bool split_deliver(struct sender *sender, const struct spool_message *message)
+{
+	struct pieces pieces;
+	u32 i = 0;
+
+	if (sender->split_in_vain || !message->body ||
+	    pieces_split(sender->options.destination->kind, message->body, message->size, &pieces) || !pieces.cnt)
+		return false;
+	sender->split_in_vain = true;
+	while (i < pieces.cnt && piece_deliver(sender, &pieces.at[i]))
+		i++;
+	for (; i < pieces.cnt; i++)
+		spool_put(sender->options.spool, sender->options.index, pieces.at[i].body, pieces.at[i].size);
+	pieces_deinit(&pieces);
+	return true;
+}
+
 /* After it the message may be gone. */
 static void conclude(struct sender *sender, struct spool_message *message, struct delivery *delivery)
 {
@@ -184,16 +256,15 @@ static void conclude(struct sender *sender, struct spool_message *message, struc
 		delivery->result = doubt(sender, message);
 	switch (delivery->result) {
 	case DELIVERY_TAKEN:
-		sender->counts.sent++;
-		sender->counts.sent_bytes += message->size;
-		sender->counts.rejected += delivery->rejected;
-		sender->doubts = 0;
-		backoff_reset(&sender->backoff);
+		count_taken(sender, delivery, message->size);
 		spool_remove(spool, message);
 		break;
 	case DELIVERY_REFUSED:
-		sender->counts.refused++;
 		backoff_reset(&sender->backoff);
+		if (split_deliver(sender, message))
+			delivery->result = DELIVERY_SPLIT;
+		else
+			sender->counts.refused++;
 		spool_remove(spool, message);
 		break;
 	case DELIVERY_DOUBT:
@@ -216,20 +287,16 @@ static void conclude(struct sender *sender, struct spool_message *message, struc
 static void deliver(struct sender *sender, struct spool_message *message)
 {
 	struct delivery delivery = {.words = {.at = (char *)""}};
-	struct spool_counts counts;
 
 	sender->sending = true;
 	if (message->attempts++)
 		sender->counts.resent++;
 	pthread_mutex_unlock(sender->options.lock);
-	delivery_make(sender, message, &delivery);
+	message_post(sender, message, &delivery);
 	pthread_mutex_lock(sender->options.lock);
 	conclude(sender, message, &delivery);
-	spool_counts(sender->options.spool, sender->options.index, &counts);
-	pthread_mutex_unlock(sender->options.lock);
-	delivery_say(&sender->news, &delivery, &counts);
+	say_delivery(sender, &delivery);
 	strbuf_deinit(&delivery.words);
-	pthread_mutex_lock(sender->options.lock);
 	sender->sending = false;
 	pthread_cond_broadcast(sender->options.progress);
 }
