@@ -157,13 +157,14 @@ static void truth_put_cost(const struct truth *truth, struct strbuf *b)
 
 static void truth_put_span(const struct truth *truth, struct strbuf *b)
 {
-	strbuf_printf(b, "%llu samples", truth->samples);
+	strbuf_printf(b, "%llu sample%s", truth->samples, truth->samples == 1 ? "" : "s");
 	if (truth->seconds > 0 || !truth->from_file)
 		strbuf_printf(b, " in %.1f s", truth->seconds);
 	if (truth->hz || !truth->from_file)
 		strbuf_printf(b, " at %u Hz", truth->hz);
 	if (!truth->from_file)
-		strbuf_printf(b, ", of %u processes (%u with Python)", truth->processes, truth->python_processes);
+		strbuf_printf(b, ", of %u process%s (%u with Python)", truth->processes,
+			      truth->processes == 1 ? "" : "es", truth->python_processes);
 	if (truth->whole_samples)
 		strbuf_printf(b, ", of %llu in the whole run", truth->whole_samples);
 	strbuf_put(b, ".\n");
