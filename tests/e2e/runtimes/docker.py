@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Docker: dockerd with a containerd of its own, and containers by `docker run`, busy in Debian's Python."""
+import json
+import os
+import secrets
+
+from machine import BUSY, IDLE, SHORT, Daemon, root_archive, run
+
+PACKAGES = ["docker.io"]
+IMAGE = "pyprof.test/python:3.11"
+# The limits and the network that an unprivileged root may have.
+RUN = ["--network", "none", "--ulimit", "nofile=1024:1024"]
+
+
+def privileged():
+    """--privileged, or as much of it as a root has that lacks capabilities itself."""
+    with open("/proc/self/status") as status, open("/proc/sys/kernel/cap_last_cap") as last:
+        bounding = int(next(line for line in status if line.startswith("CapBnd:")).split()[1], 16)
+        if bounding == (2 << int(last.read())) - 1:
+            return ["--privileged"]
+    return ["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"]
+
+
+class Runtime:
+    def __init__(self, directory):
+        self.directory, self.token, self.expected = directory, secrets.token_hex(4), []
+        self.socket = "unix://%s/docker.sock" % directory
+        os.makedirs(os.path.join(directory, "exec"))
+        # Its containerd takes 108 bytes for the path of a socket.
+        self.daemon = Daemon(directory, [
+            "dockerd", "--data-root", os.path.join(directory, "data"), "--exec-root", os.path.join(directory, "exec"), "--pidfile",
+            os.path.join(directory, "docker.pid"), "-H", self.socket, "--storage-driver=vfs", "--iptables=false",
+            "--bridge=none", "--ip-masq=false", "--exec-opt", "native.cgroupdriver=cgroupfs"])
+        self.daemon.until("its socket answers", lambda: self.docker("version", check=False).count("Version:") > 1)
+        archive = os.path.join(directory, "root.tar")
+        self.python = root_archive(archive)
+        self.docker("import", archive, IMAGE)
+        os.unlink(archive)
+
+    def docker(self, *arguments, **options):
+        return run("docker", "-H", self.socket, *arguments, **options)
+
+    def run(self, name, *options, program=BUSY, detach=True):
+        function = "in_%s_%s" % (name, self.token)
+        self.docker("run", "--name", "%s-%s" % (name, self.token), *(["-d"] if detach else []), *RUN, *options, IMAGE, self.python,
+                    "-c", program.format(function))
+        one = self.inspect("%s-%s" % (name, self.token), None if program == IDLE else function)
+        self.expected.append(one)
+        return one
+
+    def inspect(self, container, function):
+        said = json.loads(self.docker("inspect", container))[0]
+        return {"function": function, "name": said["Name"].lstrip("/"), "id": said["Id"], "image": said["Config"]["Image"],
+                "runtime": "docker", "pod": None, "namespace": None, "k8s_container": None}
+
+    def start(self):
+        self.run("plain")
+        self.run("privileged", *privileged())
+        self.run("own", "--cgroupns", "private")
+        self.run("host", "--cgroupns", "host")
+        self.run("idle", program=IDLE)
+        return list(self.expected)
+
+    def start_short(self):
+        return self.run("short", program=SHORT, detach=False)
+
+    def change(self):
+        one = self.expected[0]
+        self.docker("rename", one["id"], "renamed-" + self.token)
+        return [self.inspect(one["id"], one["function"])]
+
+    def stop(self):
+        for one in self.expected:
+            self.docker("rm", "-f", one["id"], check=False)
+        self.daemon.stop()

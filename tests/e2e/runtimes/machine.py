@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What the runtimes' modules need of this machine: commands, daemons, a Debian root with a Python, and busy programs."""
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.join(HERE, "..", "..", "..")
+SHORT_S = 0.2
+
+# What runs in containers: python3 -c ... The innermost function has a name that no other program on the machine has.
+BUSY = "def {0}():\n while True: pass\n{0}()\n"
+SHORT = "import time\nend = time.monotonic() + %g\ndef {0}():\n while time.monotonic() < end: pass\n{0}()\n" % SHORT_S
+IDLE = "import time\ntime.sleep(1e6)\n"
+
+
+def run(*command, timeout=120, check=True, **options):
+    """Its stdout, without the newline at its end."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, **options)
+    if check and done.returncode != 0:
+        sys.exit("%s: %d\n%s" % (" ".join(map(str, command)), done.returncode,
+                                 (done.stdout + done.stderr).decode(errors="replace")[-3000:]))
+    return done.stdout.decode().rstrip("\n")
+
+
+def until(what, condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit("%s: not within %d s" % (what, seconds))
+        time.sleep(0.05)
+
+
+class Daemon:
+    """A runtime's own daemon, which logs to DIRECTORY/NAME.log."""
+
+    def __init__(self, directory, command, **options):
+        self.name = os.path.basename(command[0])
+        self.log = os.path.join(directory, self.name + ".log")
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+
+    def until(self, what, condition, seconds=60):
+        """Ends the check, with what the daemon said, when it does not become ready."""
+        def ready():
+            if self.process.poll() is not None:
+                sys.exit("%s ended: %s" % (self.name, self.said()))
+            return condition()
+        try:
+            until("%s: %s" % (self.name, what), ready, seconds)
+        except SystemExit:
+            sys.stderr.write(self.said())
+            raise
+
+    def said(self):
+        with open(self.log, errors="replace") as log:
+            return log.read()[-3000:]
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def debian_root():
+    """A Debian root with a Python that tools/get_pythons.sh made, and that Python's path in it: never write into it."""
+    for line in run(os.path.join(TOP, "tools", "get_pythons.sh"), timeout=1200).splitlines():
+        name, python, root = line.split("\t")
+        if name == "bookworm-3.11":
+            return root, python
+    sys.exit("tools/get_pythons.sh lists no bookworm-3.11")
+
+
+def root_archive(path):
+    """The same, smaller, as a tar file for runtimes that import images. Gives that Python's path."""
+    root, python = debian_root()
+    run("tar", "-C", root, "--one-file-system", "--exclude=./usr/share", "--exclude=./var", "--exclude=./usr/sbin", "-cf", path,
+        ".")
+    return python
