@@ -118,7 +118,7 @@ class Check:
         self.check_labels(path, expected + [short])
         self.check_list(expected)
         self.check_selection("--container", lambda one: one["name"], expected, expected)
-        self.check_selection("--container", lambda one: one["id"][:12], expected, expected)
+        self.check_selection("--container", lambda one: len(one["id"]) == 64 and one["id"][:12], expected, expected)
         self.check_selection("--pod", lambda one: one["pod"] and "%s/%s" % (one["namespace"], one["pod"]), expected, expected)
         if hasattr(runtime, "change"):
             self.check_list(runtime.change())

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What the runtimes' modules need of this machine: commands, daemons, a Debian root with a Python, and busy programs."""
+import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
+import tarfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -80,4 +84,24 @@ def root_archive(path):
     root, python = debian_root()
     run("tar", "-C", root, "--one-file-system", "--exclude=./usr/share", "--exclude=./var", "--exclude=./usr/sbin", "-cf", path,
         ".")
+    return python
+
+
+def image_archive(path, name):
+    """The same as an image with a name, as `docker save` writes one. What it runs unless told otherwise sleeps."""
+    layer = path + ".layer"
+    python = root_archive(layer)
+    with open(layer, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    config = {"architecture": "amd64", "os": "linux", "config": {"Cmd": [python, "-c", IDLE]},
+              "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest]}, "history": [{"created_by": "pyprof-bpf's tests"}]}
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    with tarfile.open(path, "w") as archive:
+        archive.add(layer, "layer.tar")
+        for file, content in (("config.json", config), ("manifest.json", manifest)):
+            data = json.dumps(content).encode()
+            entry = tarfile.TarInfo(file)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    os.unlink(layer)
     return python
