@@ -518,12 +518,29 @@ static void tick(struct profiler *p, u64 now)
 	filter_check(p);
 }
 
+/* It may start any moment; but it may as well be a slip of the pen. */
+static int unmet_say(void *ctx, const struct selection *selection)
+{
+	static const char *const options[] = {
+		[SELECT_CONTAINER] = "--container",
+		[SELECT_CGROUP] = "--cgroup",
+		[SELECT_POD] = "--pod",
+	};
+
+	log_info("%s %s: nothing of that name runs now; what starts later is taken (`pyprof-bpf containers` lists "
+		 "the names)",
+		 options[selection->kind], selection->text);
+	return 0;
+}
+
 int profiler_start(struct profiler *p)
 {
 	/* What was selected has its tables before its first sample, unless they are very many. */
 	int err = supplier_turn(p->supplier, BUILD_FIRST_NS);
 	if (!err)
 		err = selector_start(p->selector);
+	if (!err)
+		err = selector_for_each_unmet(p->selector, unmet_say, NULL);
 	if (!err)
 		err = capture_start(p->capture);
 

@@ -264,6 +264,33 @@ int selector_start(struct selector *s)
 	return choices_make(s);
 }
 
+struct meeting {
+	const struct selection *selection;
+	bool is_met;
+};
+
+static int meet(void *ctx, u64 cgroup_id, const char *path, struct place *place)
+{
+	struct meeting *meeting = ctx;
+
+	meeting->is_met = cgroup_select(path, place, meeting->selection, 1) == SELECTED_YES;
+	return meeting->is_met;
+}
+
+int selector_for_each_unmet(struct selector *s, int (*visit)(void *ctx, const struct selection *selection), void *ctx)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < s->selection_cnt; i++) {
+		struct meeting meeting = {.selection = &s->selections[i]};
+
+		err = place_table_for_each_cgroup_all(s->places, meet, &meeting);
+		if (err >= 0)
+			err = meeting.is_met ? 0 : visit(ctx, meeting.selection);
+	}
+	return err;
+}
+
 int selector_on_cgroup(struct selector *s, const struct cgroup_record *record)
 {
 	struct place *place = NULL;

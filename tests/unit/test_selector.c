@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/strbuf.h"
 #include "container/hierarchies.h"
 #include "selector.h"
 
@@ -243,6 +244,28 @@ static void chosen_remove(void)
 
 	snprintf(path, sizeof(path), "%s/chosen", root);
 	rmdir(path);
+}
+
+static int unmet_put(void *ctx, const struct selection *selection)
+{
+	strbuf_printf(ctx, "%s\n", selection->text);
+	return 0;
+}
+
+Test(selector, what_was_asked_for_and_is_not_there_is_said, .init = set_up, .fini = tear_down)
+{
+	STRBUF(before);
+	STRBUF(after);
+	STRBUF(gone);
+
+	cr_assert_eq(selector_for_each_unmet(selector, unmet_put, &before), 0);
+	cr_expect_str_eq(before.at, "/chosen\nweb\n");
+	tell(RECORD_CGROUP, FRESH, "/chosen/below");
+	cr_assert_eq(selector_for_each_unmet(selector, unmet_put, &after), 0);
+	cr_expect_str_eq(after.at, "web\n");
+	tell(RECORD_CGROUP_GONE, FRESH, "/chosen/below");
+	cr_assert_eq(selector_for_each_unmet(selector, unmet_put, &gone), 0);
+	cr_expect_str_eq(gone.at, "/chosen\nweb\n");
 }
 
 Test(selector, choices_whose_end_nobody_told_go_with_the_next_look, .init = set_up, .fini = tear_down)
