@@ -277,6 +277,9 @@ Test(container_profiles, hold_a_container_that_was_asked_for_before_it_began)
 	cr_expect_gt(samples_of(text, "in_podman", NULL, ""), FEW, "%.2000s", text);
 	cr_expect_gt(samples_of(text, "in_kube", NULL, ""), FEW, "%.2000s", text);
 	cr_expect_eq(samples_of(text, "in_docker", NULL, ""), 0, "%.2000s", text);
+	cr_expect(strstr(child_err(profiler), text_of("--container %s: nothing of that name runs now", name)), "%s",
+		  child_err(profiler));
+	cr_expect(strstr(child_err(profiler), "--pod team/shop-*: nothing"), "%s", child_err(profiler));
 }
 
 /* --- stacks ------------------------------------------------------------- */
