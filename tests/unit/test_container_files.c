@@ -127,6 +127,44 @@ Test(container_files, docker_may_keep_them_elsewhere)
 	check_find("/docker/" A, "container_name=web");
 }
 
+#define TASKS "/io.containerd.runtime.v2.task"
+
+/* What docker 20.10 started with --data-root, and with --userns-remap, has in its bundle. */
+Test(container_files, docker_that_was_told_where_on_its_command_line_is_found_by_where_a_root_is)
+{
+	put_file("/run/docker/containerd/daemon" TASKS "/moby/" A "/config.json",
+		 "{\"ociVersion\":\"1.0.2-dev\",\"root\":{\"path\":\"/srv/docker/vfs/dir/" B "\"}}");
+	check_nothing("/docker/" B);
+	put_file("/srv/docker/containers/" B "/config.v2.json", "{\"Name\":\"/other\"}");
+	check_nothing("/docker/" B);
+	put_file("/srv/docker/containers/" A "/config.v2.json", "{\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx\"}}");
+	check_find("/docker/" A, "container_name=web image=nginx");
+
+	put_file("/run/containerd" TASKS "/moby/" B "/config.json",
+		 "{\"root\":{\"path\":\"/var/lib/docker/165536.165536/overlay2/" A "/merged\"}}");
+	put_file("/var/lib/docker/165536.165536/containers/" B "/config.v2.json", "{\"Name\":\"/mapped\"}");
+	check_find("/docker/" B, "container_name=mapped");
+}
+
+Test(container_files, a_root_of_docker_that_is_nowhere_tells_nothing)
+{
+	static const char *const texts[] = {"{",
+					    "{}",
+					    "{\"root\":{\"path\":\"rootfs\"}}",
+					    "{\"root\":{\"path\":\"\"}}",
+					    "{\"root\":[]}",
+					    "{\"root\":{\"path\":\"/a/b/c/d/e/f/g/h/i/j\"}}"};
+
+	put_file("/containers/" A "/config.v2.json", "{\"Name\":\"/too-far-up\"}");
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct container_names names = {0};
+
+		put_file("/run/containerd" TASKS "/moby/" A "/config.json", texts[i]);
+		cr_assert_neq(find("/docker/" A, &names), 0, "%s", texts[i]);
+		check_names(&names, "");
+	}
+}
+
 #define DOCKER_OF_POD                                                                                  \
 	"{\"Name\":\"/k8s_app_web-1_shop_" POD "_0\",\"Config\":{\"Image\":\"sha256:12\",\"Labels\":{" \
 	"\"io.kubernetes.container.name\":\"app\",\"io.kubernetes.pod.name\":\"web-1\","               \
@@ -149,8 +187,6 @@ Test(container_files, an_images_labels_make_no_pod)
 	check_nothing("/user.slice/user-1000.slice/docker-" A ".scope");
 }
 
-#define TASKS "/io.containerd.runtime.v2.task"
-
 Test(container_files, containerd_says_it_in_its_bundle)
 {
 	put_file("/run/containerd" TASKS "/k8s.io/" A "/config.json",
@@ -159,6 +195,26 @@ Test(container_files, containerd_says_it_in_its_bundle)
 		 "\"io.kubernetes.cri.sandbox-name\":\"web-1\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}");
 	check_find(SLICE "/cri-containerd-" A ".scope",
 		   "container_name=app image=r/app:2 k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
+	check_find("/kubepods/pod" POD "/" A,
+		   "container_name=app runtime=containerd image=r/app:2 k8s_pod=web-1 k8s_namespace=shop "
+		   "k8s_container=app");
+}
+
+/* runc 1.1's state of a pod's container of containerd 1.6, whose configuration says `state = "/srv/state"`. */
+#define MOVED_STATE(ID)                                                                                               \
+	"{\"id\":\"" ID                                                                                               \
+	"\",\"config\":{\"labels\":[\"io.kubernetes.cri.container-name=app\",\"bundle=/srv/state" TASKS "/k8s.io/" ID \
+	"\"]},\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/unified/kubepods/pod" POD "/" ID                                \
+	"\",\"cpu\":\"/sys/fs/cgroup/cpu/kubepods/pod" POD "/" ID "\"}}"
+
+Test(container_files, a_containerd_that_keeps_them_elsewhere_is_found_by_what_runc_keeps)
+{
+	put_file("/srv/state" TASKS "/k8s.io/" A "/config.json",
+		 "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
+		 "\"io.kubernetes.cri.image-name\":\"r/app:2\",\"io.kubernetes.cri.sandbox-name\":\"web-1\","
+		 "\"io.kubernetes.cri.sandbox-namespace\":\"shop\",\"io.kubernetes.pod.name\":\"forged\"}}");
+	check_nothing("/kubepods/pod" POD "/" A);
+	put_file("/run/containerd/runc/k8s.io/" A "/state.json", MOVED_STATE(A));
 	check_find("/kubepods/pod" POD "/" A,
 		   "container_name=app runtime=containerd image=r/app:2 k8s_pod=web-1 k8s_namespace=shop "
 		   "k8s_container=app");

@@ -5,7 +5,7 @@
  *
  *	STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/config.json
  *
- * Its namespace k8s.io is Kubernetes', moby is dockerd's. `ctr` notes nothing in there: the image that such a container
+ * STATE is /run/containerd, or what its administrator chose. Its namespace k8s.io is Kubernetes', moby is dockerd's. `ctr` notes nothing in there: the image that such a container
  * was made of is in containerd's database only. dockerd writes nothing there but what `docker run --annotation` says.
  */
 #include <errno.h>
@@ -14,6 +14,7 @@
 
 #include "container/name_cache.h"
 #include "container/name_source.h"
+#include "container/runtime_states.h"
 
 #define NAMESPACES_MAX 256 /* that are looked into */
 
@@ -72,17 +73,43 @@ static const struct namespace_row *namespace_find(const char *name)
 	return row;
 }
 
+static int path_print(char ret[HOST_PATH_MAX], const char *state, const char *name_space, const char *id)
+{
+	int size = snprintf(ret, HOST_PATH_MAX, "%s/io.containerd.runtime.v2.task/%s/%s/config.json", state, name_space,
+			    id);
+
+	return size < HOST_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int path_read(struct name_cache *cache, const char *path, const char *name_space, struct container_names *names)
+{
+	const struct namespace_row *row = namespace_find(name_space);
+	int err = name_cache_read(cache, &row->file, path, HOST_ANYBODY, false, "", names);
+
+	return err ? err : container_names_set(names, LABEL_RUNTIME, row->runtime);
+}
+
 static int bundle_read(struct name_cache *cache, const char *state, const char *name_space, const char *id,
 		       struct container_names *names)
 {
-	const struct namespace_row *row = namespace_find(name_space);
 	char path[HOST_PATH_MAX];
+	int err = path_print(path, state, name_space, id);
 
-	if (snprintf(path, sizeof(path), "%s/io.containerd.runtime.v2.task/%s/%s/config.json", state, name_space, id) >=
-	    (int)sizeof(path))
-		return -ENAMETOOLONG;
-	int err = name_cache_read(cache, &row->file, path, HOST_ANYBODY, false, "", names);
-	return err ? err : container_names_set(names, LABEL_RUNTIME, row->runtime);
+	return err ? err : path_read(cache, path, name_space, names);
+}
+
+int containerd_bundle_find(struct name_cache *cache, const struct name_file *file, const char *name_space,
+			   const char *id, const char *ret[LABEL_PLACE_CNT])
+{
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
+		char path[HOST_PATH_MAX];
+		int err = path_print(path, states[i], name_space, id);
+		if (!err)
+			err = name_cache_find(cache, file, path, HOST_ANYBODY, false, "", ret);
+		if (err != -ENOENT)
+			return err;
+	}
+	return -ENOENT;
 }
 
 int containerd_names_in(struct name_cache *cache, const char *name_space, const char *id, struct container_names *names)
@@ -110,6 +137,20 @@ static int namespace_seen(void *data, const char *name_space)
 	return err ? (err == -ENOENT ? 0 : err) : 1;
 }
 
+/* The administrator may have moved containerd's state; what it has runc keep is where it always is, and says where that is. */
+static int moved_read(const struct name_query *query, struct container_names *names)
+{
+	char path[HOST_PATH_MAX];
+	size_t size;
+
+	const struct runtime_state *state = runtime_states_find(query->states, query->cgroup, &size);
+	if (!state || !state->name_space || !state->bundle || strcmp(state->id, query->id) != 0)
+		return -ENOENT;
+	if (snprintf(path, sizeof(path), "%s/config.json", state->bundle) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return path_read(query->cache, path, state->name_space, names);
+}
+
 int containerd_names(const struct name_query *query, struct container_names *names)
 {
 	struct bundle_search search = {.query = query, .names = names};
@@ -125,5 +166,5 @@ int containerd_names(const struct name_query *query, struct container_names *nam
 		if (found && found != -ENOENT)
 			return found < 0 ? found : 0;
 	}
-	return -ENOENT;
+	return moved_read(query, names);
 }

@@ -8,9 +8,12 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "container/name_cache.h"
 #include "container/name_source.h"
+
+#define ABOVE_ROOT_MAX 8 /* directories: four are needed, DATA_ROOT/UID.GID/vfs/dir/ID */
 
 /* dockerd's --data-root. */
 static const char *const data_roots[] = {"/var/lib/docker", "/var/snap/docker/common/var-lib-docker"};
@@ -75,6 +78,46 @@ static int moved_read(const struct name_query *query, struct container_names *na
 	return config_read(query, data_root, names);
 }
 
+static int root_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	_cleanup_(json) json_t *file = json_loadb(text, size, 0, NULL);
+	const char *texts[LABEL_PLACE_CNT] = {0};
+
+	if (!file)
+		return -EBADMSG;
+	texts[0] = json_text(json_object_get(file, "root"), "path");
+	return texts[0] ? name_rows_add(rows, "", texts) : 0;
+}
+
+static const struct name_file root_file = {root_parse, HOST_FILE_MAX};
+
+/*
+ * While it runs, its OCI configuration says where dockerd put its root directory, which is below the data root however
+ * that was chosen (in words of the command line too), and whatever file system and map of users it has:
+ *
+ *	{"root": {"path": "/srv/docker/165536.165536/overlay2/HASH/merged"}}
+ */
+static int above_root_read(const struct name_query *query, struct container_names *names)
+{
+	const char *texts[LABEL_PLACE_CNT];
+	char path[HOST_PATH_MAX];
+
+	int err = containerd_bundle_find(query->cache, &root_file, "moby", query->id, texts);
+	if (err)
+		return err;
+	if (snprintf(path, sizeof(path), "%s", texts[0]) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	err = -ENOENT;
+	for (u32 i = 0; i < ABOVE_ROOT_MAX && err == -ENOENT; i++) {
+		char *end = strrchr(path, '/');
+		if (!end)
+			break;
+		*end = '\0';
+		err = config_read(query, path, names);
+	}
+	return err;
+}
+
 int docker_names(const struct name_query *query, struct container_names *names)
 {
 	char path[HOST_PATH_MAX];
@@ -91,5 +134,6 @@ int docker_names(const struct name_query *query, struct container_names *names)
 		if (err != -ENOENT)
 			return err;
 	}
-	return moved_read(query, names);
+	int err = moved_read(query, names);
+	return err == -ENOENT ? above_root_read(query, names) : err;
 }

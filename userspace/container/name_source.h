@@ -11,6 +11,7 @@
 #include "pyprof/types.h"
 
 struct name_cache;
+struct name_file;
 struct runtime_state;
 struct runtime_states;
 
@@ -42,6 +43,9 @@ name_source kubelet_names; /* names of a pod's directories and links of logs */
  */
 int containerd_names_in(struct name_cache *cache, const char *name_space, const char *id,
 			struct container_names *names);
+/* name_cache_find() in its OCI configuration. */
+int containerd_bundle_find(struct name_cache *cache, const struct name_file *file, const char *name_space,
+			   const char *id, const char *ret[LABEL_PLACE_CNT]);
 /* What its own runtime keeps of a container. */
 int runtime_state_names(const struct runtime_state *state, bool in_pod, struct container_names *names);
 

@@ -5,7 +5,7 @@ import os
 import secrets
 
 import cri
-from machine import BUSY, IDLE, SHORT, Daemon, image_archive, run, until
+from machine import BUSY, SHORT, Daemon, Folders, groups_remove, image_archive, run, until
 
 PACKAGES = ["containerd", "runc"] + cri.PACKAGES
 IMAGE = "pyprof.test/python:3.11"
@@ -37,6 +37,7 @@ state = "{0}/state"
 class Runtime:
     def __init__(self, directory):
         self.token, self.plain, self.pods = secrets.token_hex(4), [], []
+        self.folders = Folders("/run/containerd")
         self.socket = os.path.join(directory, "socket")
         self.cri = cri.Cri(self.socket)
         config = os.path.join(directory, "config.toml")
@@ -90,3 +91,6 @@ class Runtime:
             self.ctr(SPACE, "containers", "rm", container, check=False)
         self.cri.stop()
         self.daemon.stop()
+        for name in ("kubepods", SPACE):
+            groups_remove(name)
+        self.folders.remove()

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Docker: dockerd with a containerd of its own, and containers by `docker run`, busy in Debian's Python."""
+"""Docker: dockerd with a containerd of its own, and containers by `docker run`. Its data root is one that only its command line
+says; its sockets and bundles (--exec-root) are where they always are, which the profiler relies on."""
 import json
 import os
 import secrets
+import sys
 
-from machine import BUSY, IDLE, SHORT, Daemon, root_archive, run
+from machine import BUSY, IDLE, SHORT, Daemon, Folders, groups_remove, root_archive, run
 
 PACKAGES = ["docker.io"]
 IMAGE = "pyprof.test/python:3.11"
@@ -25,12 +27,14 @@ class Runtime:
     def __init__(self, directory):
         self.directory, self.token, self.expected = directory, secrets.token_hex(4), []
         self.socket = "unix://%s/docker.sock" % directory
-        os.makedirs(os.path.join(directory, "exec"))
-        # Its containerd takes 108 bytes for the path of a socket.
+        self.folders = Folders("/run/docker", "/run/containerd", "/run/xtables.lock", "/etc/docker/key.json")
+        self.daemon = None
+        if run("pidof", "dockerd", check=False):
+            sys.exit("docker: a dockerd runs on this machine already")
         self.daemon = Daemon(directory, [
-            "dockerd", "--data-root", os.path.join(directory, "data"), "--exec-root", os.path.join(directory, "exec"), "--pidfile",
-            os.path.join(directory, "docker.pid"), "-H", self.socket, "--storage-driver=vfs", "--iptables=false",
-            "--bridge=none", "--ip-masq=false", "--exec-opt", "native.cgroupdriver=cgroupfs"])
+            "dockerd", "--data-root", os.path.join(directory, "data"), "--pidfile", os.path.join(directory, "docker.pid"), "-H",
+            self.socket, "--storage-driver=vfs", "--iptables=false", "--bridge=none", "--ip-masq=false", "--exec-opt",
+            "native.cgroupdriver=cgroupfs"])
         self.daemon.until("its socket answers", lambda: self.docker("version", check=False).count("Version:") > 1)
         archive = os.path.join(directory, "root.tar")
         self.python = root_archive(archive)
@@ -72,4 +76,7 @@ class Runtime:
     def stop(self):
         for one in self.expected:
             self.docker("rm", "-f", one["id"], check=False)
-        self.daemon.stop()
+        if self.daemon:
+            self.daemon.stop()
+        groups_remove("docker")
+        self.folders.remove()

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -105,3 +106,24 @@ def image_archive(path, name):
             archive.addfile(entry, io.BytesIO(data))
     os.unlink(layer)
     return python
+
+
+def groups_remove(name):
+    """The cgroups of that name, and those in it, in each hierarchy: what is empty. Runtimes leave the parents of theirs."""
+    for root in ["/sys/fs/cgroup"] + [os.path.join("/sys/fs/cgroup", child) for child in os.listdir("/sys/fs/cgroup")]:
+        for path, _, _ in os.walk(os.path.join(root, name), topdown=False):
+            try:
+                os.rmdir(path)
+            except OSError:
+                pass  # somebody's
+
+
+class Folders:
+    """Which of them were there before, so that those that a runtime makes outside of its own go when it does."""
+
+    def __init__(self, *paths):
+        self.new = [path for path in paths if not os.path.exists(path)]
+
+    def remove(self):
+        for path in self.new:
+            shutil.rmtree(path, ignore_errors=True)
