@@ -14,6 +14,8 @@
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+#define MOVED "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char root[] = "/tmp/pyprof-fuzz-XXXXXX";
@@ -28,6 +30,11 @@ static const char *const links[] = {
 	"/run/runc/" ID "/state.json",
 	"/run/crun/cr/status",
 	"/run/containerd/runc/default/t1/state.json",
+	/* Those whose administrators moved them. */
+	"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/" MOVED "/config.json",
+	"/srv/docker/containers/" MOVED "/config.v2.json",
+	"/run/containerd/runc/k8s.io/" MOVED "/state.json",
+	"/srv/state/config.json",
 	"/var/log/containers/web_shop_app-" ID ".log",
 };
 

@@ -5,13 +5,13 @@ import os
 import secrets
 
 import cri
-from machine import BUSY, SHORT, Daemon, Folders, groups_remove, image_archive, run, until
+from machine import BUSY, SHORT, Daemon, Leftovers, groups_remove, image_archive, run, until
 
 PACKAGES = ["containerd", "runc"] + cri.PACKAGES
 IMAGE = "pyprof.test/python:3.11"
 SPACE = "pyprof"
 
-# No oom_score_adj below one's own without CAP_SYS_RESOURCE. Folders for networks that there are none in.
+# No oom_score_adj below one's own without CAP_SYS_RESOURCE. Leftovers for networks that there are none in.
 CONFIG = """
 version = 2
 root = "{0}/root"
@@ -37,7 +37,7 @@ state = "{0}/state"
 class Runtime:
     def __init__(self, directory):
         self.token, self.plain, self.pods = secrets.token_hex(4), [], []
-        self.folders = Folders("/run/containerd")
+        self.leftovers = Leftovers("/run/containerd")
         self.socket = os.path.join(directory, "socket")
         self.cri = cri.Cri(self.socket)
         config = os.path.join(directory, "config.toml")
@@ -93,4 +93,4 @@ class Runtime:
         self.daemon.stop()
         for name in ("kubepods", SPACE):
             groups_remove(name)
-        self.folders.remove()
+        self.leftovers.remove()

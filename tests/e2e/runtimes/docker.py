@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 
-from machine import BUSY, IDLE, SHORT, Daemon, Folders, groups_remove, root_archive, run
+from machine import BUSY, IDLE, SHORT, Daemon, Leftovers, groups_remove, root_archive, run
 
 PACKAGES = ["docker.io"]
 IMAGE = "pyprof.test/python:3.11"
@@ -27,7 +27,7 @@ class Runtime:
     def __init__(self, directory):
         self.directory, self.token, self.expected = directory, secrets.token_hex(4), []
         self.socket = "unix://%s/docker.sock" % directory
-        self.folders = Folders("/run/docker", "/run/containerd", "/run/xtables.lock", "/etc/docker/key.json")
+        self.leftovers = Leftovers("/run/docker", "/run/containerd", "/etc/docker/key.json")
         self.daemon = None
         if run("pidof", "dockerd", check=False):
             sys.exit("docker: a dockerd runs on this machine already")
@@ -62,6 +62,7 @@ class Runtime:
         self.run("privileged", *privileged())
         self.run("own", "--cgroupns", "private")
         self.run("host", "--cgroupns", "host")
+        self.run("parent", "--cgroup-parent", "/pyprof-" + self.token)
         self.run("idle", program=IDLE)
         return list(self.expected)
 
@@ -78,5 +79,6 @@ class Runtime:
             self.docker("rm", "-f", one["id"], check=False)
         if self.daemon:
             self.daemon.stop()
-        groups_remove("docker")
-        self.folders.remove()
+        for name in ("docker", "pyprof-" + self.token):
+            groups_remove(name)
+        self.leftovers.remove()

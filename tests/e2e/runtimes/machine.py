@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -118,12 +117,12 @@ def groups_remove(name):
                 pass  # somebody's
 
 
-class Folders:
-    """Which of them were there before, so that those that a runtime makes outside of its own go when it does."""
+class Leftovers:
+    """Files and folders that a runtime makes outside of its own: those that were not there before go with it."""
 
     def __init__(self, *paths):
         self.new = [path for path in paths if not os.path.exists(path)]
 
     def remove(self):
-        for path in self.new:
-            shutil.rmtree(path, ignore_errors=True)
+        for path in filter(os.path.lexists, self.new):
+            run("rm", "-rf", "--one-file-system", path)
