@@ -486,6 +486,13 @@ Test(container_files, ctrs_containers_are_below_their_namespace)
 	put_file("/run/containerd" TASKS "/default/t2/config.json", "{\"annotations\":{\"nerdctl/name\":\"web\"}}");
 	put_file("/run/containerd/runc/default/t2/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/mine\"}}");
 	check_group("/mine", "container_name=web container_id=t2 runtime=containerd", "");
+
+	/* And of a containerd that keeps its bundles elsewhere. */
+	put_file("/srv/state" TASKS "/default/t3/config.json", "{\"annotations\":{\"nerdctl/name\":\"moved\"}}");
+	put_file("/run/containerd/runc/default/t3/state.json",
+		 "{\"config\":{\"labels\":[\"bundle=/srv/state" TASKS "/default/t3\"]},"
+		 "\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/theirs\"}}");
+	check_group("/theirs", "container_name=moved container_id=t3 runtime=containerd", "");
 }
 
 Test(container_files, files_that_are_not_what_they_should_be_say_nothing)

@@ -240,8 +240,8 @@ static int group_find(struct container_files *files, const char *cgroup, bool in
 
 	if (!state)
 		return containerd_find(files, cgroup, names, ret_size);
-	int err = 0;
-	if (state->name_space)
+	int err = containerd_state_names(files->cache, state, names);
+	if (err && err != -ENOMEM && state->name_space)
 		err = containerd_names_in(files->cache, state->name_space, state->id, names);
 	if (err == -ENOMEM)
 		return err;

@@ -137,18 +137,24 @@ static int namespace_seen(void *data, const char *name_space)
 	return err ? (err == -ENOENT ? 0 : err) : 1;
 }
 
-/* The administrator may have moved containerd's state; what it has runc keep is where it always is, and says where that is. */
-static int moved_read(const struct name_query *query, struct container_names *names)
+int containerd_state_names(struct name_cache *cache, const struct runtime_state *state, struct container_names *names)
 {
 	char path[HOST_PATH_MAX];
-	size_t size;
 
-	const struct runtime_state *state = runtime_states_find(query->states, query->cgroup, &size);
-	if (!state || !state->name_space || !state->bundle || strcmp(state->id, query->id) != 0)
+	if (!state->name_space || !state->bundle)
 		return -ENOENT;
 	if (snprintf(path, sizeof(path), "%s/config.json", state->bundle) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	return path_read(query->cache, path, state->name_space, names);
+	return path_read(cache, path, state->name_space, names);
+}
+
+/* The administrator may have moved containerd's state; what it has runc keep is where it always is, and says where that is. */
+static int moved_read(const struct name_query *query, struct container_names *names)
+{
+	size_t size;
+	const struct runtime_state *state = runtime_states_find(query->states, query->cgroup, &size);
+
+	return state && !strcmp(state->id, query->id) ? containerd_state_names(query->cache, state, names) : -ENOENT;
 }
 
 int containerd_names(const struct name_query *query, struct container_names *names)

@@ -43,6 +43,8 @@ name_source kubelet_names; /* names of a pod's directories and links of logs */
  */
 int containerd_names_in(struct name_cache *cache, const char *name_space, const char *id,
 			struct container_names *names);
+/* The one whose runtime's own state says where its bundle is. */
+int containerd_state_names(struct name_cache *cache, const struct runtime_state *state, struct container_names *names);
 /* name_cache_find() in its OCI configuration. */
 int containerd_bundle_find(struct name_cache *cache, const struct name_file *file, const char *name_space,
 			   const char *id, const char *ret[LABEL_PLACE_CNT]);
