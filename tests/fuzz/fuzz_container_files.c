@@ -35,6 +35,9 @@ static const char *const links[] = {
 	"/srv/docker/containers/" MOVED "/config.v2.json",
 	"/run/containerd/runc/k8s.io/" MOVED "/state.json",
 	"/srv/state/config.json",
+	"/etc/lxc/lxc.conf",
+	"/var/lib/lxc/web/config",
+	"/srv/lxc/db/config",
 	"/var/log/containers/web_shop_app-" ID ".log",
 };
 
@@ -118,5 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	group_look(files, "/docker/" ID);
 	group_look(files, "/libpod_parent/libpod-" ID);
 	group_look(files, "/mine/sub");
+	group_look(files, "/lxc.payload.web-1");
+	group_look(files, "/alpha/payload/ns");
 	return 0;
 }

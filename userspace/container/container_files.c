@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "container/lxc_configs.h"
 #include "container/name_cache.h"
 #include "container/name_source.h"
 #include "container/runtime_states.h"
@@ -15,6 +16,7 @@ struct container_files {
 	int root_fd;
 	struct name_cache *cache;
 	struct runtime_states *states;
+	struct lxc_configs *lxc;
 };
 
 /* Whose files are looked at for whose containers; in this order, until one knows it. */
@@ -23,7 +25,7 @@ static const struct source_row {
 	name_source *read;
 } sources[] = {
 	{"docker", docker_names}, {"containerd", containerd_names}, {"cri-o", storage_names}, {"podman", storage_names},
-	{"", runtime_names},
+	{"", runtime_names}, {"lxc", lxc_names},
 };
 
 int container_files_open(const char *root, struct container_files **ret)
@@ -41,6 +43,9 @@ int container_files_open(const char *root, struct container_files **ret)
 	err = runtime_states_new(files->root_fd, &files->states);
 	if (err)
 		return err;
+	err = lxc_configs_new(files->root_fd, files->cache, &files->lxc);
+	if (err)
+		return err;
 	*ret = take(files);
 	return 0;
 }
@@ -49,6 +54,7 @@ void container_files_close(struct container_files *files)
 {
 	if (!files)
 		return;
+	lxc_configs_free(files->lxc);
 	runtime_states_free(files->states);
 	name_cache_free(files->cache);
 	if (files->root_fd >= 0)
@@ -172,6 +178,7 @@ static int query_init(const struct container_files *files, const char *cgroup, c
 		.root_fd = files->root_fd,
 		.cache = files->cache,
 		.states = files->states,
+		.lxc = files->lxc,
 		.cgroup = cgroup,
 		.owner = HOST_ANYBODY,
 	};
@@ -233,19 +240,22 @@ static int containerd_find(const struct container_files *files, const char *cgro
 	return err;
 }
 
-static int group_find(struct container_files *files, const char *cgroup, bool in_pod, struct container_names *names,
+static int group_find(struct container_files *files, const struct name_query *query, struct container_names *names,
 		      size_t *ret_size)
 {
-	const struct runtime_state *state = runtime_states_find(files->states, cgroup, ret_size);
+	const struct runtime_state *state = runtime_states_find(files->states, query->cgroup, ret_size);
 
-	if (!state)
-		return containerd_find(files, cgroup, names, ret_size);
+	if (!state) {
+		int err = containerd_find(files, query->cgroup, names, ret_size);
+
+		return err == -ENOENT ? lxc_names_by_cgroup(query, names, ret_size) : err;
+	}
 	int err = containerd_state_names(files->cache, state, names);
 	if (err && err != -ENOMEM && state->name_space)
 		err = containerd_names_in(files->cache, state->name_space, state->id, names);
 	if (err == -ENOMEM)
 		return err;
-	err = runtime_state_names(state, in_pod, names);
+	err = runtime_state_names(state, *query->pod_uid, names);
 	return err ? err : container_names_set(names, LABEL_CONTAINER_ID, state->id);
 }
 
@@ -262,7 +272,7 @@ int container_files_find_by_cgroup(struct container_files *files, const char *cg
 	cgroup_path_read(cgroup, &path);
 	if (path.runtime || *cgroup != '/' || query_init(files, cgroup, &path, &query, &home) == -ENOMEM)
 		return -ENOENT;
-	int err = group_find(files, cgroup, *query.pod_uid, &names, &size);
+	int err = group_find(files, &query, &names, &size);
 	/* Its id is its name where it has no other. */
 	if (!err)
 		err = container_names_set(&names, LABEL_CONTAINER_NAME, names.values[LABEL_CONTAINER_ID]);

@@ -37,7 +37,7 @@ DEFINE_CLEANUP(container_files, struct container_files *, container_files_close)
 
 /*
  * Looks for the files of the container that a path tells (path->runtime is not NULL). Fills what it
- * finds: the runtime only where the path did not tell it ("runc" where nobody above it is known), the id never.
+ * finds: the runtime only where the path did not tell it ("runc" where nobody above it is known), the id only of LXC's.
  * -ENOENT: there is nothing of it, yet or any more. cgroup: the text that path was read from.
  */
 int container_files_find(struct container_files *files, const char *cgroup, const struct cgroup_path *path,
@@ -45,7 +45,7 @@ int container_files_find(struct container_files *files, const char *cgroup, cons
 
 /*
  * The container whose group is at or above one whose path tells none (path->runtime is NULL), because
- * whoever started it chose that name: containers of plain runc, and of containerd's `ctr`. Fills the id
+ * whoever started it chose that name: containers of plain runc, of containerd's `ctr`, and of LXC. Fills the id
  * and the runtime too. ret_size: of the path up to and with the group of the container. -ENOENT: there is
  * none. Cheap to ask for again: the list of runc's containers is kept as long as it did not change.
  */

@@ -10,6 +10,7 @@
 #include "container/host_file.h"
 #include "pyprof/types.h"
 
+struct lxc_configs;
 struct name_cache;
 struct name_file;
 struct runtime_state;
@@ -19,6 +20,7 @@ struct name_query {
 	int root_fd;
 	struct name_cache *cache;
 	struct runtime_states *states;
+	struct lxc_configs *lxc;
 	const char *cgroup; /* the whole path of it */
 	char id[NAME_MAX + 1]; /* the name of a file; "" when the id is none */
 	char pod_uid[40]; /* - between its parts; "": in no pod */
@@ -36,6 +38,7 @@ name_source docker_names; /* docker and moby */
 name_source containerd_names; /* bundles of containerd: Kubernetes, nerdctl, ctr */
 name_source storage_names; /* CRI-O and podman, which share the library that keeps them */
 name_source runtime_names; /* what runc or crun itself keeps of one that nobody above it knows */
+name_source lxc_names; /* LXC, LXD, Incus: the id too, for a group may be called otherwise */
 name_source kubelet_names; /* names of a pod's directories and links of logs */
 
 /*
@@ -48,6 +51,8 @@ int containerd_state_names(struct name_cache *cache, const struct runtime_state 
 /* name_cache_find() in its OCI configuration. */
 int containerd_bundle_find(struct name_cache *cache, const struct name_file *file, const char *name_space,
 			   const char *id, const char *ret[LABEL_PLACE_CNT]);
+/* A container of LXC by query->cgroup, where somebody chose that. ret_size: of its group's path. -ENOENT: there is none. */
+int lxc_names_by_cgroup(const struct name_query *query, struct container_names *names, size_t *ret_size);
 /* What its own runtime keeps of a container. */
 int runtime_state_names(const struct runtime_state *state, bool in_pod, struct container_names *names);
 
