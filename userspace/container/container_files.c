@@ -24,8 +24,9 @@ static const struct source_row {
 	const char *runtime; /* as the path tells it. Those that the path does not tell are asked for everywhere */
 	name_source *read;
 } sources[] = {
-	{"docker", docker_names}, {"containerd", containerd_names}, {"cri-o", storage_names}, {"podman", storage_names},
-	{"", runtime_names}, {"lxc", lxc_names},
+	{"docker", docker_names}, {"containerd", containerd_names},
+	{"cri-o", storage_names}, {"podman", storage_names},
+	{"", runtime_names},	  {"lxc", lxc_names},
 };
 
 int container_files_open(const char *root, struct container_files **ret)
