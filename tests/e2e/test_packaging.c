@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What tools/pyprof-bpf.service and tools/Containerfile promise: enough rights and libraries, and no more. */
+#include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,8 +60,10 @@ Test(packaging, systemd_takes_the_unit_as_it_is)
 	cr_expect_null(strstr(child_err(child), "pyprof-bpf.service:"), "%s", child_err(child));
 }
 
-/* As setpriv has them: "bpf", ... */
-static size_t rights_of_unit(char *ret[RIGHTS_MAX])
+#define FOR_A_MOMENT "CAP_SYS_ADMIN" /* and stands for others */
+
+/* As the unit has them; lasting: but for the one that it gives back. */
+static size_t rights_of_unit(bool lasting, char *ret[RIGHTS_MAX])
 {
 	const char *bounding = said_by("sed -n 's/^CapabilityBoundingSet=//p' " UNIT);
 	char *rest = strdup(bounding), *word;
@@ -68,7 +71,7 @@ static size_t rights_of_unit(char *ret[RIGHTS_MAX])
 
 	cr_assert_str_eq(bounding, said_by("sed -n 's/^AmbientCapabilities=//p' " UNIT));
 	while ((word = strsep(&rest, " \n")))
-		if (*word) {
+		if (*word && !(lasting && !strcmp(word, FOR_A_MOMENT))) {
 			cr_assert(cnt < RIGHTS_MAX && !strncmp(word, "CAP_", 4), "%s", word);
 			ret[cnt++] = word;
 		}
@@ -76,7 +79,7 @@ static size_t rights_of_unit(char *ret[RIGHTS_MAX])
 }
 
 /* As a user who has these rights, but for one of them, and can gain no others. */
-static struct child *run_with(char *const rights[], size_t cnt, size_t without, const char *const command[])
+static struct child *start_with(char *const rights[], size_t cnt, size_t without, const char *const command[])
 {
 	const char *argv[40] = {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"};
 	const char *set = "-all";
@@ -92,7 +95,12 @@ static struct child *run_with(char *const rights[], size_t cnt, size_t without, 
 	argv[at++] = text_of("--ambient-caps=%s", set);
 	for (size_t i = 0; command[i]; i++)
 		argv[at++] = command[i];
-	struct child *child = child_start(NULL, argv);
+	return child_start(NULL, argv);
+}
+
+static struct child *run_with(char *const rights[], size_t cnt, size_t without, const char *const command[])
+{
+	struct child *child = start_with(rights, cnt, without, command);
 
 	child_wait(child, 60);
 	return child;
@@ -114,7 +122,7 @@ Test(packaging, the_units_rights_are_enough_for_whole_profiles)
 	struct place inside = place_in(python.root);
 	struct child *workload = python_start(&python, &inside, "called.py", "in_service", NULL);
 	char *rights[RIGHTS_MAX];
-	size_t cnt = rights_of_unit(rights);
+	size_t cnt = rights_of_unit(true, rights);
 	const char *const record[] = {program_for_all(&place),
 				      "--all",
 				      "-F",
@@ -140,12 +148,47 @@ Test(packaging, the_units_rights_are_enough_for_whole_profiles)
 	child_kill(workload);
 }
 
+/* How many of its threads have a capability, by its number, and how many there are. */
+static size_t threads_with(const struct child *child, int right, size_t *ret_all)
+{
+	const char *sets = said_by(text_of("sed -n 's/^CapPrm:[ \t]*//p' /proc/%d/task/*/status", child->pid));
+	unsigned long long set;
+	size_t cnt = 0;
+	int size;
+
+	for (*ret_all = 0; sscanf(sets, "%llx%n", &set, &size) == 1; sets += size) {
+		cnt += set >> right & 1;
+		++*ret_all;
+	}
+	return cnt;
+}
+
+Test(packaging, the_right_that_the_start_needs_is_given_back_by_all_threads)
+{
+	struct place place = place_in("/");
+	char *rights[RIGHTS_MAX];
+	size_t cnt = rights_of_unit(false, rights), threads = 0, left = SIZE_MAX;
+	const char *const record[] = {
+		program_for_all(&place), "--all", "--export", "otlp=http://127.0.0.1:9", "-d", "60", NULL};
+
+	cr_assert_eq(cnt, rights_of_unit(true, rights) + 1);
+	cnt = rights_of_unit(false, rights);
+	struct child *profiler = start_with(rights, cnt, SIZE_MAX, record);
+	profiler_sampling(profiler);
+	for (double end = now_s() + 20; left && now_s() < end; sleep_s(0.1))
+		left = threads_with(profiler, CAP_SYS_ADMIN, &threads);
+	cr_expect_eq(left, 0, "%zu of %zu threads have it", left, threads);
+	cr_expect_geq(threads, 2, "it exports in a thread of its own");
+	cr_expect_gt(threads_with(profiler, CAP_SYS_PTRACE, &threads), 0, "the others stay");
+	child_kill(profiler);
+}
+
 Test(packaging, each_of_the_units_rights_is_needed)
 {
 	struct place place = place_in("/");
 	const char *const doctor[] = {program_for_all(&place), "doctor", NULL};
 	char *rights[RIGHTS_MAX];
-	size_t cnt = rights_of_unit(rights);
+	size_t cnt = rights_of_unit(true, rights);
 	struct child *child = run_with(rights, cnt, SIZE_MAX, doctor);
 
 	cr_assert_eq(child->status, 0, "%s", child_out(child));

@@ -353,6 +353,21 @@ static int perf_attach(int fd)
 	return ioctl(fd, PERF_EVENT_IOC_SET_BPF, program) ? -errno : 0;
 }
 
+/* Debian and Ubuntu add levels from 3 on. Whether one of these is why nothing may be opened here. */
+static bool paranoid_asks_admin(struct strbuf *detail)
+{
+	_cleanup_(free) char *level = text_of("/proc/sys/kernel/perf_event_paranoid");
+	STRBUF(missing);
+
+	if (!level || strtol(level, NULL, 10) < 3 || rights_put_missing(&missing, true))
+		return false;
+	strbuf_printf(detail,
+		      "kernel.perf_event_paranoid is %s, with which kernels of Debian and Ubuntu refuse all but "
+		      "CAP_SYS_ADMIN: add that (it is given back when sampling has begun), or lower it to 2",
+		      level);
+	return true;
+}
+
 static enum probe_result probe_perf_events(struct strbuf *detail)
 {
 	_cleanup_(free) int *cpus = calloc(MAX_CPUS, sizeof(*cpus));
@@ -366,6 +381,8 @@ static enum probe_result probe_perf_events(struct strbuf *detail)
 		_cleanup_(fd) int fd = perf_event_open_cpu(cpus[i], 99, &hardware);
 
 		/* -ENODEV: went offline meanwhile. */
+		if (fd == -EACCES && paranoid_asks_admin(detail))
+			return PROBE_FAIL;
 		if (fd < 0 && fd != -ENODEV)
 			return refused(detail, "cannot sample a CPU", fd);
 		err = fd < 0 ? 0 : perf_attach(fd);
@@ -381,7 +398,10 @@ static enum probe_result probe_perf_event_paranoid(struct strbuf *detail)
 {
 	_cleanup_(free) char *text = text_of("/proc/sys/kernel/perf_event_paranoid");
 
-	strbuf_printf(detail, "%s, which CAP_PERFMON overrides", text && *text ? text : "unknown");
+	strbuf_printf(detail, "%s, which CAP_PERFMON overrides%s", text && *text ? text : "unknown",
+		      text && strtol(text, NULL, 10) >= 3
+			      ? "; Debian's and Ubuntu's kernels want CAP_SYS_ADMIN from 3 on"
+			      : "");
 	return PROBE_OK;
 }
 

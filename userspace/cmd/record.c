@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/admin_right.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -321,6 +322,9 @@ static int run_loop(struct run *run)
 	int err = profiler_start(run->profiler);
 	if (err)
 		return log_error_errno(err, "sampling could not be started");
+	err = admin_right_give_back();
+	if (err)
+		log_warning_errno(err, "CAP_SYS_ADMIN could not be given back");
 
 	run->start_ns = clock_monotonic_ns();
 	run->period_end_ns = outputs_period_ns(run->outputs);

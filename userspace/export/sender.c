@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "base/admin_right.h"
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "export/delivery.h"
@@ -347,6 +348,7 @@ static void *sender_run(void *ctx)
 	struct sender *sender = ctx;
 
 	run_as_others();
+	admin_right_give_back();
 
 	pthread_mutex_lock(sender->options.lock);
 	while (!sender->stop) {
