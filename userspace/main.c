@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "cmd/cmd.h"
 
 static const struct command *command_find(const char *name)
@@ -27,6 +28,8 @@ int main(int argc, char **argv)
 	/* What we write is UTF-8 in any locale; only the widths of characters are asked of libc. */
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "");
+
+	log_find_journal();
 
 	/* A link with a command's name is that command: pyflame is meant to be one. */
 	const struct command *command = argc ? command_find(basename(argv[0])) : NULL;

@@ -16,6 +16,12 @@ enum log_level log_level(void);
 /* Text to write before each line, to step out of the way of a status line ("\r\033[K"); NULL: none. */
 void log_set_prefix(const char *prefix);
 
+/*
+ * Where stderr is systemd's journal, which says so to services in $JOURNAL_STREAM (systemd.exec(5)), each line
+ * carries its level in front, as sd-daemon(3) has it. Once, at the start.
+ */
+void log_find_journal(void);
+
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
 /* Appends ": " and what -err means. Returns err. */
 __attribute__((format(printf, 3, 4))) int log_line_errno(enum log_level level, int err, const char *format, ...);
