@@ -120,6 +120,12 @@ Test(cgroup_path, machines_that_have_names)
 	static const struct path_row rows[] = {
 		{"/lxc.payload.web", "lxc", "web", NULL, NULL, NULL}, /* seen */
 		{"/lxc.monitor.web", NULL, NULL, NULL, NULL, NULL}, /* seen */
+		{"/lxc.monitor.web-1", NULL, NULL, NULL, NULL, NULL}, /* seen */
+		{"/lxc.pivot", NULL, NULL, NULL, NULL, NULL}, /* seen: a monitor that ends */
+		{"/mine/deep/lxc.payload.web", "lxc", "web", NULL, NULL, NULL}, /* seen: lxc.cgroup.dir */
+		{"/mine/deep/lxc.monitor.web", NULL, NULL, NULL, NULL, NULL}, /* seen */
+		{"/lxc.payload.odd name.x:y@z\\x2d", "lxc", "odd name.x:y@z\\x2d", NULL, NULL, NULL}, /* seen */
+		{"/lxc/300/ns/init.scope", "lxc", "300", NULL, NULL, "/ns/init.scope"}, /* Proxmox */
 		{"/lxc.payload.web/system.slice/cron.service", "lxc", "web", NULL, NULL, "/system.slice/cron.service"},
 		{"/lxc/web/init.scope", "lxc", "web", NULL, NULL, "/init.scope"},
 		{"/lxc.payload/web", "lxc", "web", NULL, NULL, NULL},
@@ -129,6 +135,9 @@ Test(cgroup_path, machines_that_have_names)
 		 NULL, NULL, "/payload/system.slice/a.service"},
 		{"/machine.slice/machine-deb\\x2d12.scope/payload", "systemd-nspawn", "deb\\x2d12", NULL, NULL,
 		 "/payload"},
+		/* seen, of v2 and systemd's own hierarchy: what nspawn needs itself is its machine's, as it is in v1 */
+		{"/machine.slice/systemd-nspawn@deb.service/supervisor", "systemd-nspawn", "deb", NULL, NULL,
+		 "/supervisor"},
 		{"/machine.slice/machine-qemu\\x2d1\\x2dvm.scope", NULL, NULL, NULL, "machine-qemu\\x2d1\\x2dvm.scope",
 		 NULL},
 	};

@@ -108,7 +108,7 @@ Test(place_naming, what_others_may_call_as_they_like_is_called_behind_them)
 		{"/docker/" B "/docker/" A, "", "bbbbbbbbbbbb/aaaaaaaaaaaa", B "/" A},
 		{"/docker/" B "/docker/" B "/docker/" A, "", "bbbbbbbbbbbb/aaaaaaaaaaaa", B "/" A},
 		{"/lxc.payload.c1/machine.slice/machine-victim.scope", "", "c1/victim", "c1/victim"},
-		{"/machine.slice/machine-a\\x2db.scope/docker/" A, "", "a-b/aaaaaaaaaaaa", "a\\x2db/" A},
+		{"/machine.slice/machine-a\\x2db.scope/docker/" A, "", "a-b/aaaaaaaaaaaa", "a-b/" A},
 		{USER "/lxc.payload.victim", "", "user-1000/victim", "user-1000/victim"},
 		{USER "/docker/" A, "", "user-1000/aaaaaaaaaaaa", "user-1000/" A},
 		{USER "/docker/" B "/docker/" A, "", "user-1000/bbbbbbbbbbbb/aaaaaaaaaaaa", "user-1000/" B "/" A},

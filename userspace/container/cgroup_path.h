@@ -29,7 +29,7 @@ struct path_piece {
  */
 struct cgroup_path {
 	const char *runtime;
-	struct path_piece id; /* of the container, as its runtime knows it; lxc, nspawn: its name */
+	struct path_piece id; /* of the container, as its runtime knows it; lxc, nspawn: its name, as below */
 	struct path_piece name; /* where the path itself has it: lxc, nspawn (there as systemd escapes it) */
 	struct path_piece pod_uid; /* as written there: a systemd driver writes _ for - */
 	struct path_piece unit; /* "nginx.service", the innermost of the host's; of no container */
