@@ -6,19 +6,13 @@ import secrets
 import shutil
 import sys
 
-from machine import BUSY, SHORT, debian_root, run, until
+from machine import BUSY, SHORT, debian_root, hierarchies, run, until
 
 PACKAGES = ["lxc", "uidmap"]
 LXCPATH = "/var/lib/lxc"  # LXC's own, where its names are looked for
 MAP = "lxc.idmap = u 0 100000 65536\nlxc.idmap = g 0 100000 65536\n"
 # With its own /etc/subuid and /etc/subgid, which newuidmap wants, and which are the machine's.
 MAPPED = """mount --make-rprivate / && mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@" """
-
-
-def hierarchies():
-    """Where hierarchies of cgroups are mounted."""
-    with open("/proc/self/mountinfo") as file:
-        return [line.split()[4] for line in file if line.split(" - ")[1].startswith("cgroup")]
 
 
 class Runtime:

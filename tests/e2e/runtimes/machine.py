@@ -107,6 +107,12 @@ def image_archive(path, name):
     return python
 
 
+def hierarchies():
+    """Where hierarchies of cgroups are mounted."""
+    with open("/proc/self/mountinfo") as file:
+        return [line.split()[4] for line in file if line.split(" - ")[1].startswith("cgroup")]
+
+
 def groups_remove(name):
     """The cgroups of that name, and those in it, in each hierarchy: what is empty. Runtimes leave the parents of theirs."""
     for root in ["/sys/fs/cgroup"] + [os.path.join("/sys/fs/cgroup", child) for child in os.listdir("/sys/fs/cgroup")]:
