@@ -81,6 +81,7 @@ class Check:
         busy = [one for one in expected if one["function"]]
         found = self.labels(path, [one["function"] for one in busy])
         for one in busy:
+            self.equal("%s has samples" % one["function"], bool(found[one["function"]]), True)
             for label, key in LABELS.items():
                 wanted = [one[key]] if one[key] is not None else []
                 self.equal("%s of %s" % (label, one["function"]), found[one["function"]].get(label, []), wanted)

@@ -20,13 +20,18 @@ class Runtime:
         self.directory, self.token = directory, secrets.token_hex(4)
         self.paths, self.started = [], []
         self.had = set(self.groups_of_lxc())
-        self.root, self.python = debian_root()
+        root, self.python = debian_root()
+        self.root = os.path.join(directory, "root")
+        os.mkdir(self.root)
+        os.chmod(directory, 0o711)  # for whom the user namespace has
+        # LXC itself would write there, whatever its own options are: a file to execute its init by.
+        run("mount", "--bind", root, self.root)
+        run("mount", "-o", "remount,bind,ro", self.root)
         self.ids = os.path.join(directory, "ids")
         with open(self.ids, "w") as file:
             file.write("root:100000:65536\n")
 
     def configure(self, name, options, lxcpath=LXCPATH):
-        """Never written to: the root is mounted read-only."""
         home = os.path.join(lxcpath, name)
         self.paths.append(home)
         os.mkdir(home)
@@ -114,6 +119,7 @@ class Runtime:
         for group in set(self.groups_of_lxc()) - self.had:
             for path, _, _ in os.walk(group, topdown=False):
                 os.rmdir(path)
+        run("umount", self.root, check=False)
         for path in self.paths:
             shutil.rmtree(path, ignore_errors=True)
 
