@@ -39,10 +39,13 @@ Test(bad_cases, a_target_may_end_at_any_moment_of_the_start)
 						   in_place(&here, "out.folded"), "--stats",
 						   in_place(&here, "stats.json"), NULL);
 		/* The target is our child and we have not waited: its pid cannot be somebody else's. */
-		if (child->status == 0)
-			profile_read(&here);
-		else
+		if (child->status == 0) {
+			struct profile profile = profile_read(&here);
+			double seconds = json_number_value(json_object_get(profile.stats, "seconds"));
+			cr_expect_lt(seconds, 4.9, "after %d ms: its end was not noticed", 10 * i);
+		} else {
 			expect_null_problem(check_error_line(child_err(child)), "after %d ms", 10 * i);
+		}
 		cr_expect(child->status == 0 || child->status == 1, "after %d ms: status %d", 10 * i, child->status);
 		child_kill(target);
 	}

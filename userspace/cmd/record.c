@@ -6,6 +6,7 @@
  * written whatever happens later.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,11 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/admin_right.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -147,6 +150,18 @@ static int profiler_open(struct run *run)
 	return err;
 }
 
+/*
+ * A process whose parent has not taken notice of its end, with its last thread: no news of that will come any more. The
+ * state of its first thread does not tell, since others may outlive it.
+ */
+static bool has_ended(u32 pid)
+{
+	_cleanup_(fd) int fd = syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd end = {.fd = fd, .events = POLLIN};
+
+	return fd >= 0 && poll(&end, 1, 0) == 1;
+}
+
 static int targets_select(struct run *run)
 {
 	u32 command = run->child.pid;
@@ -164,6 +179,10 @@ static int targets_select(struct run *run)
 		}
 		if (err)
 			return log_error_errno(err, "cannot sample process %u", pids[i]);
+		if (run->options->target == TARGET_PIDS && has_ended(pids[i])) {
+			log_error("process %u is a zombie: it has ended, and its parent has not taken notice", pids[i]);
+			return -ESRCH;
+		}
 	}
 	return 0;
 }
