@@ -7,7 +7,7 @@
  *	/run/incus/NAME/lxc.conf	Incus, internal/server/instance/drivers/driver_lxc.go; before 6: /var/log/incus
  *	/var/log/lxd/NAME/lxc.conf	LXD; of its snap /var/snap/lxd/common/lxd/logs
  *
- * Not read: files that these include, and groups that are relative to who started the container.
+ * Not read: files that these include, groups that are relative to who started the container, lxc.cgroup.pattern, and what users have.
  */
 #ifndef PYPROF_LXC_CONFIGS_H
 #define PYPROF_LXC_CONFIGS_H
