@@ -4,7 +4,7 @@
  * are that an administrator chose the group for (lxc.cgroup.dir.container; lxc.container.conf(5)).
  *
  *	/var/lib/lxc/NAME/config	LXC; or below lxc.lxcpath of /etc/lxc/lxc.conf
- *	/run/incus/NAME/lxc.conf	Incus, internal/server/instance/drivers/driver_lxc.go; before 6: /var/log/incus
+ *	/run/incus/NAME/lxc.conf	Incus, internal/server/instance/drivers/driver_lxc.go; older: /var/log/incus
  *	/var/log/lxd/NAME/lxc.conf	LXD; of its snap /var/snap/lxd/common/lxd/logs
  *
  * Not read: files that these include, groups that are relative to who started the container, lxc.cgroup.pattern, and what users have.
