@@ -291,6 +291,22 @@ Test(container_files, a_sandbox_of_cri_o_is_one_whatever_its_pod_says)
 		   "container_name=POD k8s_pod=mine-1 k8s_namespace=tenant k8s_container=POD");
 }
 
+#define FORGED_MAKER "\"io.container.manager\":\"libpod\",\"io.kubernetes.cri-o.ContainerType\":\"forged\","
+
+/* CRI-O's own mark is one of those keys. Its library has a name of the container, too, and the image of it. */
+Test(container_files, whose_a_container_is_its_pod_does_not_say_where_the_path_does)
+{
+	put_file("/var/lib/containers/storage/overlay-containers/containers.json",
+		 "[{\"id\":\"" A "\",\"names\":[\"k8s_POD_mine-1_tenant_" POD "_0\"],\"metadata\":\"{\\\"pod-name\\\":"
+		 "\\\"k8s_mine-1_tenant_" POD "_0\\\",\\\"image-name\\\":\\\"registry.k8s.io/pause:3.10\\\"}\"}]");
+	put_file("/var/lib/containers/storage/overlay-containers/" A "/userdata/config.json",
+		 "{\"annotations\":{" FORGED_MAKER KUBELET_LABELS("POD") "}}");
+	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		 "{\"annotations\":{" FORGED_MAKER KUBELET_LABELS("POD") "}}");
+	check_find("/kubepods/besteffort/pod" POD "/crio-" A,
+		   "container_name=POD k8s_pod=mine-1 k8s_namespace=tenant k8s_container=POD");
+}
+
 #define RUNC_LABELS(maker)                                                                              \
 	"{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/x\"},\"config\":{\"labels\":[" maker                  \
 	"\"io.kubernetes.cri.container-name=web\",\"io.kubernetes.cri.sandbox-name=checkout\","         \

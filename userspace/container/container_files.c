@@ -125,12 +125,12 @@ static void pod_uid_copy(const char *cgroup, const struct cgroup_path *path, str
 		query->pod_uid[i] = uid->at[i] == '_' ? '-' : uid->at[i];
 }
 
-static int sources_read(const struct name_query *query, const char *runtime, struct container_names *names)
+static int sources_read(const struct name_query *query, struct container_names *names)
 {
 	name_source *last = NULL;
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
-		if (*runtime && strcmp(runtime, sources[i].runtime))
+		if (*query->runtime && strcmp(query->runtime, sources[i].runtime))
 			continue;
 		if (sources[i].read == last)
 			continue;
@@ -181,6 +181,7 @@ static int query_init(const struct container_files *files, const char *cgroup, c
 		.states = files->states,
 		.lxc = files->lxc,
 		.cgroup = cgroup,
+		.runtime = path->runtime ? path->runtime : "",
 		.owner = HOST_ANYBODY,
 	};
 	/* What is inside of another has its files there, and not among the host's, whoever it says that it is. */
@@ -209,7 +210,7 @@ int container_files_find(struct container_files *files, const char *cgroup, cons
 	int err = path->runtime ? query_init(files, cgroup, path, &query, &home) : -ENOENT;
 	if (err)
 		return err;
-	err = pod_read(&query, *query.id ? sources_read(&query, path->runtime, &names) : -ENOENT, &names);
+	err = pod_read(&query, *query.id ? sources_read(&query, &names) : -ENOENT, &names);
 	if (!err)
 		err = names_finish(path->runtime, &names);
 	if (err) {

@@ -22,6 +22,7 @@ struct name_query {
 	struct runtime_states *states;
 	struct lxc_configs *lxc;
 	const char *cgroup; /* the whole path of it */
+	const char *runtime; /* as the path tells it; "": it does not */
 	char id[NAME_MAX + 1]; /* the name of a file; "" when the id is none */
 	char pod_uid[40]; /* - between its parts; "": in no pod */
 	const char *home; /* of the user below whose slice it is; NULL: it is none's, or nobody's that is known */

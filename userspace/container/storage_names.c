@@ -22,25 +22,40 @@ static const char *const storages[] = {"/run/containers/storage", "/var/lib/cont
 static const char *const drivers[] = {"overlay", "vfs", "btrfs", "zfs"};
 static const char *const lists[] = {"containers.json", "volatile-containers.json"};
 
-/* Who made it says so in an annotation (CRI-O, pkg/annotations; podman, libpod/container_internal_common.go). */
-static int config_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+static int cri_o_add(const json_t *annotations, bool in_pod, struct name_rows *rows)
 {
-	_cleanup_(json) json_t *file = json_loadb(text, size, 0, NULL);
 	_cleanup_(names) struct container_names names = {0};
 
-	if (!file)
-		return -EBADMSG;
-	const json_t *annotations = json_object_get(file, "annotations");
-	const char *maker = json_text(annotations, "io.container.manager");
-	if (!maker || strcmp(maker, "cri-o"))
-		return 0;
 	int err = container_names_set_annotations(&names, annotations, in_pod ? DIALECT_CRI_O : DIALECT_NONE);
 	if (!err)
 		err = container_names_set(&names, LABEL_RUNTIME, "cri-o");
 	return err ? err : name_rows_add(rows, "", (const char *const *)names.values);
 }
 
+/*
+ * Who made it says so in an annotation (CRI-O, pkg/annotations; podman, libpod/container_internal_common.go), but a pod's
+ * own replaces that in the sandbox's: only where nothing else tells.
+ */
+static int config_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	_cleanup_(json) json_t *file = json_loadb(text, size, 0, NULL);
+
+	if (!file)
+		return -EBADMSG;
+	const json_t *annotations = json_object_get(file, "annotations");
+	const char *maker = json_text(annotations, "io.container.manager");
+	return maker && !strcmp(maker, "cri-o") ? cri_o_add(annotations, in_pod, rows) : 0;
+}
+
+static int cri_o_config_parse(const char *text, size_t size, bool in_pod, struct name_rows *rows)
+{
+	_cleanup_(json) json_t *file = json_loadb(text, size, 0, NULL);
+
+	return file ? cri_o_add(json_object_get(file, "annotations"), in_pod, rows) : -EBADMSG;
+}
+
 static const struct name_file config_file = {config_parse, HOST_FILE_MAX};
+static const struct name_file cri_o_config_file = {cri_o_config_parse, HOST_FILE_MAX};
 
 static int config_read(const struct name_query *query, const char *directory, struct container_names *names)
 {
@@ -48,7 +63,8 @@ static int config_read(const struct name_query *query, const char *directory, st
 
 	if (snprintf(path, sizeof(path), "%s/%s/userdata/config.json", directory, query->id) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	return name_cache_read(query->cache, &config_file, path, query->owner, query->owner == HOST_ANYBODY, "", names);
+	return name_cache_read(query->cache, strcmp(query->runtime, "cri-o") ? &config_file : &cri_o_config_file, path,
+			       query->owner, query->owner == HOST_ANYBODY, "", names);
 }
 
 static int listed_add(const json_t *container, struct name_rows *rows)
