@@ -27,7 +27,8 @@ static const char help[] = "Usage: pyprof-bpf containers [-d SECONDS] [--json]\n
 			   "      --json               a list of objects, with whole ids\n"
 			   "  -h, --help               this text\n"
 			   "\n"
-			   "The names are those that --container takes, and `--per container` shows.\n"
+			   "--container takes the names and ids of containers that stand here, --cgroup the\n"
+			   "path of a unit (--json). `--per container` shows both by these names.\n"
 			   "Exit status: 0 listed, 1 it cannot be, 2 wrong command line.\n";
 
 struct containers_options {
