@@ -364,10 +364,11 @@ class Workloads:
         for name, function in ("of_podman", "busy_podman"), ("of_unit", "busy_split"):
             self.expected[function]["container_id"] = run(*PODMAN, "inspect", "--format", "{{.Id}}", name).strip()
 
-    def start(self):
-        for part in self.units, self.users, self.machines, self.podman:
-            attempt(part)
-        with open(os.path.join(OUT, "stderr")) as file:
+    def start(self, *names):
+        for name in names:
+            attempt(getattr(self, name))
+        with open(os.path.join(OUT, "stderr"), "a+") as file:
+            file.seek(0)
             tell("note", "stderr of all that was started", file.read())
         tell("note", "systemd-cgls", run("systemd-cgls", "--no-pager", "-l", good=False).stdout)
 
@@ -440,7 +441,6 @@ def check_selections(workloads):
     check_selected(["--cgroup", "/sys/fs/cgroup/outer.slice"], {"busy_sliced"}, {"sliced.service"})
     check_selected(["--cgroup", "/user.slice/user-1000.slice"], {"busy_user", "busy_user_scope"}, None)
     check_selected(["--cgroup", r"/system.slice/system-busy.slice/busy@a\x2db.service"], {"busy_template"}, {r"busy@a\x2db.service"})
-    check_selected(["--container", r"busy@a\x2db.service"], {"busy_template"}, None)
     check_selected(["--container", "al-pha"], {"busy_machine"}, {"al-pha"})
     check_selected(["--container", "web-*"], {"busy_inside"}, {"web-1"})
     check_selected(["--container", "of_*"], {"busy_podman", "busy_split"}, {"of_podman", "of_unit"})
@@ -464,10 +464,15 @@ def check_list(expected):
         check("containers --json: " + (name or labels["systemd_unit"]), good, row)
 
 
-def check_names():
+def check_podman():
+    """Of the names these alone."""
+    check_names("podman")
+
+
+def check_names(*names):
     workloads = Workloads()
     try:
-        workloads.start()
+        workloads.start(*names or ("units", "users", "machines", "podman"))
         until("the machines are up", lambda: time.sleep(5) or True)
         process = record_begin(os.path.join(OUT, "all.pb.gz"), "--all")
         other = record_begin(os.path.join(OUT, "all.otlp.pb"), "--all")
@@ -477,7 +482,8 @@ def check_names():
         tell("note", "recorded", record_end(process))
         record_end(other)
         attempt(check_list, workloads.expected)
-        attempt(check_selections, workloads)
+        if not names:
+            attempt(check_selections, workloads)
     finally:
         workloads.stop()
         write(os.path.join(OUT, "expected.json"), json.dumps(workloads.expected))
@@ -516,7 +522,7 @@ def main():
     parts = {"doctor": lambda: tell("note", "doctor", run(PROFILER, "doctor", good=False).stdout), "service": check_service,
              "paranoid": check_paranoid, "outage": check_outage, "failures": check_failures, "names": check_names, "idle": check_idle}
     for name in os.environ.get("PARTS", "").split() or parts:
-        attempt(parts[name])
+        attempt({"podman": check_podman, **parts}[name])
     leave()
     tell("ok", "the end")
 
