@@ -6,7 +6,7 @@
 #   make test     all tests                make test-long  at full length
 #   make fuzz     fuzz targets             make O=dir   build somewhere else
 #   make bench    benchmarks               make lint    layering and format
-#   make fuzz-run SECONDS=60               each fuzz target on its seeds for so long
+#   make fuzz-run SECONDS=60               each fuzz target on its seeds for so long; -j2: two at a time
 #   make wheel                             the package stacktrace, in build/wheels
 
 SAN     ?= 0
@@ -215,7 +215,7 @@ $(O)/tools/check_unwind_tables: $(O)/tools/check_unwind_tables.o $(CORE_OBJS)
 test test-long:
 	$(Q)tools/install_deps.sh test
 	$(Q)$(MAKE) --no-print-directory $(O)/unit e2e
-	$(Q)$(if $(filter test-long,$@),$(MAKE) --no-print-directory fuzz-run)
+	$(Q)$(if $(filter test-long,$@),$(MAKE) --no-print-directory -j$$(nproc) fuzz-run)
 	$(Q)$(if $(filter test-long,$@),tests/vm/kernel_matrix.sh $(O)/pyprof-bpf)
 	$(Q)$(if $(filter test-long,$@),PYPROF_LONG=1) tests/run.sh $(O)
 
@@ -251,14 +251,14 @@ fuzz: $(FUZZERS)
 
 # New inputs go to a copy of the seeds. A crash is left in $(O)/fuzz: it becomes a seed by hand, with a unit test.
 SECONDS ?= 60
-fuzz-run: $(FUZZERS)
-	$(Q)set -e; for target in $^; do \
-		name=$${target##*/fuzz_}; dir=$(O)/fuzz/$$name; \
-		rm -rf $$dir; mkdir -p $$dir/inputs; \
-		$$target -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$$dir/ \
-			$$dir/inputs $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) >$$dir/log 2>&1 || { cat $$dir/log; exit 1; }; \
-		echo "  FUZZ    $$name: $$(grep '^Done' $$dir/log)"; \
-	done
+FUZZ_RUNS := $(patsubst $(O)/tests/fuzz/fuzz_%,fuzz-run-%,$(FUZZERS))
+.PHONY: $(FUZZ_RUNS)
+fuzz-run: $(FUZZ_RUNS)
+$(FUZZ_RUNS): fuzz-run-%: $(O)/tests/fuzz/fuzz_%
+	$(Q)dir=$(O)/fuzz/$*; rm -rf $$dir && mkdir -p $$dir/inputs && \
+	$< -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$$dir/ \
+		$$dir/inputs $(wildcard tests/fuzz/corpus/$*) >$$dir/log 2>&1 || { cat $$dir/log; exit 1; }; \
+	echo "  FUZZ    $*: $$(grep '^Done' $$dir/log)"
 
 lint:
 	$(Q)tools/check_layers.py
