@@ -80,7 +80,8 @@ class Cri:
         labels = dict(config["labels"], **{"io.kubernetes.container.name": name})
         container = self.call(
             "CreateContainer", "CreateContainerResponse", pod_sandbox_id=pod, sandbox_config=config,
-            config={"metadata": {"name": name}, "image": {"image": image}, "command": command, "labels": labels,
+            config={"metadata": {"name": name}, "image": {"image": image, "user_specified_image": image}, "command": command,
+                    "labels": labels,
                     "linux": {"security_context": {"namespace_options": {"network": "NODE", "pid": "CONTAINER"}}}},
         )["container_id"]
         self.call("StartContainer", container_id=container)

@@ -93,7 +93,7 @@ def image_archive(path, name):
     python = root_archive(layer)
     with open(layer, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    config = {"architecture": "amd64", "os": "linux", "config": {"Cmd": [python, "-c", IDLE]},
+    config = {"architecture": "amd64", "os": "linux", "config": {"Cmd": [python, "-c", IDLE], "StopSignal": "SIGKILL"},
               "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest]}, "history": [{"created_by": "pyprof-bpf's tests"}]}
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
     with tarfile.open(path, "w") as archive:
