@@ -307,6 +307,28 @@ Test(container_files, whose_a_container_is_its_pod_does_not_say_where_the_path_d
 		   "container_name=POD k8s_pod=mine-1 k8s_namespace=tenant k8s_container=POD");
 }
 
+#define CRI_O_NAME(name)                                                                                             \
+	"{\"annotations\":{\"io.container.manager\":\"cri-o\",\"io.kubernetes.cri-o.ContainerType\":\"container\","  \
+	"\"io.kubernetes.cri-o.Image\":\"quay.io/app:3\",\"io.kubernetes.cri-o.Labels\":\"null\","                   \
+	"\"io.kubernetes.cri-o.Metadata\":\"{\\\"name\\\":\\\"one\\\"}\",\"io.kubernetes.cri-o.Name\":\"" name "\"," \
+	"\"io.kubernetes.cri-o.SandboxName\":\"k8s_plain_default_uid_0\"}}"
+
+/* crictl makes containers without the labels that a kubelet gives them, and its pods have no group of a kubelet's. */
+Test(container_files, cri_o_calls_by_name_what_nobody_labelled)
+{
+	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		 CRI_O_NAME("k8s_one_plain_default_uid_0"));
+	check_find("/crio/crio-" A,
+		   "container_name=one image=quay.io/app:3 k8s_pod=plain k8s_namespace=default k8s_container=one");
+	/* Which part is which cannot be told. */
+	put_file("/run/containers/storage/overlay-containers/" B "/userdata/config.json",
+		 CRI_O_NAME("k8s_one_two_plain_default_uid_0"));
+	check_find("/crio/crio-" B, "image=quay.io/app:3");
+	put_file("/run/containers/storage/overlay-containers/" B "/userdata/config.json",
+		 CRI_O_NAME("k8s_plain_default_uid_0"));
+	check_find("/crio/crio-" B, "image=quay.io/app:3");
+}
+
 #define RUNC_LABELS(maker)                                                                              \
 	"{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/x\"},\"config\":{\"labels\":[" maker                  \
 	"\"io.kubernetes.cri.container-name=web\",\"io.kubernetes.cri.sandbox-name=checkout\","         \

@@ -75,6 +75,33 @@ static bool is_sandbox(const struct container_names *names)
 	return container && !strcmp(container, SANDBOX);
 }
 
+/*
+ * k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT, as CRI-O calls a container (server/naming.go) also when nobody labelled it, as crictl
+ * does not. In Kubernetes no part has a _.
+ */
+static int cri_o_name_set(struct container_names *names, const char *text)
+{
+	static const enum label labels[] = {LABEL_K8S_CONTAINER, LABEL_K8S_POD, LABEL_K8S_NAMESPACE};
+	const char *parts[6];
+	size_t cnt = 0;
+
+	for (const char *at = text; at; at = strchr(at, '_')) {
+		at += at != text;
+		if (cnt == 6)
+			return 0;
+		parts[cnt++] = at;
+	}
+	if (cnt != 6 || strncmp(text, "k8s_", 4))
+		return 0;
+	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+		int err = container_names_set_size(names, labels[i], parts[i + 1],
+						   (size_t)(parts[i + 2] - parts[i + 1]) - 1);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int container_names_set_annotations(struct container_names *names, const json_t *annotations, unsigned dialects)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -89,5 +116,8 @@ int container_names_set_annotations(struct container_names *names, const json_t 
 		if (err)
 			return err;
 	}
-	return 0;
+	/* In a sandbox's it is anybody's; but that has labels, of CRI-O's own if of no one else's. */
+	if (!(dialects & DIALECT_CRI_O) || names->values[LABEL_K8S_CONTAINER])
+		return 0;
+	return cri_o_name_set(names, json_text(annotations, "io.kubernetes.cri-o.Name"));
 }
