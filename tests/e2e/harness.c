@@ -244,9 +244,23 @@ bool python_has_anchors(const struct python *python)
 	return python_is_since(python, 3, 10);
 }
 
+/* One of the same version, with or without a GIL, comes before it in the list. */
+static bool python_is_double(const struct python *python)
+{
+	struct python found[MAX_PYTHONS];
+	size_t cnt = pythons_list(found, MAX_PYTHONS);
+
+	for (size_t i = 0; i < cnt && strcmp(found[i].name, python->name); i++) {
+		if (found[i].major == python->major && found[i].minor == python->minor &&
+		    python_has_gil(&found[i]) == python_has_gil(python))
+			return true;
+	}
+	return false;
+}
+
 double sampling_seconds(const struct python *python, double asked)
 {
-	return long_run() ? asked : python_is_since(python, 3, 11) ? 10 : 3;
+	return long_run() ? asked : python_is_since(python, 3, 11) && !python_is_double(python) ? 10 : 3;
 }
 
 /* --- places ------------------------------------------------------------- */
