@@ -57,6 +57,7 @@ struct profiler {
 
 	u64 exec_ns; /* the latest exec: its program is being mapped now */
 	u64 tick_ns, cpus_ns;
+	int cpus_err; /* as was last said */
 	u64 untold; /* as the counters were last seen */
 	bool selection_is_open; /* as was last said */
 	u32 selected_alive;
@@ -505,6 +506,16 @@ static void filter_check(struct profiler *p)
 		log_info("the cgroups that are chosen have room again: only these are sampled");
 }
 
+/* Whoever gave back the right to open perf events (admin_right.h) cannot follow. */
+static void cpus_check(struct profiler *p)
+{
+	int err = capture_check_cpus(p->capture);
+
+	if (err && err != p->cpus_err)
+		log_warning_errno(err, "CPUs that came online are not sampled until pyprof-bpf is started anew");
+	p->cpus_err = err;
+}
+
 static void tick(struct profiler *p, u64 now)
 {
 	p->tick_ns = now;
@@ -513,7 +524,7 @@ static void tick(struct profiler *p, u64 now)
 	supplier_tick(p->supplier, now);
 	if (now - p->cpus_ns >= CPUS_NS) {
 		p->cpus_ns = now;
-		capture_check_cpus(p->capture);
+		cpus_check(p);
 	}
 	filter_check(p);
 }

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "container/cgroup_path.h"
 
-TestSuite(cgroup_path, .timeout = 10);
+TestSuite(cgroup_path, .timeout = 120);
 
 #define A      "5f0b1c9f2f4e7a1d3c5b7a9e8d6c4b2a0f1e3d5c7b9a8f6e4d2c0b1a3f5e7d9c"
 #define B      "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -165,6 +165,29 @@ Test(cgroup_path, units_of_the_system_and_of_users)
 	};
 
 	CHECK_ROWS(rows);
+}
+
+Test(cgroup_path, the_unit_that_another_is_within)
+{
+	static const struct {
+		const char *path, *unit, *outer;
+	} rows[] = {
+		{"/system.slice/nginx.service", "nginx.service", NULL},
+		{"/user.slice/user-1000.slice/session-1.scope", "session-1.scope", NULL},
+		{"/user.slice/user-1000.slice/user@1000.service", "user@1000.service", NULL},
+		{"/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service", "nginx.service",
+		 "user@1000.service"},
+		{"/system.slice/a.service/b.service/c.scope", "c.scope", "a.service"},
+		{"/system.slice/a.service/b.service/docker/" A, NULL, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct cgroup_path path;
+
+		cgroup_path_read(rows[i].path, &path);
+		check_piece(rows[i].path, "unit", path.unit, rows[i].unit);
+		check_piece(rows[i].path, "outer unit", path.outer_unit, rows[i].outer);
+	}
 }
 
 Test(cgroup_path, amazons_tasks)

@@ -285,7 +285,18 @@ Test(place, a_unit_is_a_place_with_its_name, .init = set_up, .fini = tear_down)
 	cr_expect(place->named);
 	cr_expect_not(place->is_container);
 	cr_expect_eq(add(FRESH + 1, "/system.slice/nginx.service/worker"), place);
-	cr_expect_neq(add(FRESH + 2, "/user.slice/user-1.slice/user@1.service/app.slice/nginx.service"), place);
+}
+
+/* Whoever runs in a delegated unit calls units as he likes. */
+Test(place, no_unit_within_another_passes_for_one_of_the_hosts, .init = set_up, .fini = tear_down)
+{
+	struct place *users = add(FRESH, "/user.slice/user-1.slice/user@1.service/app.slice/nginx.service");
+	struct place *session = add(FRESH + 1, "/user.slice/user-1.slice/session-3.scope");
+	struct place *services = add(FRESH + 2, "/system.slice/ci.service/nginx.service");
+
+	cr_expect(value_is(users, LABEL_SYSTEMD_UNIT, "user-1/nginx.service"));
+	cr_expect(value_is(session, LABEL_SYSTEMD_UNIT, "session-3.scope"), "root's systemd made that one");
+	cr_expect(value_is(services, LABEL_SYSTEMD_UNIT, "ci.service/nginx.service"));
 }
 
 Test(place, a_container_wins_over_a_unit_and_a_unit_over_the_host, .init = set_up, .fini = tear_down)

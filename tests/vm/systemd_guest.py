@@ -317,9 +317,9 @@ class Workloads:
         run("loginctl", "enable-linger", "bob")
         until("bob's manager runs", lambda: os.path.exists("/run/user/1000/bus"))
         run(*as_bob("systemd-run", "--user", "-q", "--unit=mine", *busy("busy_user")))
-        self.expect("busy_user", systemd_unit="mine.service")
+        self.expect("busy_user", systemd_unit="user-1000/mine.service")
         self.spawn(*as_bob("systemd-run", "--user", "-q", "--scope", "--unit=myscope", *busy("busy_user_scope")))
-        self.expect("busy_user_scope", systemd_unit="myscope.scope")
+        self.expect("busy_user_scope", systemd_unit="user-1000/myscope.scope")
 
     def root_make(self, name):
         """A machine's root: this one's programs, and its own everything else."""

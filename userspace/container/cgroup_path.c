@@ -237,7 +237,7 @@ static void container_enter(struct cgroup_path *path, const struct group_row *ro
 	path->name = (struct path_piece){NULL, 0};
 	if (row->shape == SHAPE_NAME)
 		path->name = id;
-	path->unit = (struct path_piece){NULL, 0};
+	path->unit = path->outer_unit = (struct path_piece){NULL, 0};
 	path->size = size;
 }
 
@@ -247,6 +247,8 @@ static void unit_enter(struct cgroup_path *path, struct path_piece group, size_t
 	if (path->runtime)
 		return;
 	piece_cut_start(&group, "_");
+	if (!path->outer_unit.size)
+		path->outer_unit = path->unit;
 	path->unit = group;
 	path->size = size;
 }

@@ -33,6 +33,11 @@ struct cgroup_path {
 	struct path_piece name; /* where the path itself has it: lxc, nspawn (there as systemd escapes it) */
 	struct path_piece pod_uid; /* as written there: a systemd driver writes _ for - */
 	struct path_piece unit; /* "nginx.service", the innermost of the host's; of no container */
+	/*
+	 * The outermost unit, when that one is within it: whoever runs in a delegated unit, as a user's own systemd does in
+	 * user@1000.service, calls units as he likes.
+	 */
+	struct path_piece outer_unit;
 	/* "1000" of the outermost user-1000.slice: who may make groups below it. Root's slice is like any other of root's. */
 	struct path_piece user;
 	size_t size; /* of the path up to and with the group of the container or unit itself; 0: neither */

@@ -152,13 +152,27 @@ static int path_set(struct place_entry *entry, enum label label, const struct cg
 	return place_entry_set(entry, label, b.at, b.size);
 }
 
+/* Likewise: behind the user, or the unit, that it is within. */
+static int unit_set(struct place_entry *entry, const struct cgroup_path *path)
+{
+	struct path_piece user = place_user(entry, path);
+	STRBUF(b);
+
+	if (path->outer_unit.size && user.size)
+		user_put(&b, &user);
+	else if (path->outer_unit.size)
+		strbuf_printf(&b, "%.*s/", (int)path->outer_unit.size, path->outer_unit.at);
+	strbuf_put_size(&b, path->unit.at, path->unit.size);
+	return b.failed ? -ENOMEM : place_entry_set(entry, LABEL_SYSTEMD_UNIT, b.at, b.size);
+}
+
 int place_naming_read_path(struct place_naming *naming, struct place_entry *entry, const struct cgroup_path *path)
 {
 	int err = 0;
 
 	if (!path->runtime) {
 		entry->place.named = true;
-		return place_entry_set(entry, LABEL_SYSTEMD_UNIT, path->unit.at, path->unit.size);
+		return unit_set(entry, path);
 	}
 	entry->place.is_container = true;
 	entry->outer_size = path->outer_size;
