@@ -6,7 +6,7 @@
 
 Prints "PORT n" when it listens, then for each POST one line of JSON, before it answers: {"n", "did", "path", "headers",
 "size", "text"}: text is the body, unpacked where it is gzip, if it is short and UTF-8, else null. Each POST takes the next
-behaviour of the script; the last one stays. What is TEXT gets 500 whatever the script says. --save keeps the bodies of what was answered with 2xx, as they were sent, in
+behaviour of the script; the last one stays. What begins with TEXT gets 500 whatever the script says. --save keeps the bodies of what was answered with 2xx, as they were sent, in
 DIR/N. It ends when its standard input does, so that none outlives its test.
 
     200, 503, ...     that status, with a short text as body
@@ -102,7 +102,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         token = self.server.token
         if token and self.headers.get("Authorization") != "Bearer " + token:
             step = "401"
-        if self.server.poison is not None and readable(self.headers, body) == self.server.poison:
+        if self.server.poison is not None and (readable(self.headers, body) or "").startswith(self.server.poison):
             step = "500"
         self.tell(n, step, body)
         name, _, argument = step.replace("@", "/").partition("/")

@@ -15,7 +15,7 @@
 #include "base/strbuf.h"
 
 #define ARGS_MAX 16
-#define WAIT_MS	 8000
+#define WAIT_MS	 60000 /* for a machine that has other things to do */
 
 static void receiver_exec(const char *script, unsigned port, const char *const *more)
 {
@@ -122,12 +122,17 @@ void receiver_deinit(struct receiver *receiver)
 
 unsigned closed_port(void)
 {
+	/*
+	 * Who connects is refused as long as nobody listens. The socket stays, or the kernel would give its port to another
+	 * test's server, or to the very connection that is to fail, which then meets itself. A receiver can take it over:
+	 * its socket has SO_REUSEADDR as well.
+	 */
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&address, size), 0);
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	close(fd);
 	return ntohs(address.sin_port);
 }

@@ -12,8 +12,12 @@
 
 static const struct destination_kind kind = {.name = "test", .path = "/in", .content_type = "application/x-test"};
 
-static const struct exporter_times quick = {
-	.connect_ms = 1000, .answer_ms = 1000, .first_ms = 20, .most_ms = 80, .asked_most_ms = 1000, .quiet_ms = 60000};
+static const struct exporter_times quick = {.connect_ms = 60000,
+					    .answer_ms = 60000,
+					    .first_ms = 20,
+					    .most_ms = 80,
+					    .asked_most_ms = 1000,
+					    .quiet_ms = 60000};
 
 /* In folder: ca.pem, and other-ca.pem that signed nothing of it; server.{pem,key} for a subject's name. */
 static void make_certificates(const char *folder, const char *subject_alt_name)
@@ -70,7 +74,7 @@ static void wait_for_word(struct exporter *exporter, struct heard *heard)
 {
 	struct exporter_counts counts;
 
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		exporter_counts(exporter, &counts);
 		if (!counts.waiting || __atomic_load_n(&heard->any, __ATOMIC_ACQUIRE))
 			return;
