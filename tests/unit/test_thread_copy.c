@@ -7,7 +7,7 @@
 #include "thread_target.h"
 #include "tracer.h"
 
-TestSuite(thread_copy, .timeout = 30);
+TestSuite(thread_copy, .timeout = 300);
 
 /*
  * Says that it is ready, and waits, between `leave` and `ret`: its caller's rbp is restored, and as compilers have it,

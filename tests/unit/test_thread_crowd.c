@@ -12,10 +12,11 @@
 #define CALLERS	   20
 #define STORM	   20000
 #define BATCH	   100
+#define LEAST	   1000
 #define STORM_NS   (3 * NS_PER_S)
 #define SHARED_CNT 200
 
-TestSuite(thread_crowd, .init = note_dispositions, .timeout = 30);
+TestSuite(thread_crowd, .init = note_dispositions, .timeout = 300);
 
 /* Asks the other again and again. */
 static void work_ask(struct target *target)
@@ -168,12 +169,11 @@ Test(thread_crowd, threads_that_allocate_load_fork_and_make_threads_are_asked_wi
 
 	for (int i = 0; i < CNT; i++)
 		target_start(&targets[i]);
-	for (; asked < STORM && clock_monotonic_ns() - start_ns < STORM_NS; asked += BATCH)
+	for (; asked < LEAST || (asked < STORM && clock_monotonic_ns() - start_ns < STORM_NS); asked += BATCH)
 		answered += ask_batch(targets, CNT);
 	for (int i = 0; i < CNT; i++)
 		target_stop(&targets[i]);
 	cr_assert_eq(changed_disposition(), 0);
 	cr_log_info("%d asked, %d answered", asked, answered);
-	cr_assert_geq(asked, 1000);
 	cr_assert_geq(answered, asked - asked / 100);
 }

@@ -12,7 +12,7 @@
 
 #define WHOLE_STACK (8u << 20)
 
-TestSuite(thread_request, .init = note_dispositions, .timeout = 30);
+TestSuite(thread_request, .init = note_dispositions, .timeout = 300);
 
 static void ask_while(void (*work)(struct target *))
 {

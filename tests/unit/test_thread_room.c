@@ -23,7 +23,7 @@
 #define IS_SANITIZED false
 #endif
 
-TestSuite(thread_room, .timeout = 30, .disabled = IS_SANITIZED);
+TestSuite(thread_room, .timeout = 300, .disabled = IS_SANITIZED);
 
 static u8 *memory; /* the alternate stack is the end of it */
 static size_t saved_size; /* what the kernel puts there before a handler */

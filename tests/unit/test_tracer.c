@@ -193,7 +193,7 @@ TracerTest(in_a_forked_child_a_new_tracer_names_the_same)
 	if (!child) {
 		struct thread_copy copy = copy_of(stack);
 
-		alarm(10);
+		alarm(120);
 		if (tracer_new(&tracer) || tracer_trace(tracer, &copy, 1000, &traced, &needs_more))
 			_exit(1);
 		_exit(traced.cnt == (size_t)stack->caller_cnt + 1 && !strcmp(traced.frames[INNER].function, "descend")

@@ -4,6 +4,8 @@
 #include <criterion/criterion.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -60,6 +62,8 @@ void target_start(struct target *target)
 void target_stop(struct target *target)
 {
 	target->is_over = true;
+	target->futex = 1;
+	syscall(SYS_futex, &target->futex, FUTEX_WAKE_PRIVATE, INT_MAX);
 	if (target->pipe[1]) {
 		cr_assert_eq(write(target->pipe[1], "", 1), 1);
 		close(target->pipe[1]);
@@ -81,7 +85,7 @@ static char thread_state(int tid)
 
 bool thread_comes_to(int tid, char state)
 {
-	for (int i = 0; i < 2000 && thread_state(tid) != state; i++)
+	for (int i = 0; i < 60000 && thread_state(tid) != state; i++)
 		sleep_ns(NS_PER_MS);
 	return thread_state(tid) == state;
 }
@@ -197,12 +201,10 @@ void work_read(struct target *target)
 
 void work_futex(struct target *target)
 {
+	/* Without an end: one that wakes now and then is not always asleep when it is looked at. */
 	target->is_ready = true;
-	while (!target->is_over) {
-		struct timespec time = {.tv_nsec = 100 * NS_PER_MS};
-
-		syscall(SYS_futex, &target->futex, 128, 0, &time, NULL, 0);
-	}
+	while (!target->is_over)
+		syscall(SYS_futex, &target->futex, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }
 
 void work_busy(struct target *target)

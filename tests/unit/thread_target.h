@@ -12,7 +12,7 @@
 #include "thread_request.h"
 
 #define STACK_SIZE    16384
-#define ENOUGH_NS     1000000000ull
+#define ENOUGH_NS     60000000000ull /* for what comes at once on a machine that has nothing else to do */
 #define PATTERN_CNT   32
 #define RED_ZONE_SIZE 128
 #define PATTERN(i)    (0x5eed000000000000ull + (i))
@@ -64,7 +64,7 @@ void work_fork(struct target *target);
 void block_as_libc(void);
 
 void sleep_ns(u64 ns);
-/* Up to 2 s; state as in ps(1). */
+/* Within a minute; state as in ps(1). */
 bool thread_comes_to(int tid, char state);
 
 struct thread_question question_of(const struct target *target);
