@@ -130,12 +130,40 @@ static bool all_are_asleep(struct known_process *process)
 	return true;
 }
 
+/* How often its threads have left a CPU by themselves. */
+static u64 switches_of(int pid)
+{
+	char path[64], line[128];
+	unsigned long long cnt;
+	u64 sum = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	_cleanup_(directory) DIR *tasks = opendir(path);
+	cr_assert(tasks);
+	for (struct dirent *entry; (entry = readdir(tasks));) {
+		char status[400];
+
+		snprintf(status, sizeof(status), "%s/%s/status", path, entry->d_name);
+		_cleanup_(stream) FILE *file = entry->d_name[0] == '.' ? NULL : fopen(status, "r");
+		while (file && fgets(line, sizeof(line), file))
+			if (sscanf(line, "voluntary_ctxt_switches: %llu", &cnt) == 1)
+				sum += cnt;
+	}
+	return sum;
+}
+
+/* Twice, and none ran in between: who waits for the GIL sleeps as well, a few milliseconds at a time. */
 static void wait_for_sleep(struct known_process *process)
 {
-	for (int tries = 0; tries < 500; tries++) {
-		if (all_are_asleep(process))
+	u64 before = 0;
+
+	for (int tries = 0; tries < 2000; tries++) {
+		u64 now = switches_of(process->python->pid);
+
+		if (all_are_asleep(process) && now == before)
 			return;
-		nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+		before = now;
+		nanosleep(&(struct timespec){.tv_nsec = 30 * 1000 * 1000}, NULL);
 	}
 	for (size_t i = 0; i < process->cnt; i++)
 		fprintf(stderr, "%s tid %u syscall %llu\n", process->threads[i].name, process->threads[i].tid,
@@ -283,7 +311,7 @@ static void check_process(const struct live_python *python)
 	check_rings(process);
 }
 
-Test(locks, who_waits_for_whom_is_what_live_interpreters_say, .timeout = 300)
+Test(locks, who_waits_for_whom_is_what_live_interpreters_say, .timeout = 900)
 {
 	for_each_live_python_running(SCRIPT, 0, check_process);
 }
