@@ -20,11 +20,11 @@
 #include "base/file.h"
 
 #define THREADS	  4 /* that count, beside the first one */
-#define LIMIT_NS  (5 * NS_PER_S)
+#define LIMIT_NS  (60 * NS_PER_S) /* for what comes at once on a machine that has nothing else to do */
 #define SIGNALS	  200
 #define FREEZINGS 50
 
-TestSuite(freeze, .timeout = 60);
+TestSuite(freeze, .timeout = 600);
 
 /* What the process to be frozen says of itself. */
 struct shared {
@@ -173,9 +173,13 @@ static bool is_stopped(pid_t pid)
 	return all_are(pid, 'T');
 }
 
+/* One that was about to end when it was stopped has ended. */
 static bool is_traced(pid_t pid)
 {
-	return all_are(pid, 't');
+	char states[256];
+
+	states_of(pid, states, sizeof(states));
+	return strchr(states, 't') && strspn(states, "tXZ") == strlen(states);
 }
 
 Test(freeze, all_threads_stand_until_they_are_let_go)
@@ -259,19 +263,21 @@ Test(freeze, the_process_goes_on_when_who_froze_it_is_killed)
 			struct freeze *freeze;
 
 			freeze_begin(pid, LIMIT_NS, &freeze);
+			/* Half of them are killed while it is frozen, however slow the machine is. */
 			usleep(20000);
+			while (i % 2)
+				pause();
 			freeze_end(freeze);
 			_exit(0);
 		}
 		usleep(200 + i * 250);
-		for (int waited = 0; i % 2 && !is_traced(pid) && waited < 100; waited++)
-			usleep(1000); /* of a slow machine, too, some are to be killed just then */
+		cr_assert(i % 2 == 0 || become(pid, is_traced));
 		while_frozen += is_traced(pid);
 		kill(freezer, SIGKILL);
 		cr_assert_eq(waitpid(freezer, NULL, 0), freezer);
 		cr_assert(goes_on(), "after killing number %d", i);
 	}
-	cr_expect_gt(while_frozen, 5, "it was frozen %zu times when it was killed", while_frozen);
+	cr_expect_geq(while_frozen, 20, "it was frozen %zu times when it was killed", while_frozen);
 	target_end(pid);
 }
 
@@ -363,7 +369,7 @@ Test(freeze, one_that_is_killed_meanwhile_ends)
 	usleep(20000);
 	u64 begin_ns = clock_monotonic_ns();
 	freeze_end(freeze);
-	cr_expect_lt(clock_monotonic_ns() - begin_ns, NS_PER_S / 2);
+	cr_expect_lt(clock_monotonic_ns() - begin_ns, LIMIT_NS);
 	/* It is our own child, so whether it is buried as that or as one that we traced is the same. */
 	pid_t ended = waitpid(pid, &status, 0);
 	cr_expect(ended == pid || (ended < 0 && errno == ECHILD));
@@ -390,13 +396,18 @@ Test(freeze, one_that_cannot_be_stopped_is_let_go_too)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	cr_assert_neq(shared, MAP_FAILED);
+	int end[2];
+	cr_assert_eq(pipe(end), 0);
 	pid_t pid = fork();
 	struct freeze *freeze;
 
 	if (!pid) {
+		char byte;
+
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(end[1]);
 		if (!vfork()) {
-			usleep(1500000);
+			(void)!read(end[0], &byte, 1);
 			_exit(0);
 		}
 		atomic_store(&shared->ready, 1);
@@ -411,6 +422,8 @@ Test(freeze, one_that_cannot_be_stopped_is_let_go_too)
 	freeze_end(freeze);
 	cr_expect(become(pid, is_untraced));
 	cr_expect_not(atomic_load(&shared->ready), "it was over before it was let go");
+	close(end[1]);
+	close(end[0]);
 	for (u64 until = clock_monotonic_ns() + LIMIT_NS; !atomic_load(&shared->ready) && clock_monotonic_ns() < until;)
 		usleep(1000);
 	cr_expect(atomic_load(&shared->ready), "it did not go on");

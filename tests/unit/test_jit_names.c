@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "symbolize/jit_names.h"
 
 static struct jit_names *names;
@@ -61,10 +62,13 @@ Test(jit_names, without_a_map_there_is_no_name)
 
 Test(jit_names, a_map_is_looked_at_once_a_second_at_most)
 {
+	u64 begin_ns = clock_monotonic_ns();
+
 	append(path, "1000 10 one\n");
 	cr_assert_str_eq(name_at(0x2000), "none");
 	append(path, "2000 10 two\n");
-	cr_assert_str_eq(name_at(0x2000), "none");
+	bool is_too_early = !strcmp(name_at(0x2000), "none");
+	cr_assert(is_too_early || clock_monotonic_ns() - begin_ns >= NS_PER_S);
 	usleep(1100 * 1000);
 	cr_assert_str_eq(name_at(0x2000), "two");
 }
@@ -161,12 +165,15 @@ Test(jit_names, the_map_of_another_user_is_not_believed)
 	cr_assert_str_eq(name_at(0x1000), "none");
 }
 
-Test(jit_names, a_link_or_a_pipe_is_no_map, .timeout = 10)
+Test(jit_names, a_link_or_a_pipe_is_no_map, .timeout = 120)
 {
-	append("/tmp/pyprof-test-elsewhere.map", "1000 10 lie\n");
-	cr_assert_eq(symlink("/tmp/pyprof-test-elsewhere.map", path), 0);
+	char elsewhere[64];
+
+	snprintf(elsewhere, sizeof(elsewhere), "/tmp/pyprof-test-elsewhere-%d.map", getpid());
+	append(elsewhere, "1000 10 lie\n");
+	cr_assert_eq(symlink(elsewhere, path), 0);
 	cr_assert_str_eq(name_at(0x1000), "none");
-	unlink("/tmp/pyprof-test-elsewhere.map");
+	unlink(elsewhere);
 	unlink(path);
 	usleep(1100 * 1000);
 	cr_assert_eq(mkfifo(path, 0600), 0);

@@ -345,7 +345,7 @@ ProcessTest(all_are_visited_until_told_to_stop)
 	cr_assert_eq(visited, 3);
 }
 
-ProcessTest(a_full_table_drops_the_longest_exited, .timeout = 60)
+ProcessTest(a_full_table_drops_the_longest_exited, .timeout = 300)
 {
 	const struct process_id first = {.start_ns = 1, .pid = PID}, second = {.start_ns = 2, .pid = PID};
 	int gone = 0;
@@ -362,7 +362,7 @@ ProcessTest(a_full_table_drops_the_longest_exited, .timeout = 60)
 	cr_assert_eq(gone, 1, "the caller is told");
 }
 
-ProcessTest(a_table_full_of_processes_whose_end_we_missed_makes_room, .timeout = 60)
+ProcessTest(a_table_full_of_processes_whose_end_we_missed_makes_room, .timeout = 300)
 {
 	struct process *process;
 	struct process_id id = {.start_ns = 1};
@@ -433,16 +433,24 @@ ProcessTest(a_miss_reads_anew_but_not_all_the_time)
 {
 	struct process *process = add_living(getpid());
 
+	u64 begin_ns = clock_monotonic_ns(), reads = 0;
+
 	cr_assert_str_eq(path_at(process, 1), "none");
 	void *at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	cr_assert_str_eq(path_at(process, (u64)at), "none", "too early");
+	bool is_too_early = !strcmp(path_at(process, (u64)at), "none");
+	cr_assert(is_too_early || clock_monotonic_ns() - begin_ns >= 100 * NS_PER_MS);
 	usleep(150000);
 	cr_assert_str_eq(path_at(process, (u64)at), "");
 
-	u64 next_ns = process->mappings_next_ns;
-	for (int i = 0; i < 1000; i++)
+	/* Each time that it is read the next may be a tenth of a second later. */
+	begin_ns = clock_monotonic_ns();
+	for (int i = 0; i < 1000; i++) {
+		u64 next_ns = process->mappings_next_ns;
+
 		path_at(process, 1);
-	cr_assert_eq(process->mappings_next_ns, next_ns);
+		reads += process->mappings_next_ns != next_ns;
+	}
+	cr_assert_leq(reads, (clock_monotonic_ns() - begin_ns) / (100 * NS_PER_MS) + 1);
 }
 
 ProcessTest(after_a_loss_the_living_are_read_anew)
@@ -481,6 +489,17 @@ static void *sleep_forever(void *arg)
 	return NULL;
 }
 
+static char state_of(pid_t pid)
+{
+	_cleanup_(free) char *stat = NULL;
+	char path[32];
+	size_t size;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	cr_assert_eq(file_read(path, 65536, &stat, &size), 0);
+	return strrchr(stat, ')')[2];
+}
+
 ProcessTest(a_process_whose_first_thread_has_ended_is_read)
 {
 	pid_t pid = fork();
@@ -491,7 +510,12 @@ ProcessTest(a_process_whose_first_thread_has_ended_is_read)
 		pthread_create(&thread, NULL, sleep_forever, NULL);
 		pthread_exit(NULL);
 	}
-	usleep(200000);
+	bool has_ended = false;
+	for (int i = 0; i < 60000 && !has_ended; i++) {
+		usleep(1000);
+		has_ended = state_of(pid) == 'Z';
+	}
+	cr_assert(has_ended);
 	struct process *process = add_living(pid);
 	cr_expect_str_neq(path_at(process, (u64)set_up), "none");
 	kill(pid, SIGKILL);
@@ -562,7 +586,7 @@ static void make_file(const char *from, char *path, size_t size)
 }
 
 /* No event tells of munmap: what is mapped next says that something else is there. */
-ProcessTest(libraries_that_come_and_go_are_told_apart, .timeout = 60)
+ProcessTest(libraries_that_come_and_go_are_told_apart, .timeout = 300)
 {
 	static const char *const libraries[] = {"liblzma.so.5", "libz.so.1", "libcap-ng.so.0", "libjansson.so.4"};
 	_cleanup_(sideband) struct sideband *sideband = open_sideband();
@@ -615,7 +639,7 @@ ProcessTest(libraries_that_come_and_go_are_told_apart, .timeout = 60)
 }
 
 /* The same for certain: one file after another at one address, with nothing in between. */
-ProcessTest(files_that_take_each_others_place_are_told_apart, .timeout = 60)
+ProcessTest(files_that_take_each_others_place_are_told_apart, .timeout = 300)
 {
 	static const char *const programs[] = {"/bin/true", "/bin/cat", "/bin/ls", "/bin/sh"};
 	_cleanup_(sideband) struct sideband *sideband = open_sideband();
@@ -784,7 +808,7 @@ static pid_t start_python(const char *program, int *ret_output)
 	return pid;
 }
 
-ProcessTest(a_living_python_is_found_where_binutils_say, .timeout = 60)
+ProcessTest(a_living_python_is_found_where_binutils_say, .timeout = 300)
 {
 	const char *programs[] = {"/usr/bin/python3", "python3",    "python3.11",
 				  "python3.12",	      "python3.13", "python3.14"};
