@@ -169,7 +169,7 @@ static void check_tasks(const struct live_python *python)
 	lines_expect_equal(python->name, lines, truth);
 }
 
-Test(asyncio_tasks, are_those_that_the_interpreter_knows_of, .timeout = 120)
+Test(asyncio_tasks, are_those_that_the_interpreter_knows_of, .timeout = 600)
 {
 	for_each_live_python_running("tests/workloads/tasks.py", OLDEST, check_tasks);
 }
@@ -197,7 +197,7 @@ static void check_description(const struct live_python *python)
 	cr_expect(!memcmp(&asyncio.layout, &measured, sizeof(measured)), "%s", python->name);
 }
 
-Test(asyncio_tasks, are_where_the_interpreter_itself_says, .timeout = 120)
+Test(asyncio_tasks, are_where_the_interpreter_itself_says, .timeout = 600)
 {
 	for_each_live_python_running("tests/workloads/tasks.py", OLDEST, check_description);
 }
@@ -276,7 +276,7 @@ static void check_moving(const struct live_python *python)
 		     moving.task_cnt, moving.shown);
 }
 
-Test(asyncio_tasks, have_no_chain_that_cannot_be_while_they_move, .timeout = 120)
+Test(asyncio_tasks, have_no_chain_that_cannot_be_while_they_move, .timeout = 600)
 {
 	for_each_live_python_running("tests/unit/data/moving_tasks.py", OLDEST, check_moving);
 }

@@ -258,7 +258,7 @@ static void check_codes(const struct live_python *python)
 	cr_assert_gt(cnt, 10);
 }
 
-Test(code_object, of_a_live_interpreter_is_what_it_says_itself, .timeout = 120)
+Test(code_object, of_a_live_interpreter_is_what_it_says_itself, .timeout = 600)
 {
 	for_each_live_python(check_codes);
 }
@@ -275,7 +275,7 @@ static void check_gone(const struct live_python *python)
 		      0, "%s: took a string for code", python->name);
 }
 
-Test(code_object, a_live_string_is_none, .timeout = 120)
+Test(code_object, a_live_string_is_none, .timeout = 600)
 {
 	for_each_live_python(check_gone);
 }

@@ -89,7 +89,7 @@ ParameterizedTestParameters(debug_file, it_is_found_where_distributions_put_it)
 	return cr_make_param_array(struct place, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
-ParameterizedTest(struct place *row, debug_file, it_is_found_where_distributions_put_it, .timeout = 60)
+ParameterizedTest(struct place *row, debug_file, it_is_found_where_distributions_put_it, .timeout = 300)
 {
 	char script[2048];
 

@@ -116,7 +116,7 @@ static void put_doublings(struct strbuf *b, const char *pair, int first)
 }
 
 /* c++filt runs out of memory. */
-Test(demangle, a_symbol_that_unfolds_without_end_comes_out_as_it_is, .timeout = 10)
+Test(demangle, a_symbol_that_unfolds_without_end_comes_out_as_it_is, .timeout = 120)
 {
 	STRBUF(symbol);
 
@@ -127,7 +127,7 @@ Test(demangle, a_symbol_that_unfolds_without_end_comes_out_as_it_is, .timeout = 
 }
 
 /* c++filt runs for ever and prints nothing. */
-Test(demangle, a_pack_that_is_searched_without_end_comes_out_as_it_is, .timeout = 10)
+Test(demangle, a_pack_that_is_searched_without_end_comes_out_as_it_is, .timeout = 120)
 {
 	STRBUF(symbol);
 
@@ -138,7 +138,7 @@ Test(demangle, a_pack_that_is_searched_without_end_comes_out_as_it_is, .timeout 
 }
 
 /* Likewise. */
-Test(demangle, conversions_that_are_parsed_twice_each_come_out_as_they_are, .timeout = 10)
+Test(demangle, conversions_that_are_parsed_twice_each_come_out_as_they_are, .timeout = 120)
 {
 	STRBUF(symbol);
 

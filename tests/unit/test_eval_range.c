@@ -138,7 +138,7 @@ static bool is_counted(const char *path)
 }
 
 /* Interpreters with symbols, and the same ones stripped. */
-Test(eval_range, of_real_interpreters_is_what_their_symbols_say, .timeout = 120)
+Test(eval_range, of_real_interpreters_is_what_their_symbols_say, .timeout = 600)
 {
 	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
 	char pattern[512], command[1024];

@@ -227,7 +227,7 @@ static void check_description(const struct live_python *python)
 		cr_assert_eq(python_layout_of_debug_offsets(data, size, &layout), -EINVAL);
 }
 
-Test(layout, of_a_live_interpreter_is_what_its_file_says, .timeout = 120)
+Test(layout, of_a_live_interpreter_is_what_its_file_says, .timeout = 600)
 {
 	for_each_live_python(check_description);
 }
@@ -248,7 +248,7 @@ static void check_newer_3_13(const struct live_python *python)
 	cr_assert_eq(layout.generation_size, 0);
 }
 
-Test(layout, of_a_release_of_3_13_newer_than_was_measured_has_no_generation, .timeout = 120)
+Test(layout, of_a_release_of_3_13_newer_than_was_measured_has_no_generation, .timeout = 600)
 {
 	for_each_live_python(check_newer_3_13);
 }
@@ -277,7 +277,7 @@ static void check_generation(const struct live_python *python)
 	}
 }
 
-Test(layout, knows_a_generation_that_grows_as_code_comes_and_goes, .timeout = 120)
+Test(layout, knows_a_generation_that_grows_as_code_comes_and_goes, .timeout = 600)
 {
 	for_each_live_python(check_generation);
 }

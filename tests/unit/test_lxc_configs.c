@@ -28,7 +28,7 @@ static void tear_down(void)
 	(void)!system(command);
 }
 
-TestSuite(lxc_configs, .init = set_up, .fini = tear_down, .timeout = 20);
+TestSuite(lxc_configs, .init = set_up, .fini = tear_down, .timeout = 120);
 
 static void put_file(const char *path, const char *text)
 {

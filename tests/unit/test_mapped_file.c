@@ -451,7 +451,7 @@ Test(mapped_file, the_vdso_is_one_file_for_everybody, .init = set_up, .fini = te
 }
 
 /* Were a fifo opened as a file is, this would hang. */
-Test(mapped_file, a_fifo_in_the_place_of_the_file_is_left_alone, .init = set_up, .fini = tear_down, .timeout = 10)
+Test(mapped_file, a_fifo_in_the_place_of_the_file_is_left_alone, .init = set_up, .fini = tear_down, .timeout = 120)
 {
 	struct mapping mapping = {.start = 0x1000, .end = 0x2000, .inode = 1, .path = (char *)path_of("fifo")};
 	struct stat st;

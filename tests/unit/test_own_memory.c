@@ -76,7 +76,7 @@ static void *survive(void *leader)
 	_exit(line ? line % 250 + 1 : 0);
 }
 
-Test(own_memory, our_own_process_is_known_when_its_first_thread_has_ended, .timeout = 20)
+Test(own_memory, our_own_process_is_known_when_its_first_thread_has_ended, .timeout = 120)
 {
 	int status;
 	pid_t child = fork();

@@ -27,7 +27,7 @@ static void tear_down(void)
 	(void)!system(command);
 }
 
-TestSuite(process_root, .init = set_up, .fini = tear_down, .timeout = 10);
+TestSuite(process_root, .init = set_up, .fini = tear_down, .timeout = 120);
 
 /* 0 and it can be read, or the error. */
 static int try_open(int pid, const char *name, u64 resolve)

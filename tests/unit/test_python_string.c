@@ -179,7 +179,7 @@ static void check_strings(const struct live_python *python)
 	cr_assert_gt(cnt, 10);
 }
 
-Test(python_string, of_a_live_interpreter_is_what_it_says_itself, .timeout = 120)
+Test(python_string, of_a_live_interpreter_is_what_it_says_itself, .timeout = 600)
 {
 	for_each_live_python(check_strings);
 }

@@ -152,7 +152,7 @@ static void check_threads(const struct live_python *python)
 	cr_assert_eq(cnt, 3, "%s: %zu threads", python->name, cnt);
 }
 
-Test(python_walk_live, has_the_frames_lines_and_frame_objects_that_the_interpreter_says, .timeout = 120)
+Test(python_walk_live, has_the_frames_lines_and_frame_objects_that_the_interpreter_says, .timeout = 600)
 {
 	for_each_live_python_running("tests/unit/data/parked.py", 0, check_threads);
 }

@@ -43,7 +43,7 @@ static void tear_down(void)
 	cr_expect_eq(system(command), 0);
 }
 
-TestSuite(runtime_states, .init = set_up, .fini = tear_down, .timeout = 30);
+TestSuite(runtime_states, .init = set_up, .fini = tear_down, .timeout = 300);
 
 static void put_state(const char *id, const char *cgroup)
 {

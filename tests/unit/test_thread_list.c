@@ -292,7 +292,7 @@ static void check_threads(const struct live_python *python)
 	cr_assert_eq(cnt, 3);
 }
 
-Test(thread_list, of_a_live_interpreter_leads_to_the_frames_that_it_says_it_has, .timeout = 120)
+Test(thread_list, of_a_live_interpreter_leads_to_the_frames_that_it_says_it_has, .timeout = 600)
 {
 	for_each_live_python(check_threads);
 }
