@@ -4,6 +4,7 @@
 #include <linux/perf_event.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -263,6 +264,18 @@ static int see(void *ctx, const struct record *record)
 	return 0;
 }
 
+/*
+ * Everybody's mappings are told through the same rings: on a busy machine there may be no room just when something is
+ * done. Then it is done again; what is wrong is wrong each time.
+ */
+#define TRIES 20
+
+/* What was told before is none of ours. */
+static void forget_earlier(struct sideband *sideband)
+{
+	cr_assert_eq(sideband_drain(sideband, see, &(struct seen){0}), 0);
+}
+
 static struct sideband *open_or_skip(void)
 {
 	struct sideband *sideband;
@@ -302,8 +315,12 @@ Test(sideband, a_child_that_maps_a_file_is_seen_at_once)
 	struct seen seen = {0};
 	struct stat st;
 
-	child_maps_a_file(&seen);
-	cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
+	for (int i = 0; i < TRIES && (seen.mappings != 1 || seen.out_of_order); i++) {
+		seen = (struct seen){0};
+		forget_earlier(sideband);
+		child_maps_a_file(&seen);
+		cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
+	}
 	cr_assert_eq(seen.mappings, 1);
 	cr_assert_eq(seen.size, 8192);
 	cr_assert_eq(seen.out_of_order, 0);
@@ -323,10 +340,13 @@ Test(sideband, memory_made_executable_later_is_seen)
 	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	seen.start = (u64)at;
-	cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
-	cr_assert_eq(seen.mappings, 0);
-	cr_assert_eq(mprotect(at, 4096, PROT_READ | PROT_EXEC), 0);
-	cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
+	for (int i = 0; i < TRIES && !seen.mappings; i++) {
+		cr_assert_eq(mprotect(at, 4096, PROT_READ | PROT_WRITE), 0);
+		cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
+		cr_assert_eq(seen.mappings, 0);
+		cr_assert_eq(mprotect(at, 4096, PROT_READ | PROT_EXEC), 0);
+		cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
+	}
 	cr_assert_eq(seen.mappings, 1);
 	cr_assert_str_eq(seen.path, "");
 }
@@ -336,15 +356,29 @@ Test(sideband, an_exec_comes_before_the_mappings_of_the_new_program)
 	_cleanup_(sideband) struct sideband *sideband = open_or_skip();
 	struct seen seen = {0};
 
-	seen.pid = fork();
-	if (!seen.pid) {
-		execl("/bin/true", "true", NULL);
-		_exit(127);
+	for (int i = 0; i < TRIES && (seen.execs != 1 || seen.mappings < 3); i++) {
+		seen = (struct seen){0};
+		forget_earlier(sideband);
+		seen.pid = fork();
+		if (!seen.pid) {
+			execl("/bin/true", "true", NULL);
+			_exit(127);
+		}
+		waitpid(seen.pid, NULL, 0);
+		cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
 	}
-	waitpid(seen.pid, NULL, 0);
-	cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
 	cr_assert_eq(seen.execs, 1);
 	cr_assert_geq(seen.mappings, 3, "/bin/true, ld.so, libc and the vDSO, but %d", seen.mappings);
+}
+
+/* Half of it on one and half on another is a quarter of none. */
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
 Test(sideband, a_quarter_full_ring_wakes_us_and_a_full_one_says_so)
@@ -355,13 +389,19 @@ Test(sideband, a_quarter_full_ring_wakes_us_and_a_full_one_says_so)
 	void *at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	seen.start = (u64)at;
-	cr_assert_eq(poll(&fd, 1, 0), 0);
-	for (int i = 0; i < 300; i++) {
-		mprotect(at, 4096, PROT_READ | PROT_EXEC);
-		mprotect(at, 4096, PROT_READ);
+	stay_on_this_cpu();
+	for (int tries = 0; tries < TRIES && seen.mappings != 300; tries++) {
+		seen.mappings = 0;
+		forget_earlier(sideband);
+		if (poll(&fd, 1, 0))
+			continue;
+		for (int i = 0; i < 300; i++) {
+			mprotect(at, 4096, PROT_READ | PROT_EXEC);
+			mprotect(at, 4096, PROT_READ);
+		}
+		cr_assert_eq(poll(&fd, 1, 60000), 1);
+		cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
 	}
-	cr_assert_eq(poll(&fd, 1, 1000), 1);
-	cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
 	cr_assert_eq(seen.mappings, 300);
 
 	for (int i = 0; i < 5000; i++) {
@@ -371,7 +411,7 @@ Test(sideband, a_quarter_full_ring_wakes_us_and_a_full_one_says_so)
 	cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
 	cr_assert_lt(seen.mappings, 5300);
 
-	/* The kernel says it with the next record that finds room; we may have moved to another CPU meanwhile. */
+	/* The kernel says it with the next record that finds room. */
 	int losses = 0;
 	for (int i = 0; i < 100 && !losses; i++) {
 		seen.others = 0;
@@ -417,7 +457,11 @@ Test(sideband, a_cpu_can_go_and_come_back)
 	cr_assert_eq(sideband_add_cpu(sideband, 0), 0);
 	cr_assert_eq(sideband_add_cpu(sideband, 0), 0);
 	cr_assert_eq(sideband_ring_size(sideband), size);
-	child_maps_a_file(&seen);
-	cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
+	for (int i = 0; i < TRIES && seen.mappings != 1; i++) {
+		seen = (struct seen){0};
+		forget_earlier(sideband);
+		child_maps_a_file(&seen);
+		cr_assert_eq(sideband_drain(sideband, see, &seen), 0);
+	}
 	cr_assert_eq(seen.mappings, 1);
 }
