@@ -35,14 +35,14 @@ Test(bad_cases, a_target_may_end_at_any_moment_of_the_start)
 	for (int i = 0; i < 25; i++) {
 		struct child *target = python_start(&python, &place, "short.py", "0", NULL);
 		sleep_s(0.01 * i);
-		struct child *child = profiler_run(20, "-p", text_of("%d", target->pid), "-d", "5", "-F", "999", "-o",
+		struct child *child = profiler_run(60, "-p", text_of("%d", target->pid), "-d", "20", "-F", "999", "-o",
 						   in_place(&here, "out.folded"), "--stats",
 						   in_place(&here, "stats.json"), NULL);
 		/* The target is our child and we have not waited: its pid cannot be somebody else's. */
 		if (child->status == 0) {
 			struct profile profile = profile_read(&here);
 			double seconds = json_number_value(json_object_get(profile.stats, "seconds"));
-			cr_expect_lt(seconds, 4.9, "after %d ms: its end was not noticed", 10 * i);
+			cr_expect_lt(seconds, 19.9, "after %d ms: its end was not noticed", 10 * i);
 		} else {
 			expect_null_problem(check_error_line(child_err(child)), "after %d ms", 10 * i);
 		}
@@ -372,10 +372,10 @@ Test(bad_cases, a_read_only_directory_is_an_error_before_sampling)
 	double start = now_s();
 
 	cr_assert_eq(mount(NULL, disk, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
-	struct child *child = profiler_run(20, "--all", "-d", "8", "-o", text_of("%s/x.svg", disk), NULL);
+	struct child *child = profiler_run(90, "--all", "-d", "60", "-o", text_of("%s/x.svg", disk), NULL);
 	cr_expect_eq(child->status, 1);
 	expect_null_problem(check_error_line(child_err(child)), "read-only");
-	cr_expect_lt(now_s() - start, 6, "was not tried before sampling");
+	cr_expect_lt(now_s() - start, 50, "was not tried before sampling");
 }
 
 Test(bad_cases, an_output_appears_whole_or_not_at_all)
