@@ -201,7 +201,8 @@ Test(export, of_a_run_that_was_killed_goes_on_from_the_spool)
 	/* A window of the first may have been in its memory yet, when it was killed. */
 	u64 of_first = taken_number(taken, "samples") - stats_samples(stats);
 	cr_expect_geq(of_first, 99 * 2, "of the first run there are %llu samples:\n%s", of_first, taken);
-	cr_expect_geq(taken_number(taken, "windows"), 12, "%s", taken);
+	/* The second one's six, some of the first one's ten. */
+	cr_expect_geq(taken_number(taken, "windows"), 8, "%s", taken);
 }
 
 Test(export, does_not_keep_the_end_waiting_for_an_engine_that_never_answers)

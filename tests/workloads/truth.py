@@ -31,6 +31,7 @@ codes = {}  # keeps them alive, so that ids stay unique
 started = set()
 line_tables = {}  # id of code -> (where its pointer to it is, its line table, that in its place)
 lines = {}  # (id of code, offset) -> line, asked for while the line table was its own
+line_lock = threading.Lock()  # or a thread could take another's line table for the code's own
 
 if hasattr(sys._getframe().f_code, "co_lines"):
 
@@ -140,7 +141,8 @@ def trace(frame, event, arg):
         if TRACES_OPCODES:
             frame.f_trace_opcodes = True
         else:
-            instructions_are_lines(frame.f_code)
+            with line_lock:
+                instructions_are_lines(frame.f_code)
         note_start(frame)
     note(frame)
     return trace
