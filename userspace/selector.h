@@ -28,7 +28,10 @@ DEFINE_CLEANUP(selector, struct selector *, selector_free)
 
 /* Cgroups that are there are selected, or not. Before the first sample. */
 int selector_start(struct selector *selector);
-/* After that: calls visit for each selection that selects none of them (a cgroup's path from its hierarchy's root); until that returns other than 0. */
+/*
+ * After that: calls visit for each selection that selects none of them (a cgroup's path from its hierarchy's root), until
+ * that returns other than 0.
+ */
 int selector_for_each_unmet(struct selector *selector, int (*visit)(void *ctx, const struct selection *selection),
 			    void *ctx);
 /* RECORD_CGROUP, RECORD_CGROUP_GONE: the places hear of it, too. */

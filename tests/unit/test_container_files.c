@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "container/container_files.h"
 #include "container/host_file.h"
+#include "host_root.h"
 
 #define A     "5f0b1c9f2f4e7a1d3c5b7a9e8d6c4b2a0f1e3d5c7b9a8f6e4d2c0b1a3f5e7d9c"
 #define B     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -22,51 +23,26 @@
 #define POD_  "1b2c3d4e_0011_2233_4455_66778899aabb"
 #define SLICE "/kubepods.slice/kubepods-pod" POD_ ".slice"
 
-static char directory[] = "/tmp/pyprof-test-XXXXXX";
 static struct container_files *files;
 
 static void set_up(void)
 {
-	cr_assert_not_null(mkdtemp(directory));
-	cr_assert_eq(container_files_open(directory, &files), 0);
+	cr_assert_eq(container_files_open(host_root_make(), &files), 0);
 }
 
 static void tear_down(void)
 {
-	char command[128];
-
 	container_files_close(files);
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	(void)!system(command);
+	host_root_remove();
 }
 
 TestSuite(container_files, .init = set_up, .fini = tear_down, .timeout = 20);
 
-static void make_parents(const char *path, char ret[512])
-{
-	snprintf(ret, 512, "%s%s", directory, path);
-	for (char *at = ret + strlen(directory) + 1; (at = strchr(at, '/')); at++) {
-		*at = 0;
-		(void)mkdir(ret, 0700);
-		*at = '/';
-	}
-}
-
-static void put_file(const char *path, const char *text)
-{
-	char full[512];
-
-	make_parents(path, full);
-	_cleanup_(stream) FILE *out = fopen(full, "w");
-	cr_assert_not_null(out);
-	fputs(text, out);
-}
-
 static void put_link(const char *path, const char *target)
 {
-	char full[512];
+	char full[HOST_ROOT_PATH];
 
-	make_parents(path, full);
+	host_root_make_parents(path, full);
 	cr_assert_eq(symlink(target, full), 0);
 }
 
@@ -111,8 +87,9 @@ static void check_nothing(const char *cgroup)
 Test(container_files, dockers_say_name_and_image)
 {
 	check_nothing("/docker/" A);
-	put_file("/var/lib/docker/containers/" A "/config.v2.json",
-		 "{\"ID\":\"" A "\",\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1.27\",\"Labels\":{\"x\":\"y\"}}}");
+	host_root_put("/var/lib/docker/containers/" A "/config.v2.json",
+		      "{\"ID\":\"" A
+		      "\",\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1.27\",\"Labels\":{\"x\":\"y\"}}}");
 	check_find("/docker/" A, "container_name=web image=nginx:1.27");
 	/* The same where only a file says whose it is. */
 	check_find("/parent/" A, "container_name=web runtime=docker image=nginx:1.27");
@@ -121,9 +98,9 @@ Test(container_files, dockers_say_name_and_image)
 
 Test(container_files, docker_may_keep_them_elsewhere)
 {
-	put_file("/etc/docker/daemon.json", "{\"data-root\": \"/srv/docker\"}");
+	host_root_put("/etc/docker/daemon.json", "{\"data-root\": \"/srv/docker\"}");
 	check_nothing("/docker/" A);
-	put_file("/srv/docker/containers/" A "/config.v2.json", "{\"Name\":\"/web\"}");
+	host_root_put("/srv/docker/containers/" A "/config.v2.json", "{\"Name\":\"/web\"}");
 	check_find("/docker/" A, "container_name=web");
 }
 
@@ -132,17 +109,18 @@ Test(container_files, docker_may_keep_them_elsewhere)
 /* What docker 20.10 started with --data-root, and with --userns-remap, has in its bundle. */
 Test(container_files, docker_that_was_told_where_on_its_command_line_is_found_by_where_a_root_is)
 {
-	put_file("/run/docker/containerd/daemon" TASKS "/moby/" A "/config.json",
-		 "{\"ociVersion\":\"1.0.2-dev\",\"root\":{\"path\":\"/srv/docker/vfs/dir/" B "\"}}");
+	host_root_put("/run/docker/containerd/daemon" TASKS "/moby/" A "/config.json",
+		      "{\"ociVersion\":\"1.0.2-dev\",\"root\":{\"path\":\"/srv/docker/vfs/dir/" B "\"}}");
 	check_nothing("/docker/" B);
-	put_file("/srv/docker/containers/" B "/config.v2.json", "{\"Name\":\"/other\"}");
+	host_root_put("/srv/docker/containers/" B "/config.v2.json", "{\"Name\":\"/other\"}");
 	check_nothing("/docker/" B);
-	put_file("/srv/docker/containers/" A "/config.v2.json", "{\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx\"}}");
+	host_root_put("/srv/docker/containers/" A "/config.v2.json",
+		      "{\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx\"}}");
 	check_find("/docker/" A, "container_name=web image=nginx");
 
-	put_file("/run/containerd" TASKS "/moby/" B "/config.json",
-		 "{\"root\":{\"path\":\"/var/lib/docker/165536.165536/overlay2/" A "/merged\"}}");
-	put_file("/var/lib/docker/165536.165536/containers/" B "/config.v2.json", "{\"Name\":\"/mapped\"}");
+	host_root_put("/run/containerd" TASKS "/moby/" B "/config.json",
+		      "{\"root\":{\"path\":\"/var/lib/docker/165536.165536/overlay2/" A "/merged\"}}");
+	host_root_put("/var/lib/docker/165536.165536/containers/" B "/config.v2.json", "{\"Name\":\"/mapped\"}");
 	check_find("/docker/" B, "container_name=mapped");
 }
 
@@ -155,11 +133,11 @@ Test(container_files, a_root_of_docker_that_is_nowhere_tells_nothing)
 					    "{\"root\":[]}",
 					    "{\"root\":{\"path\":\"/a/b/c/d/e/f/g/h/i/j\"}}"};
 
-	put_file("/containers/" A "/config.v2.json", "{\"Name\":\"/too-far-up\"}");
+	host_root_put("/containers/" A "/config.v2.json", "{\"Name\":\"/too-far-up\"}");
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		struct container_names names = {0};
 
-		put_file("/run/containerd" TASKS "/moby/" A "/config.json", texts[i]);
+		host_root_put("/run/containerd" TASKS "/moby/" A "/config.json", texts[i]);
 		cr_assert_neq(find("/docker/" A, &names), 0, "%s", texts[i]);
 		check_names(&names, "");
 	}
@@ -172,14 +150,14 @@ Test(container_files, a_root_of_docker_that_is_nowhere_tells_nothing)
 
 Test(container_files, dockers_in_a_pod_are_called_as_in_the_pod)
 {
-	put_file("/var/lib/docker/containers/" A "/config.v2.json", DOCKER_OF_POD);
+	host_root_put("/var/lib/docker/containers/" A "/config.v2.json", DOCKER_OF_POD);
 	check_find(SLICE "/docker-" A ".scope",
 		   "container_name=app image=sha256:12 k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
 }
 
 Test(container_files, an_images_labels_make_no_pod)
 {
-	put_file("/var/lib/docker/containers/" A "/config.v2.json", DOCKER_OF_POD);
+	host_root_put("/var/lib/docker/containers/" A "/config.v2.json", DOCKER_OF_POD);
 	check_find("/docker/" A, "container_name=k8s_app_web-1_shop_" POD "_0 image=sha256:12");
 	/* Nor does a group that is made inside of another container, or below a user's slice. */
 	check_nothing("/docker/" B "/kubepods/pod" POD "/" A);
@@ -189,10 +167,11 @@ Test(container_files, an_images_labels_make_no_pod)
 
 Test(container_files, containerd_says_it_in_its_bundle)
 {
-	put_file("/run/containerd" TASKS "/k8s.io/" A "/config.json",
-		 "{\"ociVersion\":\"1.1.0\",\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
-		 "\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.image-name\":\"r/app:2\","
-		 "\"io.kubernetes.cri.sandbox-name\":\"web-1\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}");
+	host_root_put(
+		"/run/containerd" TASKS "/k8s.io/" A "/config.json",
+		"{\"ociVersion\":\"1.1.0\",\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
+		"\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.image-name\":\"r/app:2\","
+		"\"io.kubernetes.cri.sandbox-name\":\"web-1\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}");
 	check_find(SLICE "/cri-containerd-" A ".scope",
 		   "container_name=app image=r/app:2 k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
 	check_find("/kubepods/pod" POD "/" A,
@@ -209,12 +188,12 @@ Test(container_files, containerd_says_it_in_its_bundle)
 
 Test(container_files, a_containerd_that_keeps_them_elsewhere_is_found_by_what_runc_keeps)
 {
-	put_file("/srv/state" TASKS "/k8s.io/" A "/config.json",
-		 "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
-		 "\"io.kubernetes.cri.image-name\":\"r/app:2\",\"io.kubernetes.cri.sandbox-name\":\"web-1\","
-		 "\"io.kubernetes.cri.sandbox-namespace\":\"shop\",\"io.kubernetes.pod.name\":\"forged\"}}");
+	host_root_put("/srv/state" TASKS "/k8s.io/" A "/config.json",
+		      "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\","
+		      "\"io.kubernetes.cri.image-name\":\"r/app:2\",\"io.kubernetes.cri.sandbox-name\":\"web-1\","
+		      "\"io.kubernetes.cri.sandbox-namespace\":\"shop\",\"io.kubernetes.pod.name\":\"forged\"}}");
 	check_nothing("/kubepods/pod" POD "/" A);
-	put_file("/run/containerd/runc/k8s.io/" A "/state.json", MOVED_STATE(A));
+	host_root_put("/run/containerd/runc/k8s.io/" A "/state.json", MOVED_STATE(A));
 	check_find("/kubepods/pod" POD "/" A,
 		   "container_name=app runtime=containerd image=r/app:2 k8s_pod=web-1 k8s_namespace=shop "
 		   "k8s_container=app");
@@ -222,28 +201,29 @@ Test(container_files, a_containerd_that_keeps_them_elsewhere_is_found_by_what_ru
 
 Test(container_files, a_pods_sandbox_is_called_pod)
 {
-	put_file("/run/k3s/containerd" TASKS "/k8s.io/" A "/config.json",
-		 "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
-		 "\"io.kubernetes.cri.sandbox-name\":\"web-1\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}");
+	host_root_put(
+		"/run/k3s/containerd" TASKS "/k8s.io/" A "/config.json",
+		"{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
+		"\"io.kubernetes.cri.sandbox-name\":\"web-1\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}");
 	check_find(SLICE "/cri-containerd-" A ".scope",
 		   "container_name=POD k8s_pod=web-1 k8s_namespace=shop k8s_container=POD");
 }
 
 Test(container_files, nerdctl_says_a_name_and_its_users_no_pod)
 {
-	put_file("/run/containerd" TASKS "/default/" A "/config.json",
-		 "{\"annotations\":{\"nerdctl/name\":\"web\",\"io.kubernetes.pod.name\":\"forged\"}}");
+	host_root_put("/run/containerd" TASKS "/default/" A "/config.json",
+		      "{\"annotations\":{\"nerdctl/name\":\"web\",\"io.kubernetes.pod.name\":\"forged\"}}");
 	check_find("/system.slice/nerdctl-" A ".scope", "container_name=web");
 	check_find("/default/" A, "container_name=web runtime=containerd");
 }
 
 Test(container_files, cri_o_says_it_in_its_bundle)
 {
-	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
-		 "{\"annotations\":{\"io.container.manager\":\"cri-o\",\"io.kubernetes.cri-o.ContainerType\":"
-		 "\"container\",\"io.kubernetes.cri-o.ImageName\":\"quay.io/app:3\","
-		 "\"io.kubernetes.container.name\":\"app\",\"io.kubernetes.pod.name\":\"web-1\","
-		 "\"io.kubernetes.pod.namespace\":\"shop\"}}");
+	host_root_put("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		      "{\"annotations\":{\"io.container.manager\":\"cri-o\",\"io.kubernetes.cri-o.ContainerType\":"
+		      "\"container\",\"io.kubernetes.cri-o.ImageName\":\"quay.io/app:3\","
+		      "\"io.kubernetes.container.name\":\"app\",\"io.kubernetes.pod.name\":\"web-1\","
+		      "\"io.kubernetes.pod.namespace\":\"shop\"}}");
 	check_find(SLICE "/crio-" A ".scope/container",
 		   "container_name=app image=quay.io/app:3 k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
 	check_find("/kubepods/burstable/pod" POD "/crio-" A,
@@ -262,31 +242,31 @@ Test(container_files, cri_o_says_it_in_its_bundle)
 /* What a pod's annotations say is in CRI-O's files, and what an image's labels say is in docker's. */
 Test(container_files, keys_that_only_another_runtime_writes_are_not_believed)
 {
-	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
-		 "{\"annotations\":{" FORGED_KEYS ",\"io.container.manager\":\"cri-o\","
-		 "\"io.kubernetes.cri-o.Image\":\"quay.io/app:3\"," KUBELET_LABELS("app") "}}");
+	host_root_put("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		      "{\"annotations\":{" FORGED_KEYS ",\"io.container.manager\":\"cri-o\","
+		      "\"io.kubernetes.cri-o.Image\":\"quay.io/app:3\"," KUBELET_LABELS("app") "}}");
 	check_find(SLICE "/crio-" A ".scope",
 		   "container_name=app image=quay.io/app:3 k8s_pod=mine-1 k8s_namespace=tenant k8s_container=app");
-	put_file("/var/lib/docker/containers/" B "/config.v2.json",
-		 "{\"Name\":\"/k8s_app\",\"Config\":{\"Image\":\"app:3\",\"Labels\":{" FORGED_KEYS
-		 ",\"io.kubernetes.cri-o.ContainerType\":\"sandbox\"," KUBELET_LABELS("app") "}}}");
+	host_root_put("/var/lib/docker/containers/" B "/config.v2.json",
+		      "{\"Name\":\"/k8s_app\",\"Config\":{\"Image\":\"app:3\",\"Labels\":{" FORGED_KEYS
+		      ",\"io.kubernetes.cri-o.ContainerType\":\"sandbox\"," KUBELET_LABELS("app") "}}}");
 	check_find(SLICE "/docker-" B ".scope",
 		   "container_name=app image=app:3 k8s_pod=mine-1 k8s_namespace=tenant k8s_container=app");
 	/* Nor where there is nothing else. */
-	put_file("/var/lib/docker/containers/" B "/config.v2.json",
-		 "{\"Name\":\"/k8s_app\",\"Config\":{\"Labels\":{" FORGED_KEYS "}}}");
+	host_root_put("/var/lib/docker/containers/" B "/config.v2.json",
+		      "{\"Name\":\"/k8s_app\",\"Config\":{\"Labels\":{" FORGED_KEYS "}}}");
 	check_find(SLICE "/docker-" B ".scope", "container_name=k8s_app");
 	check_find("/docker/" B, "container_name=k8s_app");
-	put_file("/run/containerd" TASKS "/moby/" A "/config.json", "{\"annotations\":{" FORGED_KEYS "}}");
+	host_root_put("/run/containerd" TASKS "/moby/" A "/config.json", "{\"annotations\":{" FORGED_KEYS "}}");
 	check_find("/kubepods/pod" POD "/" A, "runtime=docker");
 }
 
 /* There CRI-O lets the annotations of the pod replace its own keys, but not the kubelet's labels. */
 Test(container_files, a_sandbox_of_cri_o_is_one_whatever_its_pod_says)
 {
-	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
-		 "{\"annotations\":{\"io.container.manager\":\"cri-o\",\"io.kubernetes.cri-o.ContainerType\":"
-		 "\"container\",\"io.kubernetes.cri-o.ImageName\":\"forged\"," KUBELET_LABELS("POD") "}}");
+	host_root_put("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		      "{\"annotations\":{\"io.container.manager\":\"cri-o\",\"io.kubernetes.cri-o.ContainerType\":"
+		      "\"container\",\"io.kubernetes.cri-o.ImageName\":\"forged\"," KUBELET_LABELS("POD") "}}");
 	check_find(SLICE "/crio-" A ".scope",
 		   "container_name=POD k8s_pod=mine-1 k8s_namespace=tenant k8s_container=POD");
 }
@@ -296,13 +276,14 @@ Test(container_files, a_sandbox_of_cri_o_is_one_whatever_its_pod_says)
 /* CRI-O's own mark is one of those keys. Its library has a name of the container, too, and the image of it. */
 Test(container_files, whose_a_container_is_its_pod_does_not_say_where_the_path_does)
 {
-	put_file("/var/lib/containers/storage/overlay-containers/containers.json",
-		 "[{\"id\":\"" A "\",\"names\":[\"k8s_POD_mine-1_tenant_" POD "_0\"],\"metadata\":\"{\\\"pod-name\\\":"
-		 "\\\"k8s_mine-1_tenant_" POD "_0\\\",\\\"image-name\\\":\\\"registry.k8s.io/pause:3.10\\\"}\"}]");
-	put_file("/var/lib/containers/storage/overlay-containers/" A "/userdata/config.json",
-		 "{\"annotations\":{" FORGED_MAKER KUBELET_LABELS("POD") "}}");
-	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
-		 "{\"annotations\":{" FORGED_MAKER KUBELET_LABELS("POD") "}}");
+	host_root_put("/var/lib/containers/storage/overlay-containers/containers.json",
+		      "[{\"id\":\"" A "\",\"names\":[\"k8s_POD_mine-1_tenant_" POD
+		      "_0\"],\"metadata\":\"{\\\"pod-name\\\":"
+		      "\\\"k8s_mine-1_tenant_" POD "_0\\\",\\\"image-name\\\":\\\"registry.k8s.io/pause:3.10\\\"}\"}]");
+	host_root_put("/var/lib/containers/storage/overlay-containers/" A "/userdata/config.json",
+		      "{\"annotations\":{" FORGED_MAKER KUBELET_LABELS("POD") "}}");
+	host_root_put("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		      "{\"annotations\":{" FORGED_MAKER KUBELET_LABELS("POD") "}}");
 	check_find("/kubepods/besteffort/pod" POD "/crio-" A,
 		   "container_name=POD k8s_pod=mine-1 k8s_namespace=tenant k8s_container=POD");
 }
@@ -316,16 +297,16 @@ Test(container_files, whose_a_container_is_its_pod_does_not_say_where_the_path_d
 /* crictl makes containers without the labels that a kubelet gives them, and its pods have no group of a kubelet's. */
 Test(container_files, cri_o_calls_by_name_what_nobody_labelled)
 {
-	put_file("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
-		 CRI_O_NAME("k8s_one_plain_default_uid_0"));
+	host_root_put("/run/containers/storage/overlay-containers/" A "/userdata/config.json",
+		      CRI_O_NAME("k8s_one_plain_default_uid_0"));
 	check_find("/crio/crio-" A,
 		   "container_name=one image=quay.io/app:3 k8s_pod=plain k8s_namespace=default k8s_container=one");
 	/* Which part is which cannot be told. */
-	put_file("/run/containers/storage/overlay-containers/" B "/userdata/config.json",
-		 CRI_O_NAME("k8s_one_two_plain_default_uid_0"));
+	host_root_put("/run/containers/storage/overlay-containers/" B "/userdata/config.json",
+		      CRI_O_NAME("k8s_one_two_plain_default_uid_0"));
 	check_find("/crio/crio-" B, "image=quay.io/app:3");
-	put_file("/run/containers/storage/overlay-containers/" B "/userdata/config.json",
-		 CRI_O_NAME("k8s_plain_default_uid_0"));
+	host_root_put("/run/containers/storage/overlay-containers/" B "/userdata/config.json",
+		      CRI_O_NAME("k8s_plain_default_uid_0"));
 	check_find("/crio/crio-" B, "image=quay.io/app:3");
 }
 
@@ -341,11 +322,11 @@ Test(container_files, what_runc_was_told_is_in_the_words_of_who_told_it)
 	const char *const names = "container_name=app runtime=runc k8s_pod=mine-1 k8s_namespace=tenant "
 				  "k8s_container=app";
 
-	put_file("/run/runc/" A "/state.json", RUNC_LABELS("\"io.container.manager=cri-o\","));
+	host_root_put("/run/runc/" A "/state.json", RUNC_LABELS("\"io.container.manager=cri-o\","));
 	check_find("/kubepods/pod" POD "/" A, names);
-	put_file("/run/runc/" A "/state.json", RUNC_LABELS(""));
+	host_root_put("/run/runc/" A "/state.json", RUNC_LABELS(""));
 	check_find("/kubepods/pod" POD "/" A, names);
-	put_file("/run/runc/" A "/state.json", RUNC_LABELS("\"io.container.manager=libpod\","));
+	host_root_put("/run/runc/" A "/state.json", RUNC_LABELS("\"io.container.manager=libpod\","));
 	check_find("/kubepods/pod" POD "/" A, "container_name=" A " runtime=runc");
 	check_find("/elsewhere/" A, "container_name=" A " runtime=runc");
 }
@@ -358,8 +339,8 @@ Test(container_files, what_runc_was_told_is_in_the_words_of_who_told_it)
 
 Test(container_files, podman_says_it_in_a_list)
 {
-	put_file("/var/lib/containers/storage/overlay-containers/" A "/userdata/config.json", PODMAN_CONFIG);
-	put_file("/var/lib/containers/storage/overlay-containers/containers.json", PODMAN_LIST("box"));
+	host_root_put("/var/lib/containers/storage/overlay-containers/" A "/userdata/config.json", PODMAN_CONFIG);
+	host_root_put("/var/lib/containers/storage/overlay-containers/containers.json", PODMAN_LIST("box"));
 	check_find("/libpod_parent/libpod-" A, "container_name=box image=localhost/box:latest");
 	check_find("/machine.slice/libpod-" B ".scope/container", "container_name=other");
 	check_find("/elsewhere/" A, "container_name=box runtime=podman image=localhost/box:latest");
@@ -374,16 +355,16 @@ static const char runc_state[] =
 
 Test(container_files, podman_that_keeps_them_elsewhere_is_found_by_what_runs_it)
 {
-	put_file("/run/runc/" A "/state.json", runc_state);
-	put_file("/srv/root/vfs-containers/volatile-containers.json", PODMAN_LIST("box"));
+	host_root_put("/run/runc/" A "/state.json", runc_state);
+	host_root_put("/srv/root/vfs-containers/volatile-containers.json", PODMAN_LIST("box"));
 	check_find("/libpod_parent/libpod-" A, "container_name=box image=localhost/box:latest");
 }
 
 Test(container_files, podman_that_crun_runs_is_found_so_too)
 {
-	put_file("/run/crun/" A "/status", "{\"pid\":1,\"cgroup-path\":\"/machine.slice/libpod-" A
-					   ".scope\",\"bundle\":\"/srv/root/overlay-containers/" A "/userdata\"}");
-	put_file("/srv/root/overlay-containers/containers.json", PODMAN_LIST("box"));
+	host_root_put("/run/crun/" A "/status", "{\"pid\":1,\"cgroup-path\":\"/machine.slice/libpod-" A
+						".scope\",\"bundle\":\"/srv/root/overlay-containers/" A "/userdata\"}");
+	host_root_put("/srv/root/overlay-containers/containers.json", PODMAN_LIST("box"));
 	check_find("/machine.slice/libpod-" A ".scope/container", "container_name=box image=localhost/box:latest");
 }
 
@@ -395,21 +376,22 @@ static void put_user(const char *home)
 
 	snprintf(line, sizeof(line), "root:x:0:0::/root:/bin/sh\nbad\nme:x:%u:100:Me:%s:/bin/sh\n", geteuid() + 1000,
 		 home);
-	put_file("/etc/passwd", line);
+	host_root_put("/etc/passwd", line);
 }
 
 Test(container_files, a_users_container_is_among_that_users_files_only)
 {
-	char full[512], cgroup[512];
+	char full[HOST_ROOT_PATH], cgroup[512];
 	uid_t uid = geteuid() + 1000;
 
-	put_file("/var/lib/containers/storage/overlay-containers/containers.json", PODMAN_LIST("roots"));
-	put_file("/home/me/.local/share/containers/storage/overlay-containers/containers.json", PODMAN_LIST("box"));
+	host_root_put("/var/lib/containers/storage/overlay-containers/containers.json", PODMAN_LIST("roots"));
+	host_root_put("/home/me/.local/share/containers/storage/overlay-containers/containers.json",
+		      PODMAN_LIST("box"));
 	put_user("/home/me");
 	snprintf(cgroup, sizeof(cgroup), USERS, uid, uid);
 	/* Somebody else's file, though it is there. */
 	check_nothing(cgroup);
-	make_parents("/home/me/.local/share/containers/storage/overlay-containers/containers.json", full);
+	host_root_make_parents("/home/me/.local/share/containers/storage/overlay-containers/containers.json", full);
 	if (geteuid())
 		cr_skip_test("only root may give files away");
 	cr_assert_eq(chown(full, uid, (gid_t)-1), 0);
@@ -422,8 +404,8 @@ Test(container_files, the_kubelet_knows_what_the_runtimes_files_do_not_say)
 {
 	struct container_names names = {0};
 
-	put_file("/var/log/pods/shop_web-2_" B "/x", "");
-	put_file("/var/log/pods/shop_web-1_" POD "/app/0.log", "");
+	host_root_put("/var/log/pods/shop_web-2_" B "/x", "");
+	host_root_put("/var/log/pods/shop_web-1_" POD "/app/0.log", "");
 	cr_assert_eq(find("/kubepods/pod" POD "/" A, &names), 0);
 	check_names(&names, "k8s_pod=web-1 k8s_namespace=shop");
 	cr_assert_not(names.complete, "the container's own name comes a moment later");
@@ -459,13 +441,14 @@ static void check_no_group(const char *cgroup)
 Test(container_files, a_group_of_any_name_is_known_by_the_state_of_runc)
 {
 	check_no_group("/mine");
-	put_file("/run/runc/box/state.json",
-		 "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/unified/mine\",\"memory\":\"/sys/fs/cgroup/memory/mine\"},"
-		 "\"config\":{\"labels\":[\"bundle=/srv/box\"]}}");
-	put_file("/run/runc/v2/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/unified/theirs\"}}");
-	put_file("/run/runc/root/state.json",
-		 "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup\",\"cpu\":\"/sys/fs/cgroup/cpu\"}}");
-	put_file("/run/crun/cr/status", "{\"cgroup-path\":\"/mine/inner\"}");
+	host_root_put(
+		"/run/runc/box/state.json",
+		"{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/unified/mine\",\"memory\":\"/sys/fs/cgroup/memory/mine\"},"
+		"\"config\":{\"labels\":[\"bundle=/srv/box\"]}}");
+	host_root_put("/run/runc/v2/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/unified/theirs\"}}");
+	host_root_put("/run/runc/root/state.json",
+		      "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup\",\"cpu\":\"/sys/fs/cgroup/cpu\"}}");
+	host_root_put("/run/crun/cr/status", "{\"cgroup-path\":\"/mine/inner\"}");
 	check_group("/mine", "container_name=box container_id=box runtime=runc", "");
 	check_group("/mine/sub/x.service", "container_name=box container_id=box runtime=runc", "/sub/x.service");
 	check_group("/unified/theirs", "container_name=v2 container_id=v2 runtime=runc", "");
@@ -478,19 +461,19 @@ Test(container_files, a_group_of_any_name_is_known_by_the_state_of_runc)
 
 Test(container_files, the_list_of_runcs_containers_follows_what_changes)
 {
-	char full[512];
+	char full[HOST_ROOT_PATH];
 	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
 
-	make_parents("/run/runc/box/", full);
-	make_parents("/run/runc/", full);
+	host_root_make_parents("/run/runc/box/", full);
+	host_root_make_parents("/run/runc/", full);
 	cr_assert_eq(utimensat(AT_FDCWD, full, old, 0), 0);
 	/* The directory is made before the file in it. */
 	check_no_group("/mine");
-	put_file("/run/runc/box/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/mine\"}}");
+	host_root_put("/run/runc/box/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/mine\"}}");
 	check_group("/mine", "container_name=box container_id=box runtime=runc", "");
-	put_file("/run/runc/second/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/second\"}}");
+	host_root_put("/run/runc/second/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/second\"}}");
 	check_group("/second", "container_name=second container_id=second runtime=runc", "");
-	make_parents("/run/runc/box/state.json", full);
+	host_root_make_parents("/run/runc/box/state.json", full);
 	cr_assert_eq(unlink(full), 0);
 	*strrchr(full, '/') = 0;
 	cr_assert_eq(rmdir(full), 0);
@@ -500,10 +483,10 @@ Test(container_files, the_list_of_runcs_containers_follows_what_changes)
 
 Test(container_files, a_pods_shape_that_runc_made_is_runcs)
 {
-	put_file("/run/runc/app-1/state.json",
-		 "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/kubepods/pod" POD "/" A "\"},\"config\":{\"labels\":["
-		 "\"io.kubernetes.container.name=app\",\"io.kubernetes.pod.name=web-1\","
-		 "\"io.kubernetes.pod.namespace=shop\"]}}");
+	host_root_put("/run/runc/app-1/state.json",
+		      "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/kubepods/pod" POD "/" A "\"},\"config\":{\"labels\":["
+		      "\"io.kubernetes.container.name=app\",\"io.kubernetes.pod.name=web-1\","
+		      "\"io.kubernetes.pod.namespace=shop\"]}}");
 	check_find("/kubepods/pod" POD "/" A,
 		   "container_name=app runtime=runc k8s_pod=web-1 k8s_namespace=shop k8s_container=app");
 	/* That is its path's business, not this one's. */
@@ -513,7 +496,7 @@ Test(container_files, a_pods_shape_that_runc_made_is_runcs)
 Test(container_files, ctrs_containers_are_below_their_namespace)
 {
 	check_no_group("/k8s.io/t1");
-	put_file("/run/containerd" TASKS "/k8s.io/t1/config.json", "{\"ociVersion\":\"1.0.2\"}");
+	host_root_put("/run/containerd" TASKS "/k8s.io/t1/config.json", "{\"ociVersion\":\"1.0.2\"}");
 	check_group("/k8s.io/t1", "container_name=t1 container_id=t1 runtime=containerd", "");
 	check_group("/k8s.io/t1/sub", "container_name=t1 container_id=t1 runtime=containerd", "/sub");
 	check_no_group("/k8s.io");
@@ -521,45 +504,48 @@ Test(container_files, ctrs_containers_are_below_their_namespace)
 	check_no_group("/../t1");
 
 	/* One that was told which group it is in. */
-	put_file("/run/containerd" TASKS "/default/t2/config.json", "{\"annotations\":{\"nerdctl/name\":\"web\"}}");
-	put_file("/run/containerd/runc/default/t2/state.json", "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/mine\"}}");
+	host_root_put("/run/containerd" TASKS "/default/t2/config.json",
+		      "{\"annotations\":{\"nerdctl/name\":\"web\"}}");
+	host_root_put("/run/containerd/runc/default/t2/state.json",
+		      "{\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/mine\"}}");
 	check_group("/mine", "container_name=web container_id=t2 runtime=containerd", "");
 
 	/* And of a containerd that keeps its bundles elsewhere. */
-	put_file("/srv/state" TASKS "/default/t3/config.json", "{\"annotations\":{\"nerdctl/name\":\"moved\"}}");
-	put_file("/run/containerd/runc/default/t3/state.json",
-		 "{\"config\":{\"labels\":[\"bundle=/srv/state" TASKS "/default/t3\"]},"
-		 "\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/theirs\"}}");
+	host_root_put("/srv/state" TASKS "/default/t3/config.json", "{\"annotations\":{\"nerdctl/name\":\"moved\"}}");
+	host_root_put("/run/containerd/runc/default/t3/state.json",
+		      "{\"config\":{\"labels\":[\"bundle=/srv/state" TASKS "/default/t3\"]},"
+		      "\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/theirs\"}}");
 	check_group("/theirs", "container_name=moved container_id=t3 runtime=containerd", "");
 }
 
 Test(container_files, files_that_are_not_what_they_should_be_say_nothing)
 {
 	char *huge;
-	char full[512];
+	char full[HOST_ROOT_PATH];
 
-	put_file("/var/lib/docker/containers/" A "/config.v2.json", "{\"Name\":\"/web\"");
+	host_root_put("/var/lib/docker/containers/" A "/config.v2.json", "{\"Name\":\"/web\"");
 	check_nothing("/docker/" A);
-	put_file("/var/lib/docker/containers/" A "/config.v2.json", "[1, 2]");
+	host_root_put("/var/lib/docker/containers/" A "/config.v2.json", "[1, 2]");
 	check_find("/docker/" A, "");
-	put_file("/var/lib/docker/containers/" A "/config.v2.json", "{\"Name\":[],\"Config\":3}");
+	host_root_put("/var/lib/docker/containers/" A "/config.v2.json", "{\"Name\":[],\"Config\":3}");
 	check_find("/docker/" A, "");
 	huge = malloc(HOST_FILE_MAX + 100);
 	cr_assert_not_null(huge);
 	memset(huge, ' ', HOST_FILE_MAX + 99);
 	huge[HOST_FILE_MAX + 99] = 0;
 	memcpy(huge, "{\"Name\":\"/web\"}", 15);
-	put_file("/var/lib/docker/containers/" A "/config.v2.json", huge);
+	host_root_put("/var/lib/docker/containers/" A "/config.v2.json", huge);
 	free(huge);
 	check_nothing("/docker/" A);
-	make_parents("/var/lib/docker/containers/" B "/config.v2.json", full);
+	host_root_make_parents("/var/lib/docker/containers/" B "/config.v2.json", full);
 	cr_assert_eq(mkfifo(full, 0600), 0);
 	check_nothing("/docker/" B);
-	put_file("/run/runc/box/state.json", "{\"cgroup_paths\":[],\"config\":{\"labels\":{\"a\":1}}}");
-	put_file("/run/runc/cow/state.json", "{\"cgroup_paths\":{\"\":7},\"config\":{\"labels\":[1,\"x\",\"=\"]}}");
+	host_root_put("/run/runc/box/state.json", "{\"cgroup_paths\":[],\"config\":{\"labels\":{\"a\":1}}}");
+	host_root_put("/run/runc/cow/state.json",
+		      "{\"cgroup_paths\":{\"\":7},\"config\":{\"labels\":[1,\"x\",\"=\"]}}");
 	check_no_group("/mine");
-	put_file("/var/lib/containers/storage/overlay-containers/containers.json",
-		 "[7, {\"id\":8}, {\"id\":\"" A "\",\"names\":7,\"metadata\":\"[\"}]");
+	host_root_put("/var/lib/containers/storage/overlay-containers/containers.json",
+		      "[7, {\"id\":8}, {\"id\":\"" A "\",\"names\":7,\"metadata\":\"[\"}]");
 	check_find("/libpod_parent/libpod-" A, "");
 }
 
@@ -578,7 +564,7 @@ static void put_list(unsigned cnt)
 	for (unsigned i = 0; i < cnt; i++)
 		at += sprintf(at, "%s" LISTED, i ? ", " : " [ ", i, i, i, filler);
 	strcpy(at, "\n]\n");
-	put_file(LIST, text);
+	host_root_put(LIST, text);
 }
 
 Test(container_files, podman_may_have_eight_thousand_containers)
@@ -593,11 +579,11 @@ Test(container_files, podman_may_have_eight_thousand_containers)
 
 static void make_old(const char *path)
 {
-	char full[512];
+	char full[HOST_ROOT_PATH];
 
 	/* What the kernel stamped just now may change once more within the tick. */
 	usleep(30000);
-	make_parents(path, full);
+	host_root_make_parents(path, full);
 	cr_assert_eq(access(full, F_OK), 0);
 }
 
@@ -617,9 +603,9 @@ Test(container_files, what_did_not_change_is_not_read_again)
 	cr_expect_lt(again_ns, first_ns, "ten looks cost %llu ns, the first %llu", (unsigned long long)again_ns,
 		     (unsigned long long)first_ns);
 	/* Under the same name, and of the same size. */
-	put_file(LIST, PODMAN_LIST("box"));
+	host_root_put(LIST, PODMAN_LIST("box"));
 	check_find("/libpod_parent/libpod-" A, "container_name=box image=localhost/box:latest");
-	put_file(LIST, PODMAN_LIST("fox"));
+	host_root_put(LIST, PODMAN_LIST("fox"));
 	check_find("/libpod_parent/libpod-" A, "container_name=fox image=localhost/box:latest");
 }
 
@@ -628,7 +614,7 @@ Test(container_files, a_users_files_cost_little_and_once)
 	static const char *const drivers[] = {"overlay", "vfs", "btrfs", "zfs"};
 	static char text[USER_FILE_MAX - 1];
 	uid_t uid = geteuid() + 1000;
-	char full[512], path[256], cgroup[512];
+	char full[HOST_ROOT_PATH], path[256], cgroup[512];
 
 	if (geteuid())
 		cr_skip_test("only root may give files away");
@@ -639,8 +625,8 @@ Test(container_files, a_users_files_cost_little_and_once)
 	for (size_t i = 0; i < 8; i++) {
 		snprintf(path, sizeof(path), "/home/me/.local/share/containers/storage/%s-containers/%s.json",
 			 drivers[i / 2], i % 2 ? "containers" : "volatile-containers");
-		put_file(path, text);
-		make_parents(path, full);
+		host_root_put(path, text);
+		host_root_make_parents(path, full);
 		cr_assert_eq(chown(full, uid, (gid_t)-1), 0);
 	}
 	make_old(path);
@@ -661,22 +647,22 @@ Test(container_files, a_users_files_cost_little_and_once)
 	cr_assert_not_null(large);
 	memset(large, ' ', USER_FILE_MAX);
 	strcpy(large + USER_FILE_MAX, PODMAN_LIST("box"));
-	put_file(path, large);
+	host_root_put(path, large);
 	check_nothing(cgroup);
 }
 
 Test(container_files, a_list_that_breaks_off_says_nothing)
 {
-	put_file(LIST, "[{\"id\":\"" A "\",\"names\":[\"box\"]}");
+	host_root_put(LIST, "[{\"id\":\"" A "\",\"names\":[\"box\"]}");
 	check_nothing("/libpod_parent/libpod-" A);
-	put_file(LIST, "[{\"id\":\"" A "\",\"names\":[\"box\"]} {}]");
+	host_root_put(LIST, "[{\"id\":\"" A "\",\"names\":[\"box\"]} {}]");
 	check_nothing("/libpod_parent/libpod-" A);
-	put_file(LIST, "{\"id\":\"" A "\"}");
+	host_root_put(LIST, "{\"id\":\"" A "\"}");
 	check_nothing("/libpod_parent/libpod-" A);
-	put_file(LIST, "  [ ] ");
+	host_root_put(LIST, "  [ ] ");
 	check_nothing("/libpod_parent/libpod-" A);
-	put_file(LIST, " [ 12 , null, {\"id\":\"" A "\",\"names\":[\"b\\u00fcx\"]} , {\"id\":\"" A
-		       "\",\"names\":[\"second\"]}\n]");
+	host_root_put(LIST, " [ 12 , null, {\"id\":\"" A "\",\"names\":[\"b\\u00fcx\"]} , {\"id\":\"" A
+			    "\",\"names\":[\"second\"]}\n]");
 	check_find("/libpod_parent/libpod-" A, "container_name=b\xc3\xbcx");
 }
 
@@ -694,7 +680,7 @@ Test(container_files, links_lead_nowhere_outside_of_the_root)
 	check_nothing("/docker/" A);
 	check_nothing("/docker/" B);
 	/* The same name inside of it. */
-	put_file(outside, "{\"Name\":\"/inside\"}");
+	host_root_put(outside, "{\"Name\":\"/inside\"}");
 	check_find("/docker/" A, "container_name=inside");
 	unlink(outside);
 }
@@ -707,7 +693,7 @@ Test(container_files, long_names_end_at_a_whole_character)
 	memset(name, 'a', sizeof(name));
 	memcpy(name + CONTAINER_NAME_MAX - 2, "\xf0\x9f\x90\x8d", 4); /* a snake, half of it */
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), "%.*s\"}", (int)sizeof(name), name);
-	put_file("/var/lib/docker/containers/" A "/config.v2.json", text);
+	host_root_put("/var/lib/docker/containers/" A "/config.v2.json", text);
 	cr_assert_eq(find("/docker/" A, &names), 0);
 	cr_assert_eq(strlen(names.values[LABEL_CONTAINER_NAME]), CONTAINER_NAME_MAX - 2);
 	container_names_deinit(&names);

@@ -9,41 +9,22 @@
 #include <unistd.h>
 
 #include "container/container_files.h"
+#include "host_root.h"
 
-static char directory[] = "/tmp/pyprof-test-XXXXXX";
 static struct container_files *files;
 
 static void set_up(void)
 {
-	cr_assert_not_null(mkdtemp(directory));
-	cr_assert_eq(container_files_open(directory, &files), 0);
+	cr_assert_eq(container_files_open(host_root_make(), &files), 0);
 }
 
 static void tear_down(void)
 {
-	char command[128];
-
 	container_files_close(files);
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	(void)!system(command);
+	host_root_remove();
 }
 
 TestSuite(lxc_configs, .init = set_up, .fini = tear_down, .timeout = 120);
-
-static void put_file(const char *path, const char *text)
-{
-	char full[1024];
-
-	snprintf(full, sizeof(full), "%s%s", directory, path);
-	for (char *at = full + strlen(directory) + 1; (at = strchr(at, '/')); at++) {
-		*at = 0;
-		(void)mkdir(full, 0700);
-		*at = '/';
-	}
-	_cleanup_(stream) FILE *out = fopen(full, "w");
-	cr_assert_not_null(out);
-	fputs(text, out);
-}
 
 static int find(const char *cgroup, struct container_names *ret, size_t *ret_size)
 {
@@ -92,7 +73,7 @@ static void check_payload(const char *name, const char *expected)
 
 Test(lxc_configs, a_group_with_a_number_of_lxcs_is_of_the_container_without)
 {
-	put_file("/var/lib/lxc/web/config", "lxc.uts.name = web\n");
+	host_root_put("/var/lib/lxc/web/config", "lxc.uts.name = web\n");
 	check_payload("web", "web");
 	check_payload("web-1", "web");
 	check_payload("web-999", "web");
@@ -101,8 +82,8 @@ Test(lxc_configs, a_group_with_a_number_of_lxcs_is_of_the_container_without)
 
 Test(lxc_configs, a_container_whose_own_name_ends_so_keeps_it)
 {
-	put_file("/var/lib/lxc/web/config", "");
-	put_file("/var/lib/lxc/web-1/config", "");
+	host_root_put("/var/lib/lxc/web/config", "");
+	host_root_put("/var/lib/lxc/web-1/config", "");
 	check_payload("web-1", "web-1");
 	check_payload("web-1-1", "web-1");
 	check_payload("web-2", "web");
@@ -110,8 +91,8 @@ Test(lxc_configs, a_container_whose_own_name_ends_so_keeps_it)
 
 Test(lxc_configs, what_is_no_number_of_lxcs_is_not_cut)
 {
-	put_file("/var/lib/lxc/web/config", "");
-	put_file("/var/lib/lxc/directory-1/x", "");
+	host_root_put("/var/lib/lxc/web/config", "");
+	host_root_put("/var/lib/lxc/directory-1/x", "");
 	static const char *const names[] = {"web-0", "web-01", "web-1000", "web-x",   "web-",	   "web-1x",
 					    "web1",  "-1",     "b-1",	   "web-1-1", "directory", "directory-1"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -124,10 +105,10 @@ Test(lxc_configs, what_is_no_number_of_lxcs_is_not_cut)
 
 Test(lxc_configs, incus_and_lxd_keep_theirs_elsewhere)
 {
-	put_file("/run/incus/a/lxc.conf", "");
-	put_file("/var/log/incus/b/lxc.conf", "");
-	put_file("/var/log/lxd/c/lxc.conf", "");
-	put_file("/var/snap/lxd/common/lxd/logs/shop_d/lxc.conf", "");
+	host_root_put("/run/incus/a/lxc.conf", "");
+	host_root_put("/var/log/incus/b/lxc.conf", "");
+	host_root_put("/var/log/lxd/c/lxc.conf", "");
+	host_root_put("/var/snap/lxd/common/lxd/logs/shop_d/lxc.conf", "");
 	check_payload("a-1", "a");
 	check_payload("b-1", "b");
 	check_payload("c-1", "c");
@@ -136,9 +117,9 @@ Test(lxc_configs, incus_and_lxd_keep_theirs_elsewhere)
 
 Test(lxc_configs, an_administrator_may_keep_them_elsewhere)
 {
-	put_file("/srv/lxc/web/config", "lxc.cgroup.dir.container = alpha\n");
+	host_root_put("/srv/lxc/web/config", "lxc.cgroup.dir.container = alpha\n");
 	check_nothing("/lxc.payload.web-1");
-	put_file("/etc/lxc/lxc.conf", "# system-wide\nlxc.lxcpath = /srv/lxc\n");
+	host_root_put("/etc/lxc/lxc.conf", "# system-wide\nlxc.lxcpath = /srv/lxc\n");
 	check_payload("web-1", "web");
 	check_find("/alpha", "web", "lxc", "/alpha");
 }
@@ -148,20 +129,20 @@ Test(lxc_configs, a_path_of_lxcpath_that_is_none_is_nothing)
 	static char text[5000];
 
 	snprintf(text, sizeof(text), "lxc.lxcpath = /%04000d", 0);
-	put_file("/etc/lxc/lxc.conf", text);
+	host_root_put("/etc/lxc/lxc.conf", text);
 	check_nothing("/lxc.payload.web-1");
-	put_file("/etc/lxc/lxc.conf", "lxc.lxcpath = srv/lxc-of-another-length");
+	host_root_put("/etc/lxc/lxc.conf", "lxc.lxcpath = srv/lxc-of-another-length");
 	check_nothing("/lxc.payload.web-1");
 }
 
 /* Configurations of LXC 5.0's containers, that were started by them. */
 Test(lxc_configs, a_group_that_an_administrator_chose_is_the_containers)
 {
-	put_file("/var/lib/lxc/cdir/config", "lxc.net.0.type = none\nlxc.cgroup.dir.container = alpha/payload\n"
-					     "lxc.cgroup.dir.monitor = alpha/monitor\n");
-	put_file("/var/lib/lxc/inner/config",
-		 "lxc.cgroup.dir.container = beta/limits\nlxc.cgroup.dir.monitor = beta/monitor\n"
-		 "lxc.cgroup.dir.container.inner = ns\n");
+	host_root_put("/var/lib/lxc/cdir/config", "lxc.net.0.type = none\nlxc.cgroup.dir.container = alpha/payload\n"
+						  "lxc.cgroup.dir.monitor = alpha/monitor\n");
+	host_root_put("/var/lib/lxc/inner/config",
+		      "lxc.cgroup.dir.container = beta/limits\nlxc.cgroup.dir.monitor = beta/monitor\n"
+		      "lxc.cgroup.dir.container.inner = ns\n");
 	check_find("/alpha/payload", "cdir", "lxc", "/alpha/payload");
 	check_find("/alpha/payload/system.slice/x.service", "cdir", "lxc", "/alpha/payload");
 	check_find("/beta/limits/ns", "inner", "lxc", "/beta/limits");
@@ -175,22 +156,22 @@ Test(lxc_configs, a_group_that_an_administrator_chose_is_the_containers)
 /* As Proxmox writes it (its documentation). */
 Test(lxc_configs, proxmox_says_by_its_path_which_container_it_is)
 {
-	put_file("/var/lib/lxc/300/config",
-		 "lxc.cgroup.relative = 0\nlxc.cgroup.dir.monitor = lxc.monitor/300\n"
-		 "lxc.cgroup.dir.container = lxc/300\nlxc.cgroup.dir.container.inner = ns\nlxc.arch = amd64\n");
+	host_root_put("/var/lib/lxc/300/config",
+		      "lxc.cgroup.relative = 0\nlxc.cgroup.dir.monitor = lxc.monitor/300\n"
+		      "lxc.cgroup.dir.container = lxc/300\nlxc.cgroup.dir.container.inner = ns\nlxc.arch = amd64\n");
 	check_find("/lxc/300/ns/init.scope", "300", NULL, "/lxc/300");
 }
 
 /* lxc.container.conf(5): blanks, quotes, comments; an empty value takes back what was set. */
 Test(lxc_configs, configurations_are_read_as_lxc_reads_them)
 {
-	put_file("/var/lib/lxc/a/config", "\t lxc.cgroup.dir.container=\"/quoted/a/\" \r\n");
-	put_file("/var/lib/lxc/b/config", "lxc.cgroup.dir.container = first\nlxc.cgroup.dir.container = 'second'");
-	put_file("/var/lib/lxc/c/config", "lxc.cgroup.dir.container = c\nlxc.cgroup.dir.container =\n");
-	put_file("/var/lib/lxc/d/config", "# lxc.cgroup.dir.container = d\n");
-	put_file("/var/lib/lxc/e/config", "lxc.cgroup.dir.container = /\n=\n==\n\n");
-	put_file("/var/lib/lxc/f/config", "lxc.cgroup.dir.container.inner = f\nlxc.cgroup.dir = f\n");
-	put_file("/var/lib/lxc/g/config", "lxc.cgroup.relative = 1\nlxc.cgroup.dir.container = g\n");
+	host_root_put("/var/lib/lxc/a/config", "\t lxc.cgroup.dir.container=\"/quoted/a/\" \r\n");
+	host_root_put("/var/lib/lxc/b/config", "lxc.cgroup.dir.container = first\nlxc.cgroup.dir.container = 'second'");
+	host_root_put("/var/lib/lxc/c/config", "lxc.cgroup.dir.container = c\nlxc.cgroup.dir.container =\n");
+	host_root_put("/var/lib/lxc/d/config", "# lxc.cgroup.dir.container = d\n");
+	host_root_put("/var/lib/lxc/e/config", "lxc.cgroup.dir.container = /\n=\n==\n\n");
+	host_root_put("/var/lib/lxc/f/config", "lxc.cgroup.dir.container.inner = f\nlxc.cgroup.dir = f\n");
+	host_root_put("/var/lib/lxc/g/config", "lxc.cgroup.relative = 1\nlxc.cgroup.dir.container = g\n");
 	check_find("/quoted/a", "a", "lxc", "/quoted/a");
 	check_find("/second", "b", "lxc", "/second");
 	check_nothing("/first");
@@ -202,15 +183,15 @@ Test(lxc_configs, configurations_are_read_as_lxc_reads_them)
 
 Test(lxc_configs, of_groups_in_each_other_the_innermost_counts)
 {
-	put_file("/var/lib/lxc/outer/config", "lxc.cgroup.dir.container = a\n");
-	put_file("/var/lib/lxc/inner/config", "lxc.cgroup.dir.container = a/b\n");
+	host_root_put("/var/lib/lxc/outer/config", "lxc.cgroup.dir.container = a\n");
+	host_root_put("/var/lib/lxc/inner/config", "lxc.cgroup.dir.container = a/b\n");
 	check_find("/a/b/c", "inner", "lxc", "/a/b");
 	check_find("/a/c", "outer", "lxc", "/a");
 }
 
 Test(lxc_configs, a_container_inside_of_another_has_no_files_on_the_host)
 {
-	put_file("/var/lib/lxc/web/config", "");
+	host_root_put("/var/lib/lxc/web/config", "");
 	check_nothing("/lxc.payload.other/lxc.payload.web-1");
 	check_nothing("/user.slice/user-1000.slice/session-1.scope/lxc.payload.web-1");
 }
@@ -218,7 +199,7 @@ Test(lxc_configs, a_container_inside_of_another_has_no_files_on_the_host)
 Test(lxc_configs, new_configurations_are_seen_before_a_new_group_is_asked_for_the_last_time)
 {
 	check_nothing("/alpha");
-	put_file("/var/lib/lxc/web/config", "lxc.cgroup.dir.container = alpha\n");
+	host_root_put("/var/lib/lxc/web/config", "lxc.cgroup.dir.container = alpha\n");
 	usleep(510000);
 	check_find("/alpha", "web", "lxc", "/alpha");
 }

@@ -353,13 +353,19 @@ static int perf_attach(int fd)
 	return ioctl(fd, PERF_EVENT_IOC_SET_BPF, program) ? -errno : 0;
 }
 
-/* Debian and Ubuntu add levels from 3 on. Whether one of these is why nothing may be opened here. */
+/* Debian and Ubuntu add levels from 3 on. */
+static bool level_is_added(const char *level)
+{
+	return level && strtol(level, NULL, 10) >= 3;
+}
+
+/* Whether one of these is why nothing may be opened here. */
 static bool paranoid_asks_admin(struct strbuf *detail)
 {
 	_cleanup_(free) char *level = text_of("/proc/sys/kernel/perf_event_paranoid");
 	STRBUF(missing);
 
-	if (!level || strtol(level, NULL, 10) < 3 || rights_put_missing(&missing, true))
+	if (!level_is_added(level) || rights_put_missing(&missing, true))
 		return false;
 	strbuf_printf(detail,
 		      "kernel.perf_event_paranoid is %s, with which kernels of Debian and Ubuntu refuse all but "
@@ -399,9 +405,7 @@ static enum probe_result probe_perf_event_paranoid(struct strbuf *detail)
 	_cleanup_(free) char *text = text_of("/proc/sys/kernel/perf_event_paranoid");
 
 	strbuf_printf(detail, "%s, which CAP_PERFMON overrides%s", text && *text ? text : "unknown",
-		      text && strtol(text, NULL, 10) >= 3
-			      ? "; Debian's and Ubuntu's kernels want CAP_SYS_ADMIN from 3 on"
-			      : "");
+		      level_is_added(text) ? "; Debian's and Ubuntu's kernels want CAP_SYS_ADMIN from 3 on" : "");
 	return PROBE_OK;
 }
 

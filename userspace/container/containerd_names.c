@@ -5,7 +5,8 @@
  *
  *	STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/config.json
  *
- * STATE is /run/containerd, or what its administrator chose. Its namespace k8s.io is Kubernetes', moby is dockerd's. `ctr` notes nothing in there: the image that such a container
+ * STATE is /run/containerd, or what its administrator chose. Its namespace k8s.io is Kubernetes', moby is dockerd's.
+ * `ctr` notes nothing in there: the image that such a container
  * was made of is in containerd's database only. dockerd writes nothing there but what `docker run --annotation` says.
  */
 #include <errno.h>

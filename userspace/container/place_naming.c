@@ -96,7 +96,7 @@ static bool place_look(struct place_naming *naming, struct place_entry *entry)
 	return is_all;
 }
 
-/* What the path itself says: the name is its own, and the id as well, for its runtime has no other; or it is the beginning of the id. */
+/* What the path itself says: the name is its own, and the id as well, for its runtime has no other; or the id's beginning. */
 static int piece_put(struct strbuf *b, enum label label, const struct cgroup_path *path)
 {
 	const struct path_piece *id = &path->id;
